@@ -1,0 +1,1 @@
+//! L8: Composer, the knowledge workspace (WASM)

@@ -1,0 +1,1 @@
+//! L6: framework core: plugins, capabilities, surfaces, intents, graph, layout

@@ -1,0 +1,68 @@
+//! The canonical encoding of everything that is signed, hashed or stored (DESIGN 4.8).
+//!
+//! It is `postcard`'s wire format: fields in written order, LEB128 integers in shortest form, signed ones
+//! zigzag, strings and bytes length-prefixed, fixed arrays bare. [`decode`] refuses every other form of the
+//! same value by encoding again and comparing, so a value has exactly one encoding.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Bytes that are no canonical encoding of the expected type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Truncated, overlong, or not of this type.
+    #[error("malformed bytes")]
+    Malformed,
+    /// Decodes, but another encoding of the same value is the canonical one.
+    #[error("bytes are not in canonical form")]
+    NotCanonical,
+    /// Longer than the limit of its kind.
+    #[error("{len} bytes are over the limit of {max}")]
+    TooLong {
+        /// Length found.
+        len: usize,
+        /// Length allowed.
+        max: usize,
+    },
+    /// Written by a newer format version.
+    #[error("format version {version} is newer than this build understands")]
+    Version {
+        /// The version byte found.
+        version: u8,
+    },
+}
+
+/// The canonical bytes of `value`.
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    postcard::to_allocvec(value).expect("in-memory values of our types always encode")
+}
+
+/// Decodes canonical bytes of at most `max` length.
+pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8], max: usize) -> Result<T, DecodeError> {
+    if bytes.len() > max {
+        return Err(DecodeError::TooLong { len: bytes.len(), max });
+    }
+    let value: T = postcard::from_bytes(bytes).map_err(|_| DecodeError::Malformed)?;
+    if encode(&value) != bytes {
+        return Err(DecodeError::NotCanonical);
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_is_accepted() {
+        let bytes = encode(&(300u32, "é", vec![1u8, 2]));
+        assert_eq!(decode::<(u32, String, Vec<u8>)>(&bytes, 64).unwrap().0, 300);
+        for cut in 0..bytes.len() {
+            assert!(decode::<(u32, String, Vec<u8>)>(&bytes[..cut], 64).is_err());
+        }
+        assert_eq!(decode::<u32>(&[0x81, 0x00], 64), Err(DecodeError::NotCanonical), "overlong 1");
+        assert_eq!(decode::<u32>(&[1, 2], 64), Err(DecodeError::NotCanonical), "trailing byte");
+        assert_eq!(decode::<u32>(&[1], 0), Err(DecodeError::TooLong { len: 1, max: 0 }));
+    }
+}

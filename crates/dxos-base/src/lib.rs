@@ -1,0 +1,40 @@
+//! Ground layer of DXOS: ids, keys, values, canonical codec, clocks and limits.
+//!
+//! Pure data and functions: no I/O, no clock, no global randomness. Time arrives as [`Clock`] or
+//! [`Tick`], randomness through [`Entropy`].
+
+#![deny(missing_docs)]
+
+pub mod clock;
+pub mod codec;
+pub mod crypto;
+pub mod ids;
+pub mod limits;
+pub mod object;
+pub mod text;
+pub mod value;
+
+pub use clock::{Clock, HybridClock, Tick};
+pub use codec::{DecodeError, decode, encode};
+pub use crypto::{
+    AgreementSecret, CryptoError, Entropy, Hash, SigningKey, SpaceKey, hash, verify_signature,
+};
+pub use ids::{
+    AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId, ObjectId,
+    PeerId, Signature, SpaceId, TextId,
+};
+pub use object::{Filter, FilterOp, ObjectView, ObjectWrite, Order, Query};
+pub use text::{TextChange, TextDelta};
+pub use value::{Ref, Value};
+
+/// Checks what only a bug of ours can break; on in release builds too.
+///
+/// Bytes from disk, network or people never reach an `invariant!`: they cause typed errors.
+#[macro_export]
+macro_rules! invariant {
+    ($cond:expr, $($message:tt)+) => {
+        if !$cond {
+            panic!("invariant broken: {}", format_args!($($message)+));
+        }
+    };
+}

@@ -1,0 +1,51 @@
+//! Every limit of the system, in one place; the unit stands in the name.
+//!
+//! Writers enforce limits; readers of signed data degrade (DESIGN 4.5), because a limit whose effect
+//! depends on arrival order would make replicas differ.
+
+/// Name of a person, device or space, in UTF-8 bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+/// A property path, in steps.
+pub const PATH_STEPS_MAX: usize = 32;
+/// A scalar value, in encoded bytes.
+pub const VALUE_BYTES_MAX: usize = 256 * 1024;
+/// Changes in one entry (DESIGN 4.4).
+pub const ENTRY_CHANGES_MAX: usize = 256;
+/// Body at which an entry is cut, before compression (DESIGN 4.4).
+pub const ENTRY_BODY_BYTES_SOFT: usize = 64 * 1024;
+/// An entry, before and after decompression (DESIGN 4.4).
+pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
+/// Feeds a device may open in one space over its life (DESIGN 4.4).
+pub const FEEDS_PER_DEVICE_MAX: u8 = 16;
+/// A credential, whole.
+pub const CREDENTIAL_BYTES_MAX: usize = 64 * 1024;
+/// Parents a credential names (DESIGN 4.8).
+pub const CREDENTIAL_PARENTS_MAX: usize = 16;
+/// One message on a transport: what every data channel carries without fragments.
+pub const LINK_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// One message on a mesh stream, reassembled.
+pub const STREAM_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Unacknowledged bytes on one stream: the flow-control window.
+pub const STREAM_WINDOW_BYTES: usize = 256 * 1024;
+/// Streams open on one session.
+pub const STREAMS_PER_SESSION_MAX: usize = 64;
+/// One frame to or from the signal server.
+pub const SIGNAL_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Topics one connection may join.
+pub const SIGNAL_TOPICS_MAX: usize = 256;
+/// Peers in one topic that the signal server names.
+pub const SIGNAL_TOPIC_PEERS_MAX: usize = 256;
+/// One frame of the services protocol.
+pub const SERVICE_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Tries of an auth code, per invitation over all connections (DESIGN 5).
+pub const AUTH_TRIES_MAX: u8 = 3;
+/// Digits of an auth code (DESIGN 5).
+pub const AUTH_CODE_DIGITS: usize = 6;
+/// Longest life of an interactive invitation.
+pub const INVITE_TTL_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
+/// A presence message.
+pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
+/// After this silence a peer is no longer here (DESIGN 6).
+pub const PRESENCE_TTL_MS: u64 = 15_000;
+/// A collaborative text, in UTF-16 units, that writers accept.
+pub const TEXT_UNITS_MAX: usize = 8 * 1024 * 1024;

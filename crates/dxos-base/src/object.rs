@@ -1,0 +1,116 @@
+//! Objects as written and as shown, and queries over them: plain data every layer speaks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ObjectId;
+use crate::value::Value;
+
+/// One write to one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ObjectWrite {
+    /// A new object; the client makes the id, so it can name it before the answer.
+    Create {
+        /// Its id.
+        object: ObjectId,
+        /// `@type` such as `org.dxos.type.Document@0.1.0`; empty if untyped.
+        type_name: String,
+        /// First values by top-level name. A `Text` property is made by opening it.
+        values: BTreeMap<String, Value>,
+    },
+    /// Sets a property, or removes it with `None`.
+    Set {
+        /// The object.
+        object: ObjectId,
+        /// Names from the top.
+        path: Vec<String>,
+        /// The new value.
+        value: Option<Value>,
+    },
+    /// Deletes an object, restorably.
+    Delete {
+        /// The object.
+        object: ObjectId,
+    },
+    /// Brings a deleted object back.
+    Restore {
+        /// The object.
+        object: ObjectId,
+    },
+}
+
+/// An object with its shown values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectView {
+    /// The object.
+    pub object: ObjectId,
+    /// `@type` with version; empty if untyped.
+    pub type_name: String,
+    /// False when deleted.
+    pub shown: bool,
+    /// Milliseconds since the epoch, of its first write.
+    pub created_ms: u64,
+    /// Of its last write.
+    pub updated_ms: u64,
+    /// Shown values by top-level name; texts show as [`Value::Null`].
+    pub values: BTreeMap<String, Value>,
+    /// The object has writes not yet sealed and synced.
+    pub saving: bool,
+}
+
+/// A filter with order and window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Query {
+    /// `@type` without version; `None`: any.
+    pub type_name: Option<String>,
+    /// All must hold.
+    pub filters: Vec<Filter>,
+    /// Order by a top-level property (`@created` and `@updated` too), else by id.
+    pub order: Option<Order>,
+    /// Rows passed over.
+    pub skip: u32,
+    /// Rows at most; 0 = the limit of a frame.
+    pub limit: u32,
+    /// Deleted objects too.
+    pub deleted: bool,
+}
+
+/// A condition on one property.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Top-level property name.
+    pub property: String,
+    /// How it compares.
+    pub op: FilterOp,
+    /// With what.
+    pub value: Value,
+}
+
+/// Comparisons. Values of different kinds compare unequal and unordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FilterOp {
+    /// Equal.
+    Eq,
+    /// Not equal or absent.
+    Neq,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+    /// Text contains text.
+    Contains,
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Top-level property name.
+    pub property: String,
+    /// Greatest first.
+    pub descending: bool,
+}

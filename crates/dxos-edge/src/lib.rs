@@ -1,0 +1,1 @@
+//! L5: signal server and relay

@@ -1,0 +1,1 @@
+//! L1: identity, devices, credentials, control graph, key ladder, invitations

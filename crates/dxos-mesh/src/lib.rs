@@ -1,0 +1,3 @@
+//! MESH: signalling, secure sessions, streams, presence.
+
+pub mod link;

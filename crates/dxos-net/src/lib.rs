@@ -1,0 +1,1 @@
+//! L3: transports: memory, WebSocket, WebRTC

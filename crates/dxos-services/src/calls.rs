@@ -1,0 +1,302 @@
+//! Calls and what a node sends back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use dxos_base::{
+    DecodeError, ObjectId, ObjectView, ObjectWrite, Query, SpaceId, TextChange, limits,
+};
+
+use crate::views::*;
+
+/// Names a client over its life, across reconnects and takeovers; 16 random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientId(pub [u8; 16]);
+
+/// From a client to the node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ClientFrame {
+    /// First frame on every channel. The node answers [`NodeFrame::Welcome`].
+    Hello {
+        /// Protocol version, [`PROTOCOL_VERSION`].
+        version: u32,
+        /// Who speaks.
+        client: ClientId,
+    },
+    /// A call, answered by exactly one [`NodeFrame::Reply`] with the same `call`.
+    Call {
+        /// Chosen by the client, unique while open.
+        call: u64,
+        /// What is asked.
+        request: Request,
+    },
+    /// An idempotent write: stored with its number in one transaction, answered by [`NodeFrame::Written`].
+    /// Numbers grow by one for each client; a number at or below the stored one is answered, not done again.
+    Write {
+        /// The client's write number, from 1.
+        n: u64,
+        /// What to write.
+        write: Write,
+    },
+    /// Where the person is; ephemeral, the last one counts.
+    Presence {
+        /// The place, or `None` when nothing is open.
+        place: Option<Place>,
+    },
+}
+
+/// Version of this protocol.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// What is asked of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Makes the profile's identity and its personal space. Fails if there is one.
+    CreateIdentity {
+        /// The person's name.
+        name: String,
+        /// This device, in words.
+        device_label: String,
+        /// Platform, such as `Chrome on Linux`.
+        platform: String,
+    },
+    /// Makes a space; answers [`Response::Space`].
+    CreateSpace {
+        /// Its name.
+        name: String,
+    },
+    /// Starts [`Event::Query`] events for a query of one space; answers [`Response::Subscribed`].
+    Subscribe {
+        /// The space.
+        space: SpaceId,
+        /// What to find.
+        query: Query,
+    },
+    /// Ends a subscription.
+    Unsubscribe {
+        /// As answered by `Subscribe`.
+        subscription: u64,
+    },
+    /// One object now; answers [`Response::Object`].
+    Get {
+        /// The space.
+        space: SpaceId,
+        /// The object.
+        object: ObjectId,
+    },
+    /// Runs a query once; answers [`Response::Objects`].
+    Query {
+        /// The space.
+        space: SpaceId,
+        /// What to find.
+        query: Query,
+    },
+    /// Opens a text for editing; answers [`Response::Text`] and starts [`Event::Text`] events.
+    /// With `base`, answers the change since that version where it is known.
+    OpenText {
+        /// Which text.
+        text: TextAddress,
+        /// Version the editor already shows.
+        base: Option<Vec<u8>>,
+    },
+    /// Ends the events of a text.
+    CloseText {
+        /// Which text.
+        text: TextAddress,
+    },
+    /// Makes an interactive invitation to a space, hosted by this node; its life is in [`Event::Invitation`].
+    Invite {
+        /// The space.
+        space: SpaceId,
+        /// What the guest may do.
+        role: Role,
+        /// Milliseconds until it expires.
+        ttl_ms: u64,
+    },
+    /// Ends an invitation (host) or a join (guest).
+    CancelInvitation {
+        /// Which.
+        invitation: dxos_base::InvitationId,
+    },
+    /// Joins by an invitation code (host part of the link's fragment); its life is in [`Event::Invitation`].
+    Join {
+        /// The code as typed or from the link.
+        code: String,
+    },
+    /// The 6-digit auth code the guest was told.
+    Authenticate {
+        /// Which join.
+        invitation: dxos_base::InvitationId,
+        /// Six digits; spaces are ignored.
+        code: String,
+    },
+    /// Cuts or restores all networking of this node.
+    SetOffline {
+        /// True: no packet leaves or enters.
+        offline: bool,
+    },
+    /// Answers when everything acknowledged so far is synced to disk.
+    Flush,
+    /// Test and status figures.
+    Stats,
+}
+
+/// A write; all of it or nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Write {
+    /// Objects and properties of one space.
+    Objects {
+        /// The space.
+        space: SpaceId,
+        /// In order.
+        writes: Vec<ObjectWrite>,
+    },
+    /// A change of a text on version `base`.
+    Text {
+        /// Which text.
+        text: TextAddress,
+        /// The version the editor's unacknowledged change stands on.
+        base: Vec<u8>,
+        /// The change.
+        delta: Vec<TextChange>,
+    },
+}
+
+/// From the node to a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum NodeFrame {
+    /// Answer to `Hello`.
+    Welcome {
+        /// Protocol version.
+        version: u32,
+        /// Number of this client's last stored write.
+        written: u64,
+    },
+    /// Answer to a call.
+    Reply {
+        /// The call's number.
+        call: u64,
+        /// What came of it.
+        result: Result<Response, Failure>,
+    },
+    /// Answer to a write: acknowledged (it survives a kill) or refused.
+    Written {
+        /// The write's number.
+        n: u64,
+        /// For texts: the version after this write.
+        result: Result<Option<Vec<u8>>, Failure>,
+    },
+    /// What changed since the last batch, in order.
+    Batch {
+        /// The events.
+        events: Vec<Event>,
+    },
+}
+
+/// Answer to a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Response {
+    /// Done, nothing to tell.
+    Done,
+    /// A space was made or joined.
+    Space(SpaceId),
+    /// A subscription started; its first event holds all rows.
+    Subscribed(u64),
+    /// An object, if there is one.
+    Object(Option<ObjectView>),
+    /// Objects found.
+    Objects(Vec<ObjectView>),
+    /// A text is open.
+    Text(TextOpened),
+    /// An invitation or join began.
+    Invitation(InvitationView),
+    /// Figures by name.
+    Stats(BTreeMap<String, u64>),
+}
+
+/// What a node tells on its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// The whole status; sent at once after `Welcome` and on every change.
+    Status(StatusView),
+    /// Rows of a subscription changed. The first event adds all rows.
+    Query {
+        /// Which subscription.
+        subscription: u64,
+        /// All rows in order, now (thin; the diff form comes with incremental queries).
+        rows: Vec<ObjectView>,
+    },
+    /// A text changed by others.
+    Text {
+        /// Which text.
+        text: TextAddress,
+        /// The version the change stands on: what this client was last told.
+        base: Vec<u8>,
+        /// The version after it.
+        version: Vec<u8>,
+        /// The change.
+        delta: Vec<TextChange>,
+    },
+    /// Carets of others in an open text; replaces what was told before.
+    Carets {
+        /// Which text.
+        text: TextAddress,
+        /// Where the others are.
+        carets: Vec<CaretView>,
+    },
+    /// An invitation or join moved on.
+    Invitation(InvitationView),
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// For programs.
+    pub kind: FailureKind,
+    /// For people: what happened.
+    pub message: String,
+    /// For people: what to do.
+    pub hint: String,
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The frame or an argument is malformed or over a limit.
+    Malformed,
+    /// No identity yet, or one already.
+    Identity,
+    /// No such space, object or text.
+    NotFound,
+    /// The role does not allow it.
+    NotAllowed,
+    /// A wrong, used or cancelled invitation code.
+    Invitation,
+    /// An invitation past its end.
+    Expired,
+    /// A wrong auth code.
+    AuthCode,
+    /// Nobody answered in time.
+    Timeout,
+    /// No room left.
+    StorageFull,
+    /// Storage failed otherwise.
+    Storage,
+    /// The text engine failed.
+    Text,
+    /// Another host has taken over; connect again.
+    Gone,
+}
+
+/// Decodes a client's frame.
+pub fn decode_client(bytes: &[u8]) -> Result<ClientFrame, DecodeError> {
+    dxos_base::decode(bytes, limits::SERVICE_FRAME_BYTES_MAX)
+}
+
+/// Decodes a node's frame.
+pub fn decode_node(bytes: &[u8]) -> Result<NodeFrame, DecodeError> {
+    dxos_base::decode(bytes, limits::SERVICE_FRAME_BYTES_MAX)
+}

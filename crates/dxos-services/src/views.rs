@@ -1,0 +1,264 @@
+//! Plain pictures of a node's state, as clients show it.
+
+use serde::{Deserialize, Serialize};
+
+use dxos_base::{DeviceKey, IdentityKey, InvitationId, ObjectId, SpaceId, TextChange};
+
+/// A text property.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TextAddress {
+    /// The space.
+    pub space: SpaceId,
+    /// The object.
+    pub object: ObjectId,
+    /// The property's name at the top of the object.
+    pub property: String,
+}
+
+/// Answer to opening a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextOpened {
+    /// The version told.
+    pub version: Vec<u8>,
+    /// How `base` became `version`; the whole text as one insertion at 0 if there was no (known) base.
+    pub delta: Vec<TextChange>,
+    /// True: `delta` stands on the asked `base`. False: on the empty text.
+    pub on_base: bool,
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// May read.
+    Reader,
+    /// May read and write.
+    Editor,
+    /// May also invite.
+    Admin,
+    /// May do everything.
+    Owner,
+}
+
+/// Where a person is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The space.
+    pub space: SpaceId,
+    /// The object on screen.
+    pub object: ObjectId,
+    /// Caret and selection in a text of it.
+    pub selection: Option<TextSelection>,
+}
+
+/// A selection in an open text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextSelection {
+    /// The property's name.
+    pub property: String,
+    /// The version the positions refer to.
+    pub version: Vec<u8>,
+    /// Fixed end, UTF-16 units.
+    pub anchor: u32,
+    /// Moving end: the caret.
+    pub head: u32,
+}
+
+/// Another person's caret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaretView {
+    /// The device it belongs to.
+    pub device: DeviceKey,
+    /// Whose it is.
+    pub identity: IdentityKey,
+    /// Name to show.
+    pub name: String,
+    /// Colour of the person, 0–359 degrees.
+    pub hue: u16,
+    /// Fixed end, in the version last told to this client.
+    pub anchor: u32,
+    /// The caret.
+    pub head: u32,
+}
+
+/// Everything the shell shows about the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The profile's identity, once made.
+    pub identity: Option<IdentityView>,
+    /// Spaces, in order of joining; the personal space first.
+    pub spaces: Vec<SpaceView>,
+    /// The network as a whole.
+    pub network: NetworkView,
+    /// Something the person should know and act on (storage full, clock far off), in words.
+    pub warnings: Vec<String>,
+}
+
+/// Whose node it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityView {
+    /// The identity.
+    pub identity: IdentityKey,
+    /// Its name.
+    pub name: String,
+    /// This device.
+    pub device: DeviceKey,
+    /// Colour, 0–359 degrees.
+    pub hue: u16,
+}
+
+/// The network as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkView {
+    /// Switched off by the person.
+    Off,
+    /// No signal server; direct connections may live on.
+    NoSignal,
+    /// Reaching for the signal server.
+    Connecting,
+    /// Signal server reached.
+    Online,
+}
+
+/// One space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceView {
+    /// The space.
+    pub space: SpaceId,
+    /// Its name.
+    pub name: String,
+    /// True for the personal space.
+    pub personal: bool,
+    /// This identity's role.
+    pub role: Role,
+    /// Members, oldest first.
+    pub members: Vec<MemberView>,
+    /// Connected devices of this space.
+    pub peers: Vec<PeerView>,
+    /// How far local writes are.
+    pub saved: SaveState,
+    /// How far this space is with its connected peers.
+    pub sync: SyncState,
+}
+
+/// A member of a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Who.
+    pub identity: IdentityKey,
+    /// Name to show.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Colour, 0–359 degrees.
+    pub hue: u16,
+    /// Seen in the last seconds on some device.
+    pub online: bool,
+    /// The object on their screen.
+    pub object: Option<ObjectId>,
+}
+
+/// A connected device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// The device.
+    pub device: DeviceKey,
+    /// Its identity.
+    pub identity: IdentityKey,
+    /// How we reach it.
+    pub kind: LinkKind,
+    /// Timeframes, control heads and state agree.
+    pub synced: bool,
+    /// Entries it has that we lack.
+    pub behind: u64,
+    /// Entries we have that it lacks.
+    pub ahead: u64,
+}
+
+/// How two peers are connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LinkKind {
+    /// Sealed frames through the server.
+    Relayed,
+    /// A WebRTC data channel.
+    Direct,
+}
+
+/// How far local writes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SaveState {
+    /// Everything is sealed and synced to disk.
+    Saved,
+    /// Acknowledged writes wait for sealing.
+    Saving,
+    /// The last commit failed.
+    Failed,
+}
+
+/// How far a space is with its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SyncState {
+    /// No peer is connected.
+    Alone,
+    /// Entries are under way.
+    Behind,
+    /// All connected peers have the same entries and state.
+    Synced,
+    /// Same entries, different state: a defect, being verified.
+    Diverged,
+}
+
+/// The life of an invitation, on either side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationView {
+    /// Which.
+    pub invitation: InvitationId,
+    /// This node hosts it (else it is the guest).
+    pub host: bool,
+    /// The space; the guest learns it on success.
+    pub space: Option<SpaceId>,
+    /// The space's name, once known.
+    pub space_name: String,
+    /// The other person's name, once known.
+    pub peer_name: String,
+    /// The invitation code: the link's fragment. Host only.
+    pub code: String,
+    /// Six digits to read aloud. Host only.
+    pub auth_code: String,
+    /// What the guest may do.
+    pub role: Role,
+    /// How we reach the other side.
+    pub link: Option<LinkKind>,
+    /// Tries of the auth code left.
+    pub tries_left: u8,
+    /// Milliseconds since the epoch.
+    pub expires_ms: u64,
+    /// Where it stands.
+    pub state: InvitationState,
+    /// Why it ended, in words, when it failed.
+    pub reason: String,
+}
+
+/// Where an invitation stands (DESIGN 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum InvitationState {
+    /// Made, waiting for the other side.
+    Init,
+    /// Reaching the other side.
+    Connecting,
+    /// A secure session stands.
+    Connected,
+    /// The guest may type the auth code.
+    ReadyForAuthentication,
+    /// The code is being checked.
+    Authenticating,
+    /// Admitted.
+    Success,
+    /// Ended by a person.
+    Cancelled,
+    /// Nobody answered in time.
+    Timeout,
+    /// Failed; see the reason.
+    Error,
+    /// Past its end.
+    Expired,
+}

@@ -1,0 +1,1 @@
+//! L6: draws dxos-app's surfaces with dxos-ui

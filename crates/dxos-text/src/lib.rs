@@ -1,0 +1,1 @@
+//! L3: Loro behind dxos-echo's TextEngine

@@ -1,0 +1,1 @@
+//! L4: the node in a browser's dedicated worker

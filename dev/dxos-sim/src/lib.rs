@@ -1,0 +1,1 @@
+//! The node under a seeded virtual clock, network and store

@@ -1,0 +1,1 @@
+//! Builds the web apps: cargo, wasm-bindgen, esbuild

@@ -1,0 +1,2 @@
+//! Developer tasks: tidy, dev, bench, sim
+fn main() {}
