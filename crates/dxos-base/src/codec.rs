@@ -50,6 +50,24 @@ pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8], max: usize) -> Resu
     Ok(value)
 }
 
+/// Decodes a canonical value at the start of `bytes`; gives it and what follows.
+pub fn take<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
+    let (value, rest): (T, &[u8]) =
+        postcard::take_from_bytes(bytes).map_err(|_| DecodeError::Malformed)?;
+    if encode(&value) != bytes[..bytes.len() - rest.len()] {
+        return Err(DecodeError::NotCanonical);
+    }
+    Ok((value, rest))
+}
+
+/// Decodes bytes this program stored itself: no check for canonical form. Malformed ones still are an error.
+pub fn decode_trusted<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(DecodeError::Malformed),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ pub use ids::{
     PeerId, Signature, SpaceId, TextId,
 };
 pub use object::{Filter, FilterOp, ObjectView, ObjectWrite, Order, Query};
-pub use text::{TextChange, TextDelta};
+pub use text::{Side, TextChange, TextChangeError, TextDelta};
 pub use value::{Ref, Value};
 
 /// Checks what only a bug of ours can break; on in release builds too.

@@ -49,3 +49,5 @@ pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
 pub const PRESENCE_TTL_MS: u64 = 15_000;
 /// A collaborative text, in UTF-16 units, that writers accept.
 pub const TEXT_UNITS_MAX: usize = 8 * 1024 * 1024;
+/// A text update or snapshot handed to the text engine.
+pub const TEXT_IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;

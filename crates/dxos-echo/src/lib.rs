@@ -1,5 +1,31 @@
 //! ECHO: a replicated object store of last-writer-wins records, counters and collaborative texts, carried in
 //! signed, sealed, per-device feeds.
 
+#![deny(missing_docs)]
+
+pub mod access;
+pub mod change;
+pub mod entry;
+pub mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+mod order;
+mod plan;
+pub mod query;
+mod receive;
+pub mod record;
+mod seal;
+mod space;
 pub mod store;
 pub mod text;
+mod texts;
+mod view;
+
+pub use access::{Access, Claim, Decision};
+pub use change::{Edit, Path, Step};
+pub use entry::{EntryHeader, feed_id};
+pub use error::EchoError;
+pub use query::{affects, matches};
+pub use receive::{Received, Refusal, RefusalReason};
+pub use seal::{SealedEntry, Sealing};
+pub use space::{FeedHead, IndexPolicy, Space, Touched, WriteContext};

@@ -56,7 +56,7 @@ pub enum Durability {
 }
 
 /// A stored feed: what is held of it and how far it is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedRow {
     /// The feed.
     pub feed: FeedId,
@@ -66,6 +66,8 @@ pub struct FeedRow {
     pub head: Hash,
     /// Greatest sequence number whose gap-free prefix is applied (void entries count as applied).
     pub applied_seq: u64,
+    /// What ECHO remembers about the feed (control heads, waiting entries); opaque to storage.
+    pub state: Vec<u8>,
 }
 
 /// A stored entry: the exact signed bytes.
@@ -128,7 +130,7 @@ pub struct IndexScan {
     pub from: Option<Vec<u8>>,
     /// Exclusive upper bound.
     pub to: Option<Vec<u8>>,
-    /// Greatest first.
+    /// Greatest first: the exact reverse, object ids too.
     pub descending: bool,
     /// Rows passed over.
     pub skip: usize,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use dxos_base::{TextDelta, TextId};
 
 /// Why a text call failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
     /// A position past the end, inside a surrogate pair, unsorted or overlapping.

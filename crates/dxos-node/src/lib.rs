@@ -1,5 +1,24 @@
 //! The node: HALO, ECHO and MESH composed into one state machine.
+//!
+//! [`Node::handle`] takes one [`Event`] and pushes [`Effect`]s; time, storage, text engine and randomness come with
+//! each call in a [`Context`]. No I/O, no clock, no thread, no randomness of its own: `dev/dxos-sim` drives exactly
+//! this machine.
 
+#![deny(missing_docs)]
+
+mod clients;
+mod editing;
 mod event;
+mod failure;
+mod invitations;
+mod node;
+mod peers;
+mod presence;
+mod replicate;
+mod space;
+mod status;
+mod texts;
+mod wire;
 
 pub use event::{ChannelId, Context, Effect, Event, NodeConfig};
+pub use node::{Node, NodeError};

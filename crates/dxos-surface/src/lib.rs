@@ -1,1 +1,20 @@
-//! L6: draws dxos-app's surfaces with dxos-ui
+//! Draws the surfaces of `dxos-app` with Leptos, and gives views its layout, graph and intents as signals.
+//!
+//! Also what Composer's plugins agree on without importing each other: the client's capability and the shape of ids.
+//!
+//! Not here: any look of its own; any surface.
+
+#![deny(missing_docs)]
+
+mod agreed;
+mod app_ref;
+mod hotkeys;
+mod slot;
+
+pub use agreed::{
+    CLIENT, DIALOG_CREATE_SPACE, DIALOG_IDENTITY, DIALOG_JOIN, DIALOG_PALETTE, DIALOG_PLUGINS,
+    DIALOG_SHARE, KIND_DOCUMENT, KIND_SPACE, failure, object_path, parse_path, space_path,
+};
+pub use app_ref::{AppRef, provide_app, use_app};
+pub use hotkeys::{key_label, listen_hotkeys, platform};
+pub use slot::{Draw, Slot, SlotList, draws, draws_any};

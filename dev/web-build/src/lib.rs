@@ -1,1 +1,188 @@
-//! Builds the web apps: cargo, wasm-bindgen, esbuild
+//! Builds the web apps: one inner cargo call for three WASM crates, wasm-bindgen as a library, the
+//! editor bundle by esbuild, and one folder (`dist`) a server can serve as it stands.
+//!
+//! Used by `apps/dx/build.rs` (release builds) and by `cargo xtask web|dev`.
+//!
+//! Invariants
+//! * the inner cargo has its own target directory (`target/web`) and a clean environment: the outer
+//!   cargo holds the lock on its own directory and exports variables that would change every fingerprint;
+//! * `dist` is replaced as a whole, so a server never serves half of a build;
+//! * what did not change is not made again: bindings by the hash of the WASM, brotli by the hash of the file.
+//!
+//! Not here: watching files (`xtask`), serving (`apps/dx`).
+
+mod bundle;
+mod dist;
+mod inner;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+/// How the page is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Fast to build, names kept, no service worker, reloads itself under `cargo xtask dev`.
+    Dev,
+    /// What people get: small, precompressed, offline.
+    Release,
+}
+
+impl Profile {
+    /// Name of the cargo profile and of its folder below `wasm32-unknown-unknown`.
+    pub fn cargo_name(self) -> &'static str {
+        match self {
+            Profile::Dev => "wasm-dev",
+            Profile::Release => "wasm-release",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Profile::Dev => "dev",
+            Profile::Release => "release",
+        }
+    }
+}
+
+/// One WASM module of the page.
+struct Module {
+    package: &'static str,
+    /// Name under which the page knows it: `<output>.js` and `<output>_bg.wasm`.
+    output: &'static str,
+}
+
+const MODULES: [Module; 3] = [
+    Module {
+        package: "composer",
+        output: "app",
+    },
+    Module {
+        package: "dxos-worker",
+        output: "worker",
+    },
+    Module {
+        package: "dxos-text",
+        output: "text",
+    },
+];
+
+/// A build of the page.
+#[derive(Debug, Clone)]
+pub struct WebBuild {
+    /// Root of the workspace.
+    pub root: PathBuf,
+    /// The cargo to call; the one that called us, so that both use the same toolchain.
+    pub cargo: PathBuf,
+    /// How to compile.
+    pub profile: Profile,
+}
+
+/// What a build made.
+#[derive(Debug)]
+pub struct Built {
+    /// Folder to serve.
+    pub dist: PathBuf,
+    /// Hash over all files: changes exactly when something served changed.
+    pub version: String,
+    /// Every file the result depends on.
+    pub sources: Vec<PathBuf>,
+    /// Stages with their wall time.
+    pub stages: Vec<(&'static str, Duration)>,
+}
+
+impl WebBuild {
+    /// Folder that [`run`](Self::run) fills.
+    pub fn dist_dir(&self) -> PathBuf {
+        self.web_dir().join("dist").join(self.profile.folder())
+    }
+
+    fn web_dir(&self) -> PathBuf {
+        self.root.join("target").join("web")
+    }
+
+    /// Builds the editor bundle alone: enough for native checks of the crates that name it.
+    ///
+    /// # Errors
+    /// Node is missing, or bundling failed.
+    pub fn bundle(&self) -> Result<()> {
+        bundle::build(self).map(|_| ())
+    }
+
+    /// Builds everything that changed since the last run.
+    ///
+    /// # Errors
+    /// Compilation or bundling failed (their own output stands on stderr), or a file could not be written.
+    pub fn run(&self) -> Result<Built> {
+        let web_dir = self.web_dir();
+        fs::create_dir_all(&web_dir).with_context(|| format!("create {}", web_dir.display()))?;
+        // A second builder (a server's build beside `xtask dev`) waits for the first.
+        let lock_path = web_dir.join(".build-lock");
+        let lock = fs::File::create(&lock_path)
+            .with_context(|| format!("create {}", lock_path.display()))?;
+        lock.lock().context("lock the web build")?;
+
+        let mut stages = Vec::new();
+        let mut timed = |name, started: Instant| stages.push((name, started.elapsed()));
+
+        // First: dxos-ui's Rust names the bundled module at compile time.
+        let started = Instant::now();
+        let bundle = bundle::build(self)?;
+        timed("editor", started);
+
+        let started = Instant::now();
+        let compiled = inner::compile(self)?;
+        timed("cargo", started);
+
+        let started = Instant::now();
+        let mut parts = vec![bundle.dir];
+        for (module, wasm) in MODULES.iter().zip(&compiled.wasm) {
+            parts.push(inner::bind(self, module, wasm)?);
+        }
+        timed("wasm-bindgen", started);
+
+        let started = Instant::now();
+        let assets = self.root.join("apps/composer/assets");
+        let worker_js = self.root.join("crates/dxos-worker/js");
+        parts.push(assets.clone());
+        parts.push(worker_js.clone());
+        let version = dist::assemble(self, &parts)?;
+        timed("dist", started);
+
+        let mut sources = compiled.sources;
+        sources.extend(bundle.sources);
+        sources.extend(dist::files_below(&assets)?);
+        sources.extend(dist::files_below(&worker_js)?);
+        // Folders too: a new file in them changes their mtime.
+        sources.extend([assets, worker_js]);
+        for name in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
+            sources.push(self.root.join(name));
+        }
+        sources.retain(|path| path.exists());
+        Ok(Built {
+            dist: self.dist_dir(),
+            version,
+            sources,
+            stages,
+        })
+    }
+}
+
+/// Writes a page that says the web build was left out, for builds that do not need it (lints, tests).
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn placeholder(dist: &Path) -> Result<()> {
+    fs::create_dir_all(dist)?;
+    let page = "<!doctype html><meta charset=\"utf-8\"><title>Composer</title>\
+        <p>This <code>dx</code> was built without the page. Run <code>cargo xtask web</code>, or build with <code>./run</code>.";
+    let path = dist.join("index.html");
+    if !path.exists() {
+        fs::write(&path, page)?;
+    }
+    Ok(())
+}

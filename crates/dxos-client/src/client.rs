@@ -1,0 +1,402 @@
+//! The client a program holds.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::rc::Rc;
+
+use dxos_base::{DecodeError, InvitationId, ObjectId, ObjectView, ObjectWrite, Query, SpaceId};
+use dxos_services::{
+    ClientId, Failure, InvitationView, Place, Request, Response, Role, StatusView, TextAddress,
+};
+
+use crate::calls::{Then, space_of, unexpected};
+use crate::listen::{Listeners, Subscription};
+use crate::platform;
+use crate::promise::promise;
+use crate::session::{TextSession, TextSink};
+use crate::state::{Notice, State};
+
+/// Whether a node answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// Not reached yet.
+    Connecting,
+    /// Reached.
+    Live,
+    /// Gone; another is awaited. Edits are kept and sent then.
+    Lost,
+}
+
+struct Inner {
+    state: RefCell<State>,
+    notices: RefCell<VecDeque<Notice>>,
+    running: Cell<bool>,
+    on_status: Listeners<Rc<StatusView>>,
+    on_connection: Listeners<Connection>,
+    on_invitation: Listeners<InvitationView>,
+    on_saving: Listeners<usize>,
+    on_refused: Listeners<Failure>,
+}
+
+/// A program's end of the services protocol. Clones are the same client.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("connection", &self.connection()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client without a channel; calls and writes wait for [`Client::connect`].
+    pub fn new(client: ClientId) -> Self {
+        Client(Rc::new(Inner {
+            state: RefCell::new(State::new(client)),
+            notices: RefCell::default(),
+            running: Cell::new(false),
+            on_status: Listeners::default(),
+            on_connection: Listeners::default(),
+            on_invitation: Listeners::default(),
+            on_saving: Listeners::default(),
+            on_refused: Listeners::default(),
+        }))
+    }
+
+    /// Changes the state, then runs what came of it; listeners may call the client again.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (result, notices) = {
+            let mut state = self.0.state.borrow_mut();
+            let result = change(&mut state);
+            (result, state.take_notices())
+        };
+        self.0.notices.borrow_mut().extend(notices);
+        if !self.0.running.replace(true) {
+            while let Some(notice) = { self.0.notices.borrow_mut().pop_front() } {
+                self.run(notice);
+            }
+            self.0.running.set(false);
+        }
+        result
+    }
+
+    fn run(&self, notice: Notice) {
+        let inner = &self.0;
+        match notice {
+            Notice::Send(frame) => {
+                let send = inner.state.borrow().send.clone();
+                if let Some(send) = send {
+                    send(frame);
+                }
+            }
+            Notice::Status(status) => inner.on_status.tell(&status),
+            Notice::Connection(connection) => inner.on_connection.tell(&connection),
+            Notice::Invitation(view) => inner.on_invitation.tell(&view),
+            Notice::Saving(count) => inner.on_saving.tell(&count),
+            Notice::Refused(failure) => inner.on_refused.tell(&failure),
+            Notice::Rows(query) => {
+                let rows = inner.state.borrow().rows_of(query);
+                if let Some((rows, on_rows)) = rows
+                    && let Ok(mut on_rows) = on_rows.try_borrow_mut()
+                {
+                    on_rows(&rows);
+                }
+            }
+            Notice::Delta(sink, delta) => (sink.on_delta)(&delta),
+            Notice::Carets(text) => {
+                let (carets, sinks) = inner.state.borrow().text_carets(&text);
+                for sink in sinks {
+                    (sink.on_carets)(&carets);
+                }
+            }
+            Notice::TextRefused(sink, failure) => (sink.on_refused)(&failure),
+            Notice::Answer(sender, result) => sender.send(result),
+            Notice::Done(sender, result) => sender.send(result),
+            Notice::DropRows(_) | Notice::DropSink(_) => {}
+        }
+    }
+
+    // ---- the channel ----
+
+    /// A channel to a node stands: the first, or one after a takeover. Says hello; once welcomed, resends what is
+    /// unacknowledged, in order, and opens queries and texts again.
+    pub fn connect(&self, send: Rc<dyn Fn(Vec<u8>)>) {
+        self.with(|state| state.connect(send));
+    }
+
+    /// A frame from the node.
+    ///
+    /// # Errors
+    /// When the bytes are no frame of this protocol; nothing was changed.
+    pub fn receive(&self, frame: &[u8]) -> Result<(), DecodeError> {
+        let frame = dxos_services::decode_node(frame)?;
+        self.with(|state| state.frame_received(frame));
+        Ok(())
+    }
+
+    /// The channel is gone.
+    pub fn disconnected(&self) {
+        self.with(State::disconnected);
+    }
+
+    /// Whether a node answers.
+    pub fn connection(&self) -> Connection {
+        self.0.state.borrow().connection
+    }
+
+    /// Hears of every change of [`Client::connection`].
+    pub fn on_connection(&self, listener: impl Fn(Connection) + 'static) -> Subscription {
+        self.0.on_connection.add(move |connection| listener(*connection))
+    }
+
+    // ---- status ----
+
+    /// The node's status as last told.
+    pub fn status(&self) -> Option<Rc<StatusView>> {
+        self.0.state.borrow().status.clone()
+    }
+
+    /// Hears of every status; at once of the present one.
+    pub fn on_status(&self, listener: impl Fn(&Rc<StatusView>) + 'static) -> Subscription {
+        if let Some(status) = self.status() {
+            listener(&status);
+        }
+        self.0.on_status.add(listener)
+    }
+
+    /// Hears of every step of every invitation and join.
+    pub fn on_invitation(&self, listener: impl Fn(&InvitationView) + 'static) -> Subscription {
+        self.0.on_invitation.add(listener)
+    }
+
+    /// An invitation or join as last told.
+    pub fn invitation(&self, invitation: InvitationId) -> Option<InvitationView> {
+        self.0.state.borrow().invitations.get(&invitation).cloned()
+    }
+
+    /// All invitations and joins heard of.
+    pub fn invitations(&self) -> Vec<InvitationView> {
+        self.0.state.borrow().invitations.values().cloned().collect()
+    }
+
+    // ---- calls ----
+
+    /// Calls the node. Waits while there is no channel.
+    ///
+    /// # Errors
+    /// What the node says; [`FailureKind::Gone`](dxos_services::FailureKind::Gone) when the node went away during a
+    /// call that cannot be repeated without harm.
+    pub fn call(&self, request: Request) -> impl Future<Output = Result<Response, Failure>> + 'static {
+        let (sender, answer) = promise();
+        self.with(|state| state.call(request, Then::Answer(sender)));
+        answer
+    }
+
+    async fn done(&self, request: Request) -> Result<(), Failure> {
+        self.call(request).await.map(|_| ())
+    }
+
+    /// Makes the profile's identity and its personal space.
+    ///
+    /// # Errors
+    /// When there is one, or storage refuses.
+    pub async fn create_identity(
+        &self,
+        name: &str,
+        device_label: &str,
+        platform: &str,
+    ) -> Result<(), Failure> {
+        let (name, device_label, platform) = (name.into(), device_label.into(), platform.into());
+        self.done(Request::CreateIdentity { name, device_label, platform }).await
+    }
+
+    /// Makes a space.
+    ///
+    /// # Errors
+    /// Without an identity, or when storage refuses.
+    pub async fn create_space(&self, name: &str) -> Result<SpaceId, Failure> {
+        space_of(self.call(Request::CreateSpace { name: name.into() }).await?)
+    }
+
+    /// Makes an interactive invitation; its life is heard by [`Client::on_invitation`].
+    ///
+    /// # Errors
+    /// When the role does not allow it.
+    pub async fn invite(&self, space: SpaceId, role: Role, ttl_ms: u64) -> Result<InvitationView, Failure> {
+        self.invitation_of(Request::Invite { space, role, ttl_ms }).await
+    }
+
+    /// Joins by a code; its life is heard by [`Client::on_invitation`].
+    ///
+    /// # Errors
+    /// When the code is malformed.
+    pub async fn join(&self, code: &str) -> Result<InvitationView, Failure> {
+        self.invitation_of(Request::Join { code: code.into() }).await
+    }
+
+    async fn invitation_of(&self, request: Request) -> Result<InvitationView, Failure> {
+        match self.call(request).await? {
+            Response::Invitation(view) => Ok(self.invitation(view.invitation).unwrap_or(view)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Gives the auth code the guest was told.
+    ///
+    /// # Errors
+    /// When the join is not waiting for one.
+    pub async fn authenticate(&self, invitation: InvitationId, code: &str) -> Result<(), Failure> {
+        self.done(Request::Authenticate { invitation, code: code.into() }).await
+    }
+
+    /// Ends an invitation or join.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn cancel(&self, invitation: InvitationId) -> Result<(), Failure> {
+        self.done(Request::CancelInvitation { invitation }).await
+    }
+
+    /// Cuts or restores all networking of the node.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub async fn set_offline(&self, offline: bool) -> Result<(), Failure> {
+        self.done(Request::SetOffline { offline }).await
+    }
+
+    /// Waits until everything acknowledged so far survives power loss.
+    ///
+    /// # Errors
+    /// When storage refuses.
+    pub async fn flush(&self) -> Result<(), Failure> {
+        self.done(Request::Flush).await
+    }
+
+    /// Figures by name.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub async fn stats(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        match self.call(Request::Stats).await? {
+            Response::Stats(stats) => Ok(stats),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// One object now.
+    ///
+    /// # Errors
+    /// When there is no such space.
+    pub async fn get(&self, space: SpaceId, object: ObjectId) -> Result<Option<ObjectView>, Failure> {
+        match self.call(Request::Get { space, object }).await? {
+            Response::Object(object) => Ok(object),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Runs a query once.
+    ///
+    /// # Errors
+    /// When there is no such space.
+    pub async fn query(&self, space: SpaceId, query: Query) -> Result<Vec<ObjectView>, Failure> {
+        match self.call(Request::Query { space, query }).await? {
+            Response::Objects(objects) => Ok(objects),
+            _ => Err(unexpected()),
+        }
+    }
+
+    // ---- objects ----
+
+    /// A fresh id for [`ObjectWrite::Create`].
+    pub fn new_object_id(&self) -> ObjectId {
+        platform::new_object_id()
+    }
+
+    /// Writes; shown and sent at once, also when the future is dropped. The future ends when it is acknowledged.
+    ///
+    /// # Errors
+    /// Why it was refused; what was shown is taken back then.
+    pub fn write(
+        &self,
+        space: SpaceId,
+        writes: Vec<ObjectWrite>,
+    ) -> impl Future<Output = Result<(), Failure>> + 'static {
+        let (sender, done) = promise();
+        self.with(|state| state.write(space, writes, sender));
+        done
+    }
+
+    /// Writes and texts not acknowledged yet.
+    pub fn unacknowledged(&self) -> usize {
+        self.0.state.borrow().unacknowledged()
+    }
+
+    /// Hears of every change of [`Client::unacknowledged`].
+    pub fn on_saving(&self, listener: impl Fn(usize) + 'static) -> Subscription {
+        self.0.on_saving.add(move |count| listener(*count))
+    }
+
+    /// Hears of every write of objects taken back, and of changes to texts no longer open.
+    pub fn on_refused(&self, listener: impl Fn(&Failure) + 'static) -> Subscription {
+        self.0.on_refused.add(listener)
+    }
+
+    /// Calls `on_rows` with all rows of a query, now and on every change, own unacknowledged writes on top.
+    pub fn subscribe(
+        &self,
+        space: SpaceId,
+        query: Query,
+        on_rows: impl FnMut(&[ObjectView]) + 'static,
+    ) -> Subscription {
+        let id = self.with(|state| state.subscribe(space, query, Rc::new(RefCell::new(on_rows))));
+        let client = Rc::downgrade(&self.0);
+        Subscription::new(move || {
+            if let Some(inner) = client.upgrade() {
+                Client(inner).with(|state| state.unsubscribe(id));
+            }
+        })
+    }
+
+    /// Where the person is, for the others to see. A selection of the same object is kept.
+    pub fn presence(&self, place: Option<Place>) {
+        self.with(|state| state.presence(place));
+    }
+
+    // ---- texts ----
+
+    /// Opens a text for an editor.
+    ///
+    /// # Errors
+    /// When there is no such object, or the text engine fails.
+    pub async fn open_text(&self, address: TextAddress, sink: TextSink) -> Result<TextSession, Failure> {
+        let guard = Opening { client: self.clone(), address: Some(address.clone()) };
+        let (sender, opened) = promise();
+        self.with(|state| state.text_wanted(&address, sender));
+        opened.await?;
+        guard.joined();
+        let editor = self.with(|state| state.text_joined(&address, Rc::new(sink)));
+        Ok(TextSession::new(self.clone(), address, editor))
+    }
+}
+
+/// Leaves the text if the opening future is dropped or fails.
+struct Opening {
+    client: Client,
+    address: Option<TextAddress>,
+}
+
+impl Opening {
+    fn joined(mut self) {
+        self.address = None;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(address) = self.address.take() {
+            self.client.with(|state| state.text_left(&address));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a client needs of its platform: randomness for ids and the wall clock for their order.
+
+use dxos_base::{Entropy, ObjectId};
+use dxos_services::ClientId;
+
+/// The operating system's randomness.
+pub(crate) struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&mut self, out: &mut [u8]) {
+        getrandom::fill(out).expect("every supported platform gives randomness to a running program");
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Milliseconds since the Unix epoch.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn now_ms() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+/// A fresh name for a client.
+pub fn random_client_id() -> ClientId {
+    let mut id = [0; 16];
+    SystemEntropy.fill(&mut id);
+    ClientId(id)
+}
+
+/// A fresh object id.
+pub(crate) fn new_object_id() -> ObjectId {
+    ObjectId::new(now_ms(), &mut SystemEntropy)
+}

@@ -1,0 +1,465 @@
+//! The client's state machine: frames in, frames and notices out.
+//!
+//! Invariants
+//! * a write keeps its number until answered, and writes of objects are resent in order after a takeover;
+//! * numbers grow in the order of sending, because a node takes a number at or below the last stored one for a
+//!   repeat. So a text change the old node did not store gets a new number;
+//! * nothing but `Hello` is sent before `Welcome`;
+//! * notices are run by the caller after the borrow ends, in order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use dxos_base::{ObjectView, ObjectWrite, Query, SpaceId, TextDelta};
+use dxos_services::{
+    ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NetworkView, NodeFrame,
+    PROTOCOL_VERSION, Place, Request, Response, StatusView, TextAddress, Write,
+};
+
+use crate::calls::{OpenCall, Then, gone, repeatable, unexpected};
+use crate::client::Connection;
+use crate::promise::Sender;
+use crate::queries::{EARLY_ROWS_MAX, LiveQuery, OnRows};
+use crate::session::TextSink;
+use text_flow::TextEntry;
+
+mod text_flow;
+
+/// Unacknowledged writes kept; more are refused at once.
+const WRITES_MAX: usize = 65_536;
+
+/// Sends a frame to the node.
+pub(crate) type Send = Rc<dyn Fn(Vec<u8>)>;
+
+/// What the caller does once the state is no longer borrowed.
+pub(crate) enum Notice {
+    Send(Vec<u8>),
+    Status(Rc<StatusView>),
+    Connection(Connection),
+    Invitation(Box<InvitationView>),
+    Saving(usize),
+    Refused(Failure),
+    Rows(u64),
+    Delta(Rc<TextSink>, TextDelta),
+    Carets(TextAddress),
+    TextRefused(Rc<TextSink>, Failure),
+    Answer(Sender<Result<Response, Failure>>, Result<Response, Failure>),
+    Done(Sender<Result<(), Failure>>, Result<(), Failure>),
+    /// Dropped outside the borrow: what a listener owns may call the client when dropped.
+    DropRows(#[allow(dead_code)] OnRows),
+    /// As above.
+    DropSink(#[allow(dead_code)] Rc<TextSink>),
+}
+
+/// A write of objects not yet answered.
+struct OpenWrite {
+    n: u64,
+    space: SpaceId,
+    writes: Rc<Vec<ObjectWrite>>,
+    done: Sender<Result<(), Failure>>,
+}
+
+/// See the module's words.
+pub(crate) struct State {
+    client: ClientId,
+    pub(crate) send: Option<Send>,
+    pub(crate) connection: Connection,
+    /// The node's last stored write of ours when it welcomed us.
+    written: u64,
+    write_last: u64,
+    number_last: u64,
+    calls: BTreeMap<u64, OpenCall>,
+    writes: VecDeque<OpenWrite>,
+    queries: BTreeMap<u64, LiveQuery>,
+    early_rows: BTreeMap<u64, Vec<ObjectView>>,
+    texts: BTreeMap<TextAddress, TextEntry>,
+    /// Write numbers of texts on the wire.
+    text_writes: BTreeMap<u64, TextAddress>,
+    pub(crate) status: Option<Rc<StatusView>>,
+    pub(crate) invitations: BTreeMap<dxos_base::InvitationId, InvitationView>,
+    place: Option<Place>,
+    saving_told: usize,
+    out: Vec<Notice>,
+}
+
+impl State {
+    pub(crate) fn new(client: ClientId) -> Self {
+        State {
+            client,
+            send: None,
+            connection: Connection::Connecting,
+            written: 0,
+            write_last: 0,
+            number_last: 0,
+            calls: BTreeMap::new(),
+            writes: VecDeque::new(),
+            queries: BTreeMap::new(),
+            early_rows: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            text_writes: BTreeMap::new(),
+            status: None,
+            invitations: BTreeMap::new(),
+            place: None,
+            saving_told: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// What is to be done now, in order.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        let saving = self.unacknowledged();
+        if saving != self.saving_told {
+            self.saving_told = saving;
+            self.out.push(Notice::Saving(saving));
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.writes.len() + self.texts.values().filter(|entry| !entry.text.settled()).count()
+    }
+
+    fn live(&self) -> bool {
+        self.connection == Connection::Live
+    }
+
+    fn number(&mut self) -> u64 {
+        self.number_last += 1;
+        self.number_last
+    }
+
+    fn frame(&mut self, frame: &ClientFrame) {
+        self.out.push(Notice::Send(dxos_base::encode(frame)));
+    }
+
+    // ---- the channel ----
+
+    /// A channel stands, the first or one to a new node.
+    pub(crate) fn connect(&mut self, send: Send) {
+        if self.send.is_some() {
+            self.disconnected();
+        }
+        self.send = Some(send);
+        let client = self.client;
+        self.frame(&ClientFrame::Hello { version: PROTOCOL_VERSION, client });
+    }
+
+    /// The channel is gone. Everything unacknowledged is kept.
+    pub(crate) fn disconnected(&mut self) {
+        if self.send.take().is_none() {
+            return;
+        }
+        self.connection = Connection::Lost;
+        self.out.push(Notice::Connection(Connection::Lost));
+        self.early_rows.clear();
+        self.text_writes.clear();
+        for query in self.queries.values_mut() {
+            query.subscription = None;
+            query.refused = false;
+        }
+        for entry in self.texts.values_mut() {
+            entry.disconnected();
+        }
+        let calls = std::mem::take(&mut self.calls);
+        for (number, mut call) in calls {
+            if !call.sent || repeatable(&call.request) {
+                call.sent = false;
+                self.calls.insert(number, call);
+            } else if let Then::Answer(sender) = call.then {
+                self.out.push(Notice::Answer(sender, Err(gone())));
+            }
+        }
+    }
+
+    fn welcome(&mut self, written: u64) {
+        self.connection = Connection::Live;
+        self.written = written;
+        self.write_last = self.write_last.max(written);
+        self.out.push(Notice::Connection(Connection::Live));
+        if self.status.as_ref().is_some_and(|status| status.network == NetworkView::Off) {
+            self.call(Request::SetOffline { offline: true }, Then::Nothing);
+        }
+        let resend: Vec<ClientFrame> = self.writes.iter().map(OpenWrite::frame).collect();
+        for frame in resend {
+            self.frame(&frame);
+        }
+        let unsent: Vec<u64> =
+            self.calls.iter().filter(|(_, call)| !call.sent).map(|(number, _)| *number).collect();
+        for number in unsent {
+            self.send_call(number);
+        }
+        let queries: Vec<u64> =
+            self.queries.iter().filter(|(_, query)| query.subscription.is_none()).map(|(id, _)| *id).collect();
+        for query in queries {
+            self.ask_query(query);
+        }
+        let texts: Vec<TextAddress> = self.texts.keys().cloned().collect();
+        for text in texts {
+            self.ask_text(&text);
+        }
+        if self.place.is_some() {
+            self.tell_place();
+        }
+    }
+
+    /// A frame came from the node.
+    pub(crate) fn frame_received(&mut self, frame: NodeFrame) {
+        match frame {
+            NodeFrame::Welcome { written, .. } => self.welcome(written),
+            NodeFrame::Reply { call, result } => self.reply(call, result),
+            NodeFrame::Written { n, result } => self.written(n, result),
+            NodeFrame::Batch { events } => {
+                for event in events {
+                    self.event(event);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Status(status) => {
+                let status = Rc::new(status);
+                self.status = Some(status.clone());
+                self.out.push(Notice::Status(status));
+                self.retry_refused_queries();
+            }
+            Event::Query { subscription, rows } => self.rows(subscription, rows),
+            Event::Text { text, base, version, delta } => self.text_changed(&text, &base, &version, &delta),
+            Event::Carets { text, carets } => {
+                if let Some(entry) = self.texts.get_mut(&text) {
+                    entry.text.set_carets(carets);
+                    self.out.push(Notice::Carets(text));
+                }
+            }
+            Event::Invitation(view) => {
+                self.invitations.insert(view.invitation, view.clone());
+                self.out.push(Notice::Invitation(Box::new(view)));
+            }
+        }
+    }
+
+    // ---- calls ----
+
+    /// Makes a call; waits for the channel if there is none.
+    pub(crate) fn call(&mut self, request: Request, then: Then) {
+        let number = self.number();
+        self.calls.insert(number, OpenCall { request, then, sent: false });
+        if self.live() {
+            self.send_call(number);
+        }
+    }
+
+    fn send_call(&mut self, number: u64) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.sent = true;
+            let frame = ClientFrame::Call { call: number, request: call.request.clone() };
+            self.frame(&frame);
+        }
+    }
+
+    fn reply(&mut self, number: u64, result: Result<Response, Failure>) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        match call.then {
+            Then::Nothing => {}
+            Then::Answer(sender) => {
+                if let Ok(Response::Invitation(view)) = &result {
+                    self.invitations.entry(view.invitation).or_insert_with(|| view.clone());
+                }
+                self.out.push(Notice::Answer(sender, result));
+            }
+            Then::Subscribed(id) => self.subscribed(id, result),
+            Then::Opened(text) => match result {
+                Ok(Response::Text(opened)) => self.text_opened(&text, Ok(opened)),
+                Ok(_) => self.text_opened(&text, Err(unexpected())),
+                Err(failure) => self.text_opened(&text, Err(failure)),
+            },
+        }
+    }
+
+    // ---- writes of objects ----
+
+    /// Shows and sends a write; `done` hears of its end.
+    pub(crate) fn write(
+        &mut self,
+        space: SpaceId,
+        writes: Vec<ObjectWrite>,
+        done: Sender<Result<(), Failure>>,
+    ) {
+        self.write_last += 1;
+        let write = OpenWrite { n: self.write_last, space, writes: Rc::new(writes), done };
+        let frame = write.frame();
+        let bytes = dxos_base::encode(&frame);
+        if bytes.len() > dxos_base::limits::SERVICE_FRAME_BYTES_MAX || self.writes.len() >= WRITES_MAX {
+            self.write_last -= 1;
+            self.out.push(Notice::Done(write.done, Err(too_much())));
+            return;
+        }
+        self.writes.push_back(write);
+        if self.live() {
+            self.out.push(Notice::Send(bytes));
+        }
+        self.show_rows(space);
+    }
+
+    fn written(&mut self, n: u64, result: Result<Option<Vec<u8>>, Failure>) {
+        if let Some(text) = self.text_writes.remove(&n) {
+            self.text_written(&text, n, result);
+            return;
+        }
+        let Some(at) = self.writes.iter().position(|write| write.n == n) else { return };
+        let Some(write) = self.writes.remove(at) else { return };
+        match result {
+            Ok(_) => {
+                for query in self.queries.values_mut().filter(|query| query.space == write.space) {
+                    query.acknowledge(&write.writes);
+                }
+                self.out.push(Notice::Done(write.done, Ok(())));
+            }
+            Err(failure) => {
+                self.show_rows(write.space);
+                self.out.push(Notice::Refused(failure.clone()));
+                self.out.push(Notice::Done(write.done, Err(failure)));
+            }
+        }
+    }
+
+    // ---- live queries ----
+
+    pub(crate) fn subscribe(&mut self, space: SpaceId, query: Query, on_rows: OnRows) -> u64 {
+        let id = self.number();
+        let live = LiveQuery {
+            space,
+            query,
+            on_rows,
+            subscription: None,
+            refused: false,
+            told: None,
+            acknowledged: Vec::new(),
+        };
+        self.queries.insert(id, live);
+        if self.live() {
+            self.ask_query(id);
+        }
+        id
+    }
+
+    pub(crate) fn unsubscribe(&mut self, id: u64) {
+        let Some(query) = self.queries.remove(&id) else { return };
+        self.out.push(Notice::DropRows(query.on_rows));
+        if let Some(subscription) = query.subscription
+            && self.live()
+        {
+            self.call(Request::Unsubscribe { subscription }, Then::Nothing);
+        }
+    }
+
+    fn ask_query(&mut self, id: u64) {
+        if let Some(query) = self.queries.get_mut(&id) {
+            query.refused = false;
+            let request = Request::Subscribe { space: query.space, query: query.query.clone() };
+            self.call(request, Then::Subscribed(id));
+        }
+    }
+
+    fn subscribed(&mut self, id: u64, result: Result<Response, Failure>) {
+        let subscription = match result {
+            Ok(Response::Subscribed(subscription)) => subscription,
+            _ => {
+                if let Some(query) = self.queries.get_mut(&id) {
+                    query.refused = true;
+                }
+                return;
+            }
+        };
+        let early = self.early_rows.remove(&subscription);
+        match self.queries.get_mut(&id) {
+            Some(query) => {
+                query.subscription = Some(subscription);
+                if let Some(rows) = early {
+                    query.set_told(rows);
+                    self.out.push(Notice::Rows(id));
+                }
+            }
+            None => self.call(Request::Unsubscribe { subscription }, Then::Nothing),
+        }
+    }
+
+    /// A refused query is asked again when its space has appeared (it was being joined).
+    fn retry_refused_queries(&mut self) {
+        let Some(status) = self.status.clone() else { return };
+        let ids: Vec<u64> = self
+            .queries
+            .iter()
+            .filter(|(_, query)| query.refused)
+            .filter(|(_, query)| status.spaces.iter().any(|space| space.space == query.space))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.ask_query(id);
+        }
+    }
+
+    fn rows(&mut self, subscription: u64, rows: Vec<ObjectView>) {
+        let found = self.queries.iter_mut().find(|(_, query)| query.subscription == Some(subscription));
+        if let Some((id, query)) = found {
+            query.set_told(rows);
+            self.out.push(Notice::Rows(*id));
+        } else if self.early_rows.len() < EARLY_ROWS_MAX {
+            self.early_rows.insert(subscription, rows);
+        }
+    }
+
+    fn show_rows(&mut self, space: SpaceId) {
+        for (id, query) in &self.queries {
+            if query.space == space && query.told.is_some() {
+                self.out.push(Notice::Rows(*id));
+            }
+        }
+    }
+
+    /// Rows to show, and whom to show them.
+    pub(crate) fn rows_of(&self, id: u64) -> Option<(Vec<ObjectView>, OnRows)> {
+        let query = self.queries.get(&id)?;
+        let unacknowledged =
+            self.writes.iter().filter(|write| write.space == query.space).map(|write| &write.writes);
+        Some((query.rows(unacknowledged)?, query.on_rows.clone()))
+    }
+
+    // ---- presence ----
+
+    pub(crate) fn presence(&mut self, place: Option<Place>) {
+        self.place = match (place, self.place.take()) {
+            (Some(mut new), Some(old))
+                if new.selection.is_none() && new.object == old.object && new.space == old.space =>
+            {
+                new.selection = old.selection;
+                Some(new)
+            }
+            (new, _) => new,
+        };
+        self.tell_place();
+    }
+
+    fn tell_place(&mut self) {
+        if self.live() {
+            let frame = ClientFrame::Presence { place: self.place.clone() };
+            self.frame(&frame);
+        }
+    }
+}
+
+impl OpenWrite {
+    fn frame(&self) -> ClientFrame {
+        let write = Write::Objects { space: self.space, writes: self.writes.to_vec() };
+        ClientFrame::Write { n: self.n, write }
+    }
+}
+
+fn too_much() -> Failure {
+    Failure {
+        kind: FailureKind::Malformed,
+        message: "This is too much to save at once.".into(),
+        hint: "Split it into smaller parts.".into(),
+    }
+}

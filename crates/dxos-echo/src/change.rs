@@ -1,0 +1,315 @@
+//! Changes: what entries carry (DESIGN 4.8), and the edits callers ask for.
+//!
+//! Invariants
+//! * a decoded [`Change`] is checked by [`Change::check`] before it touches state: a rule of the change alone, so
+//!   every replica takes or voids the same ones;
+//! * wire enums only ever grow at the end; a new operation needs a new entry version.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use dxos_base::{Clock, ElementId, FeedId, ObjectId, Ref, TextId, Value, limits};
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Step {
+    /// A name in a map.
+    Key(String),
+    /// An element of a list.
+    Element(ElementId),
+}
+
+/// Steps from the top of an object; empty is the object itself.
+pub type Path = Vec<Step>;
+
+/// A path of map names.
+pub fn key_path<S: AsRef<str>>(names: &[S]) -> Path {
+    names.iter().map(|name| Step::Key(name.as_ref().to_owned())).collect()
+}
+
+/// A path as people read it: `address/city`, `items/[abc…]/name`.
+pub(crate) fn show_path(path: &[Step]) -> String {
+    struct Shown<'a>(&'a Step);
+    impl fmt::Display for Shown<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self.0 {
+                Step::Key(name) => f.write_str(name),
+                Step::Element(element) => write!(f, "[{element}]"),
+            }
+        }
+    }
+    path.iter().map(|step| Shown(step).to_string()).collect::<Vec<_>>().join("/")
+}
+
+/// A clock and the feed it belongs to: one total order over all writes (DESIGN 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Hybrid clock of the write.
+    pub clock: Clock,
+    /// Feed of the writer.
+    pub feed: FeedId,
+}
+
+impl Stamp {
+    /// Below every write.
+    pub const ZERO: Stamp = Stamp { clock: Clock::ZERO, feed: FeedId([0; 16]) };
+}
+
+/// What a container holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Named values.
+    Map,
+    /// Ordered elements.
+    List,
+}
+
+/// A value that is kept whole. Same order of variants, same bytes as [`Value`]'s scalars; no nesting, so hostile
+/// bytes cannot nest deeply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Scalar {
+    /// Present and empty.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// 64-bit integer.
+    Int(i64),
+    /// 64-bit float in its one form.
+    Float(f64),
+    /// Text, replaced whole.
+    String(String),
+    /// Bytes, replaced whole.
+    Bytes(Vec<u8>),
+    /// Milliseconds since the Unix epoch.
+    Timestamp(i64),
+    /// Reference to an object.
+    Ref(Ref),
+}
+
+impl Scalar {
+    /// The scalar, unless `value` is a container.
+    pub fn from_value(value: Value) -> Result<Scalar, Value> {
+        Ok(match value {
+            Value::Null => Scalar::Null,
+            Value::Bool(flag) => Scalar::Bool(flag),
+            Value::Int(number) => Scalar::Int(number),
+            Value::Float(number) => match Value::float(number) {
+                Value::Float(number) => Scalar::Float(number),
+                other => return Err(other),
+            },
+            Value::String(text) => Scalar::String(text),
+            Value::Bytes(bytes) => Scalar::Bytes(bytes),
+            Value::Timestamp(ms) => Scalar::Timestamp(ms),
+            Value::Ref(reference) => Scalar::Ref(reference),
+            container @ (Value::List(_) | Value::Map(_)) => return Err(container),
+        })
+    }
+
+    /// The value.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(flag) => Value::Bool(*flag),
+            Scalar::Int(number) => Value::Int(*number),
+            Scalar::Float(number) => Value::Float(*number),
+            Scalar::String(text) => Value::String(text.clone()),
+            Scalar::Bytes(bytes) => Value::Bytes(bytes.clone()),
+            Scalar::Timestamp(ms) => Value::Timestamp(*ms),
+            Scalar::Ref(reference) => Value::Ref(*reference),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Scalar::String(text) => text.len(),
+            Scalar::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    fn is_canonical(&self) -> bool {
+        match self {
+            Scalar::Float(number) => match Value::float(*number) {
+                Value::Float(canonical) => canonical.to_bits() == number.to_bits(),
+                _ => false,
+            },
+            _ => true,
+        }
+    }
+}
+
+/// What a change does at its path (numbers of DESIGN 4.8 are the variants' places).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Sets a scalar.
+    Set(Scalar),
+    /// Makes the path a container that hides what is older than `since`; `None`: than this change.
+    Assign {
+        /// Map or list.
+        kind: Kind,
+        /// The kept *since* of a restored container.
+        since: Option<Stamp>,
+    },
+    /// Deletes; names the container it hides, so that a restore brings it back.
+    Delete {
+        /// Kind and *since* of the hidden container; `None` for a leaf.
+        hides: Option<(Kind, Stamp)>,
+    },
+    /// Places an element in its list.
+    Index(Vec<u8>),
+    /// Sets a slot's running total of a counter.
+    Count {
+        /// The write that gave the base.
+        assignment: Stamp,
+        /// The slot: the writer's feed.
+        slot: FeedId,
+        /// Sum of the slot's steps.
+        total: i64,
+    },
+    /// An update of a collaborative text; touches no register.
+    Text {
+        /// The text.
+        id: TextId,
+        /// On the first update of a session: what the engine's peer id is derived from.
+        nonce: Option<SessionNonce>,
+        /// The engine's update, of one peer only.
+        update: Vec<u8>,
+    },
+    /// Makes the path a collaborative text.
+    SetText(TextId),
+    /// Makes the path a counter with this base.
+    SetCounter(i64),
+}
+
+/// Names one editing session of a device on a text.
+pub type SessionNonce = [u8; 8];
+
+/// One change of an entry. Its clock is the header's plus the delta.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WireChange {
+    pub clock_delta: i64,
+    pub object: ObjectId,
+    pub path: Path,
+    pub operation: Operation,
+}
+
+/// One change with its final clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its clock.
+    pub clock: Clock,
+    /// The object it changes.
+    pub object: ObjectId,
+    /// Where.
+    pub path: Path,
+    /// What.
+    pub operation: Operation,
+}
+
+impl Change {
+    /// Checks what a change must fulfil by itself; the reason if it does not.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.path.len() > limits::PATH_STEPS_MAX {
+            return Err("path is too deep");
+        }
+        if self.path.iter().any(|s| matches!(s, Step::Key(k) if k.len() > limits::NAME_BYTES_MAX)) {
+            return Err("name is too long");
+        }
+        if matches!(self.path.first(), Some(Step::Element(_))) {
+            return Err("an object is a map");
+        }
+        if self.clock == Clock::ZERO {
+            return Err("clock is zero");
+        }
+        let root = self.path.is_empty();
+        match &self.operation {
+            Operation::Set(scalar) if !scalar.is_canonical() => Err("float is not canonical"),
+            Operation::Set(scalar) if scalar.size() > limits::VALUE_BYTES_MAX => Err("value is too long"),
+            Operation::Set(_) | Operation::SetText(_) | Operation::SetCounter(_) | Operation::Count { .. }
+                if root =>
+            {
+                Err("an object is a map")
+            }
+            Operation::Assign { kind: Kind::List, .. } if root => Err("an object is a map"),
+            Operation::Index(index) => match self.path.last() {
+                Some(Step::Element(_)) if index.len() <= INDEX_BYTES_MAX => Ok(()),
+                Some(Step::Element(_)) => Err("index is too long"),
+                _ => Err("only list elements have an index"),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A list index, in bytes. Writers re-index neighbours past 64 bytes (DESIGN 4.3); this bounds what others send.
+pub const INDEX_BYTES_MAX: usize = 1024;
+
+/// An edit as a caller asks for it: [`ObjectWrite`](dxos_base::ObjectWrite) and what goes beyond it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edit {
+    /// A new object.
+    Create {
+        /// Its id.
+        object: ObjectId,
+        /// `@type`, empty if untyped.
+        type_name: String,
+        /// First values.
+        values: BTreeMap<String, Value>,
+    },
+    /// Sets the value at a path; containers are spread over registers.
+    Set {
+        /// The object.
+        object: ObjectId,
+        /// Where; not empty.
+        path: Path,
+        /// The value.
+        value: Value,
+    },
+    /// Removes what is at a path (empty path: deletes the object), restorably.
+    Remove {
+        /// The object.
+        object: ObjectId,
+        /// Where.
+        path: Path,
+    },
+    /// Brings back a removed container (empty path: the object) with all that is in it.
+    Restore {
+        /// The object.
+        object: ObjectId,
+        /// Where.
+        path: Path,
+    },
+    /// Inserts an element into a list.
+    Insert {
+        /// The object.
+        object: ObjectId,
+        /// The list.
+        list: Path,
+        /// Place among the shown elements; past the end appends.
+        at: usize,
+        /// The value.
+        value: Value,
+    },
+    /// Moves an element of a list.
+    Move {
+        /// The object.
+        object: ObjectId,
+        /// The list.
+        list: Path,
+        /// The element.
+        element: ElementId,
+        /// Its place afterwards, counted without it.
+        to: usize,
+    },
+    /// Adds to a counter; makes one of an absent path or an integer.
+    Count {
+        /// The object.
+        object: ObjectId,
+        /// The counter.
+        path: Path,
+        /// The step.
+        by: i64,
+    },
+}

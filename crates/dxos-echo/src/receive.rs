@@ -1,0 +1,425 @@
+//! Receiving: verifies entries, stores them, decides what becomes of them and applies those that count.
+//!
+//! Invariants
+//! * nothing is stored before its signature, space and place in the chain are verified;
+//! * what becomes of an entry depends on the entry and the credentials only (the caller's [`Access`]), never on
+//!   what arrived first;
+//! * an entry is applied once: known ones are passed over.
+
+use dxos_base::{DecodeError, DeviceKey, FeedId, Hash, TextDelta, TextId};
+
+use crate::access::{Access, Claim, Decision};
+use crate::change::Operation;
+use crate::entry::Entry;
+use crate::error::EchoError;
+use crate::space::{Batch, Feed, Space, Summary, Touched, WriteContext};
+use crate::store::{EntryRow, EntryState, Store};
+
+/// What receiving did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Received {
+    /// New entries stored.
+    pub stored: usize,
+    /// Entries held before.
+    pub known: usize,
+    /// What changed.
+    pub touched: Touched,
+    /// How open texts changed, in order.
+    pub text_deltas: Vec<(TextId, TextDelta)>,
+    /// Entries not taken.
+    pub refused: Vec<Refusal>,
+}
+
+/// An entry not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its feed, if it could be read.
+    pub feed: Option<FeedId>,
+    /// Its place; 0 if unknown.
+    pub seq: u64,
+    /// Why.
+    pub reason: RefusalReason,
+}
+
+/// Why an entry was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefusalReason {
+    /// No entry: the sender is to blame.
+    #[error("malformed entry")]
+    Malformed,
+    /// Of another space: the sender is to blame.
+    #[error("entry of another space")]
+    OtherSpace,
+    /// Of a feed of no known device: ask for credentials first.
+    #[error("feed of no known device")]
+    UnknownFeed,
+    /// Entries before it are missing: ask from there.
+    #[error("entries after {stored_seq} are missing")]
+    Gap {
+        /// The last one held.
+        stored_seq: u64,
+    },
+    /// Names another predecessor than the one held: a fork, or the sender is to blame.
+    #[error("entry does not continue its feed")]
+    BadChain,
+    /// The sender is to blame.
+    #[error("signature does not match")]
+    BadSignature,
+    /// The writer signed two entries for one place; the one held first stays until a cut picks a branch.
+    #[error("the feed is forked")]
+    Fork,
+    /// Written by a newer version of the program.
+    #[error("entry format is newer than this build understands")]
+    Newer,
+}
+
+/// Records held before their rows are written.
+const BATCH_RECORDS: usize = 1024;
+/// Bytes of entries read at once when rebuilding.
+const REBUILD_CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+impl Space {
+    /// Takes entries from a peer, in feed order each.
+    pub fn receive(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+        entries: &[Vec<u8>],
+    ) -> Result<Received, EchoError> {
+        let mut out = Received::default();
+        let mut batch = Batch::default();
+        let mut changed: Vec<FeedId> = Vec::new();
+        for bytes in entries {
+            let entry = match Entry::decode(bytes) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let newer = matches!(error, DecodeError::Version { .. });
+                    let reason =
+                        if newer { RefusalReason::Newer } else { RefusalReason::Malformed };
+                    out.refused.push(Refusal { feed: None, seq: 0, reason });
+                    continue;
+                }
+            };
+            match self.admit(cx.store, access, &entry)? {
+                Admission::New(device) => {
+                    self.store_entry(cx, access, &mut batch, &entry, device, bytes, &mut out)?;
+                    if !changed.contains(&entry.header.feed) {
+                        changed.push(entry.header.feed);
+                    }
+                    out.stored += 1;
+                }
+                Admission::Known => out.known += 1,
+                Admission::Refused(reason) => {
+                    let (feed, seq) = (Some(entry.header.feed), entry.header.seq);
+                    if reason == RefusalReason::Fork && entry.header.feed == self.own {
+                        self.leave_feed(cx.store)?;
+                    }
+                    out.refused.push(Refusal { feed, seq, reason });
+                }
+            }
+            self.flush_if_long(&mut batch, cx.store, &mut out)?;
+        }
+        self.finish(cx, batch, changed, &mut out)?;
+        Ok(out)
+    }
+
+    /// Tries waiting entries again: after new credentials, keys, or an upgrade.
+    pub fn retry_waiting(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+    ) -> Result<Received, EchoError> {
+        let mut out = Received::default();
+        if self.waiting_count() == 0 {
+            return Ok(out);
+        }
+        let mut batch = Batch::default();
+        let mut changed: Vec<FeedId> = Vec::new();
+        for row in cx.store.entries_waiting(self.space)? {
+            let state = self.settle_row(cx, access, &mut batch, &row, &mut out)?;
+            if state == EntryState::Waiting {
+                continue;
+            }
+            cx.store.entry_state(self.space, row.feed, row.seq, state)?;
+            if let Some(feed) = self.feeds.get_mut(&row.feed) {
+                feed.state.waiting.remove(&row.seq);
+            }
+            if !changed.contains(&row.feed) {
+                changed.push(row.feed);
+            }
+            self.flush_if_long(&mut batch, cx.store, &mut out)?;
+        }
+        self.finish(cx, batch, changed, &mut out)?;
+        Ok(out)
+    }
+
+    /// Throws all materialised state away and makes it again from entries and pending writes, deciding anew on
+    /// every entry: after a late cut, for repair, or when [`Space::needs_rebuild`] says so.
+    pub fn rebuild(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+    ) -> Result<Received, EchoError> {
+        let mut out = Received::default();
+        let before = self.contents_of_open(cx);
+        cx.store.objects_clear(self.space)?;
+        for text in cx.store.texts(self.space)? {
+            cx.store.text_snapshot(self.space, text, &[], i64::MAX as u64)?;
+        }
+        self.open_texts.clear();
+        self.summary = Summary { revision: self.summary.revision, ..Summary::default() };
+        let mut batch = Batch::default();
+        let feeds: Vec<FeedId> = self.feeds.keys().copied().collect();
+        for feed in &feeds {
+            if let Some(feed) = self.feeds.get_mut(feed) {
+                feed.state.heads.clear();
+                feed.state.waiting.clear();
+            }
+            let mut from = 1;
+            loop {
+                let rows = cx.store.entries(self.space, *feed, from, REBUILD_CHUNK_BYTES)?;
+                let Some(last) = rows.last() else { break };
+                from = last.seq + 1;
+                for row in &rows {
+                    self.note_heads(row)?;
+                    let state = self.settle_row(cx, access, &mut batch, row, &mut out)?;
+                    self.note_state(*feed, row.seq, state);
+                    if state != row.state {
+                        cx.store.entry_state(self.space, *feed, row.seq, state)?;
+                    }
+                    self.flush_if_long(&mut batch, cx.store, &mut out)?;
+                }
+            }
+        }
+        self.reissue_pending(cx, &mut batch)?;
+        self.finish(cx, batch, feeds, &mut out)?;
+        out.text_deltas = self.reopen_after(cx, before)?;
+        Ok(out)
+    }
+
+    /// Verifies what an entry claims, before anything of it is stored.
+    fn admit(
+        &self,
+        store: &mut dyn Store,
+        access: &dyn Access,
+        entry: &Entry<'_>,
+    ) -> Result<Admission, EchoError> {
+        let header = &entry.header;
+        if header.space != self.space {
+            return Ok(Admission::Refused(RefusalReason::OtherSpace));
+        }
+        let Some(device) = access.device_of_feed(&header.feed) else {
+            return Ok(Admission::Refused(RefusalReason::UnknownFeed));
+        };
+        let (stored_seq, head) = self
+            .feeds
+            .get(&header.feed)
+            .map_or((0, Hash::default()), |feed| (feed.stored_seq, feed.head));
+        if header.seq > stored_seq + 1 {
+            return Ok(Admission::Refused(RefusalReason::Gap { stored_seq }));
+        }
+        let next = header.seq == stored_seq + 1;
+        let known = if next {
+            false
+        } else if header.seq == stored_seq {
+            head == entry.hash
+        } else {
+            let held = store.entries(self.space, header.feed, header.seq, 0)?;
+            held.first().is_some_and(|row| row.seq == header.seq && row.hash == entry.hash)
+        };
+        if known {
+            return Ok(Admission::Known);
+        }
+        if !entry.verify(&device) {
+            return Ok(Admission::Refused(RefusalReason::BadSignature));
+        }
+        Ok(match next {
+            true if header.previous == head => Admission::New(device),
+            true => Admission::Refused(RefusalReason::BadChain),
+            false => Admission::Refused(RefusalReason::Fork),
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one entry's way from verified bytes to state")]
+    fn store_entry(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+        batch: &mut Batch,
+        entry: &Entry<'_>,
+        device: DeviceKey,
+        bytes: &[u8],
+        out: &mut Received,
+    ) -> Result<(), EchoError> {
+        let (id, seq) = (entry.header.feed, entry.header.seq);
+        let feed = self.feeds.entry(id).or_insert_with(Feed::new);
+        feed.stored_seq = seq;
+        feed.head = entry.hash;
+        feed.push_heads(seq, &entry.header.control_heads);
+        let state = self.settle(cx, access, batch, entry, device, out)?;
+        self.note_state(id, seq, state);
+        let row = EntryRow { feed: id, seq, hash: entry.hash, state, bytes: bytes.to_vec() };
+        cx.store.entry_put(self.space, &row)?;
+        if id == self.own {
+            // Another instance of this device writes this feed: leave it to that one.
+            self.leave_feed(cx.store)?;
+        }
+        Ok(())
+    }
+
+    fn settle_row(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+        batch: &mut Batch,
+        row: &EntryRow,
+        out: &mut Received,
+    ) -> Result<EntryState, EchoError> {
+        let entry =
+            Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
+        match access.device_of_feed(&row.feed) {
+            Some(device) => self.settle(cx, access, batch, &entry, device, out),
+            None => Ok(EntryState::Waiting),
+        }
+    }
+
+    /// Decides on a stored entry and applies it if it counts.
+    fn settle(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+        batch: &mut Batch,
+        entry: &Entry<'_>,
+        device: DeviceKey,
+        out: &mut Received,
+    ) -> Result<EntryState, EchoError> {
+        let header = &entry.header;
+        let feed = &self.feeds[&header.feed];
+        let claim = Claim {
+            header,
+            hash: entry.hash,
+            device,
+            control_heads: feed.heads_at(header.seq),
+            previous_heads: feed.heads_at(header.seq - 1),
+            first_heads: &feed.state.first,
+        };
+        match access.decide(&claim) {
+            Decision::Void => return Ok(EntryState::Void),
+            Decision::Wait => return Ok(EntryState::Waiting),
+            Decision::Counts => {}
+        }
+        let Some(key) = access.key(&header.key) else { return Ok(EntryState::Waiting) };
+        let Ok(body) = entry.open(&key) else { return Ok(EntryState::Void) };
+        for change in &body.changes {
+            self.clock.observe(cx.now, change.clock);
+            if let Operation::Text { id, nonce, update } = &change.operation {
+                let delta = self.receive_text(cx, device, *id, *nonce, update)?;
+                out.touched.texts.insert(*id);
+                out.text_deltas.extend(delta.map(|delta| (*id, delta)));
+            } else {
+                batch.apply(self.space, change, header.feed, cx.store)?;
+            }
+        }
+        Ok(EntryState::Applied)
+    }
+
+    fn note_state(&mut self, feed: FeedId, seq: u64, state: EntryState) {
+        if let Some(feed) = self.feeds.get_mut(&feed)
+            && state == EntryState::Waiting
+        {
+            feed.state.waiting.insert(seq);
+        }
+    }
+
+    /// Rebuilding: notes an entry's heads as if it had just come. Heads of before the first waiting entry are
+    /// forgotten only once that is known, so all entries up to this one count as applied.
+    fn note_heads(&mut self, row: &EntryRow) -> Result<(), EchoError> {
+        let entry =
+            Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
+        let feed = self.feeds.get_mut(&row.feed).expect("rebuild walks the feeds in memory");
+        let stored = std::mem::replace(&mut feed.stored_seq, row.seq);
+        feed.push_heads(row.seq, &entry.header.control_heads);
+        feed.stored_seq = stored;
+        Ok(())
+    }
+
+    /// Applies pending writes on rebuilt rows; after a change of feed they begin with a full mark.
+    fn reissue_pending(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), EchoError> {
+        if self.needs_rebuild && let Some((through, _)) = self.pending.last() {
+            let through = *through;
+            // What the former feed had told holds for its unsealed writes too.
+            let former = self.feeds.values().filter(|feed| feed.state.own.is_some()).max_by_key(|f| f.stored_seq);
+            let told = former.map(|feed| feed.heads_at(u64::MAX).to_vec()).unwrap_or_default();
+            let mut first = true;
+            let mut moved = Vec::new();
+            for (_, mut set) in std::mem::take(&mut self.pending) {
+                if std::mem::take(&mut first) && set.heads.is_empty() {
+                    set.heads = told.clone();
+                }
+                self.summary.revision += 1;
+                set.summary.revision = self.summary.revision;
+                moved.push(set);
+            }
+            cx.store.pending_clear(self.space, through)?;
+            for set in moved {
+                let row = cx.store.pending_put(self.space, &dxos_base::encode(&set))?;
+                self.pending.push((row, set));
+            }
+            self.needs_rebuild = false;
+            self.reclaim(cx.store)?;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        for (_, set) in &pending {
+            for change in &set.changes {
+                self.clock.observe(cx.now, change.clock);
+                if let Operation::Text { id, nonce, update } = &change.operation {
+                    self.receive_text(cx, self.device, *id, *nonce, update)?;
+                } else {
+                    batch.apply(self.space, change, self.own, cx.store)?;
+                }
+            }
+        }
+        self.pending = pending;
+        Ok(())
+    }
+
+    fn flush_if_long(
+        &mut self,
+        batch: &mut Batch,
+        store: &mut dyn Store,
+        out: &mut Received,
+    ) -> Result<(), EchoError> {
+        if batch.len() >= BATCH_RECORDS {
+            out.touched.merge(self.flush(std::mem::take(batch), store)?);
+        }
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        batch: Batch,
+        changed: Vec<FeedId>,
+        out: &mut Received,
+    ) -> Result<(), EchoError> {
+        out.touched.merge(self.flush(batch, cx.store)?);
+        for feed in &changed {
+            self.put_feed(cx.store, *feed)?;
+        }
+        if !changed.is_empty() {
+            self.put_summary(cx.store)?;
+        }
+        Ok(())
+    }
+}
+
+enum Admission {
+    New(DeviceKey),
+    Known,
+    Refused(RefusalReason),
+}

@@ -1,0 +1,547 @@
+//! Texts of a space: opening, editing, receiving updates, folding the tail.
+//!
+//! A text is stored as a snapshot and a tail of updates. Updates of texts that are not open go to the tail without
+//! touching the engine. Whose session an update is of is checked when it is handed to the engine:
+//! * the first update of a session carries a nonce, from which with the device key and text id the engine's peer id
+//!   is derived: no device can write under another's;
+//! * an update holds operations of one peer, and its range starts where the session's last one ended.
+//!
+//! Invariant: an update leaves the tail only once a snapshot holds it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use dxos_base::{DeviceKey, Hash, ObjectId, TextChange, TextDelta, TextId, hash, limits};
+
+use crate::change::{Change, Operation, Path, SessionNonce, Step};
+use crate::error::EchoError;
+use crate::plan::{Planner, text_id_at};
+use crate::record::{Record, RegisterValue};
+use crate::space::{Batch, Space, Touched, WriteContext, decode_row, first_16};
+use crate::store::Store;
+use crate::text::TextError;
+
+/// Updates in the tail at which it is folded.
+const TAIL_UPDATES: usize = 64;
+/// Bytes in the tail at which it is folded.
+const TAIL_BYTES: usize = 32 * 1024;
+/// A long text is folded when its tail is this part of it, so that folding costs a constant share of typing.
+const TAIL_PART: usize = 4;
+/// Longest insertion handed to the engine at once, in bytes: keeps an update below the limit of an entry.
+const INSERT_BYTES: usize = 128 * 1024;
+
+/// A text in the engine.
+#[derive(Debug)]
+pub(crate) struct OpenText {
+    pub object: ObjectId,
+    pub path: Path,
+    /// The object's register is known to hold this text.
+    pub registered: bool,
+    nonce: SessionNonce,
+    /// The own session has written its first update.
+    begun: bool,
+    sessions: Sessions,
+    tail: Vec<TailUpdate>,
+    tail_bytes: usize,
+    snapshot_bytes: usize,
+}
+
+/// Of each engine peer: whose it is and where its updates handed to the engine end.
+type Sessions = BTreeMap<u64, (DeviceKey, u32)>;
+
+/// An update in the tail of an open text.
+#[derive(Debug)]
+struct TailUpdate {
+    row: u64,
+    stored: StoredUpdate,
+    state: TailState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TailState {
+    /// In the engine, but perhaps still waiting there for what it depends on.
+    Handed,
+    /// In the engine's state.
+    Applied,
+    /// Waits for an earlier one of its session.
+    Held,
+    /// Malformed, or of a session that is not its writer's.
+    SetAside,
+}
+
+/// An update as stored in the tail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StoredUpdate {
+    device: DeviceKey,
+    nonce: Option<SessionNonce>,
+    update: Vec<u8>,
+}
+
+/// A snapshot as stored.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct StoredSnapshot {
+    version: u8,
+    sessions: Sessions,
+    engine: Vec<u8>,
+}
+
+/// The engine's peer id of a session.
+pub fn session_peer(device: &DeviceKey, text: &TextId, nonce: &SessionNonce) -> u64 {
+    let hash = hash("text peer", &[device.as_bytes(), text.as_bytes(), nonce]);
+    u64::from_le_bytes(hash.0[..8].try_into().expect("8 of 32 bytes"))
+}
+
+impl Space {
+    /// Opens a text property: the engine holds it until [`Space::close_text`]. Writes nothing; a property that is
+    /// no text yet becomes one with the first edit.
+    pub fn open_text(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        object: ObjectId,
+        property: &str,
+    ) -> Result<TextId, EchoError> {
+        let path = vec![Step::Key(property.to_owned())];
+        let record = self.load_record(cx.store, object)?;
+        let (text, registered) = match text_at(&record, &path) {
+            Some(text) => (text, true),
+            None => (text_id_at(&record, object, &path), false),
+        };
+        if !self.open_texts.contains_key(&text) || !cx.text.is_open(text) {
+            self.load_text(cx, text, object, path)?;
+        }
+        if let Some(open) = self.open_texts.get_mut(&text) {
+            open.registered = registered;
+        }
+        Ok(text)
+    }
+
+    /// Drops a text from the engine, after folding its tail if that is long.
+    pub fn close_text(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
+        if self.open_texts.contains_key(&text) && cx.text.is_open(text) {
+            self.fold_if_long(cx, text)?;
+        }
+        self.open_texts.remove(&text);
+        cx.text.close(text);
+        Ok(())
+    }
+
+    /// Whether a text is held by the engine.
+    pub fn is_text_open(&self, text: TextId) -> bool {
+        self.open_texts.contains_key(&text)
+    }
+
+    /// The text a property holds; `None` until its first edit.
+    pub fn text_of(
+        &self,
+        store: &mut dyn Store,
+        object: ObjectId,
+        property: &str,
+    ) -> Result<Option<TextId>, EchoError> {
+        let record = self.load_record(store, object)?;
+        Ok(text_at(&record, &[Step::Key(property.to_owned())]))
+    }
+
+    /// Applies a local change on the text's current version and acknowledges it.
+    pub fn edit_text(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        control_heads: &[Hash],
+        object: ObjectId,
+        property: &str,
+        delta: &TextDelta,
+    ) -> Result<(TextId, Touched), EchoError> {
+        let open = self.open_texts.iter().find(|(id, open)| {
+            open.registered
+                && open.object == object
+                && matches!(&open.path[..], [Step::Key(name)] if name == property)
+                && cx.text.is_open(**id)
+        });
+        let text = match open {
+            Some((id, _)) => *id,
+            None => self.open_text(cx, object, property)?,
+        };
+        let mut touched = Touched::default();
+        if delta.is_empty() {
+            return Ok((text, touched));
+        }
+        touched.texts.insert(text);
+        let path = vec![Step::Key(property.to_owned())];
+        let mut changes = Vec::new();
+        if !self.open_texts[&text].registered {
+            touched.merge(self.begin_text(cx, text, object, &path, &mut changes)?);
+        }
+        for part in parts_of(delta) {
+            let update = cx.text.edit(text, &part)?;
+            if update.len() > limits::ENTRY_BYTES_MAX / 2 {
+                return Err(EchoError::BadValue {
+                    path: property.to_owned(),
+                    detail: "the change is too long",
+                });
+            }
+            let open = self.open_texts.get_mut(&text).expect("opened above");
+            let nonce = (!std::mem::replace(&mut open.begun, true)).then_some(open.nonce);
+            let clock = self.clock.tick(cx.now, dxos_base::Clock::ZERO);
+            let clock = clock.ok_or_else(|| EchoError::ClockExhausted { path: property.to_owned() })?;
+            self.append(cx.store, text, self.device, nonce, &update, TailState::Applied)?;
+            let operation = Operation::Text { id: text, nonce, update };
+            changes.push(Change { clock, object, path: path.clone(), operation });
+        }
+        self.acknowledge(cx, control_heads, changes)?;
+        self.fold_if_long(cx, text)?;
+        Ok((text, touched))
+    }
+
+    /// Writes the register that makes the property this text.
+    fn begin_text(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+        object: ObjectId,
+        path: &Path,
+        changes: &mut Vec<Change>,
+    ) -> Result<Touched, EchoError> {
+        let mut batch = Batch::default();
+        let record = batch.load(self.space, object, cx.store)?;
+        let mut planner = Planner {
+            feed: self.own,
+            now: cx.now,
+            clock: &mut self.clock,
+            entropy: cx.entropy,
+            changes,
+        };
+        planner.prepare(record, object, path)?;
+        planner.put(record, object, path.clone(), Operation::SetText(text))?;
+        batch.touch(changes);
+        let touched = self.flush(batch, cx.store)?;
+        if let Some(open) = self.open_texts.get_mut(&text) {
+            open.registered = true;
+        }
+        Ok(touched)
+    }
+
+    /// Takes an update from an entry (or from pending, when rebuilding); gives how an open text changed.
+    pub(crate) fn receive_text(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        device: DeviceKey,
+        text: TextId,
+        nonce: Option<SessionNonce>,
+        update: &[u8],
+    ) -> Result<Option<TextDelta>, EchoError> {
+        if self.open_texts.contains_key(&text) && !cx.text.is_open(text) {
+            // The engine lost it: it is opened again with the tail when next used.
+            self.open_texts.remove(&text);
+        }
+        self.append(cx.store, text, device, nonce, update, TailState::Held)?;
+        if !self.open_texts.contains_key(&text) {
+            return Ok(None);
+        }
+        let delta = self.hand_over(cx, text)?;
+        self.fold_if_long(cx, text)?;
+        Ok(Some(delta).filter(|delta| !delta.is_empty()))
+    }
+
+    /// Adds an update to the stored tail, and to the tail in memory if the text is open.
+    fn append(
+        &mut self,
+        store: &mut dyn Store,
+        text: TextId,
+        device: DeviceKey,
+        nonce: Option<SessionNonce>,
+        update: &[u8],
+        state: TailState,
+    ) -> Result<(), EchoError> {
+        let stored = StoredUpdate { device, nonce, update: update.to_vec() };
+        let bytes = dxos_base::encode(&stored);
+        let row = store.text_append(self.space, text, &bytes)?;
+        let hash = hash("text update", &[self.space.as_bytes(), text.as_bytes(), update]);
+        self.summary.texts = self.summary.texts.wrapping_add(first_16(&hash));
+        if let Some(open) = self.open_texts.get_mut(&text) {
+            open.tail_bytes += bytes.len();
+            open.tail.push(TailUpdate { row, stored, state });
+        }
+        Ok(())
+    }
+
+    /// Reads a text from the store into the engine.
+    fn load_text(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+        object: ObjectId,
+        path: Path,
+    ) -> Result<(), EchoError> {
+        let row = cx.store.text(self.space, text)?;
+        let snapshot: StoredSnapshot = match &row.snapshot[..] {
+            [] => StoredSnapshot::default(),
+            bytes => decode_row(bytes, "text snapshot")?,
+        };
+        let mut open = OpenText {
+            object,
+            path,
+            registered: false,
+            nonce: cx.entropy.array(),
+            begun: false,
+            sessions: snapshot.sessions,
+            tail_bytes: row.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
+            tail: Vec::with_capacity(row.tail.len()),
+            snapshot_bytes: snapshot.engine.len(),
+        };
+        for (row, bytes) in row.tail {
+            let stored = decode_row(&bytes, "text update")?;
+            open.tail.push(TailUpdate { row, stored, state: TailState::Held });
+        }
+        let peer = session_peer(&self.device, &text, &open.nonce);
+        let passed = open.check_sessions(cx.text, &text)?;
+        let updates: Vec<&[u8]> = passed.iter().map(|at| &open.tail[*at].stored.update[..]).collect();
+        match cx.text.open(text, peer, &snapshot.engine, &updates) {
+            Ok(()) => {}
+            Err(TextError::BadUpdate { .. }) => {
+                // One of them is bad: find it by handing them over one by one.
+                cx.text.open(text, peer, &snapshot.engine, &[])?;
+                for at in &passed {
+                    let held = &mut open.tail[*at];
+                    match cx.text.import(text, &held.stored.update) {
+                        Ok(_) => {}
+                        Err(TextError::BadUpdate { .. }) => held.state = TailState::SetAside,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.open_texts.insert(text, open);
+        Ok(())
+    }
+
+    /// Hands held updates of an open text to the engine; gives how the text changed.
+    fn hand_over(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+    ) -> Result<TextDelta, EchoError> {
+        let open = self.open_texts.get_mut(&text).expect("the caller checked");
+        let before = cx.text.version(text)?;
+        let mut deltas = Vec::new();
+        for at in open.check_sessions(cx.text, &text)? {
+            let held = &mut open.tail[at];
+            match cx.text.import(text, &held.stored.update) {
+                Ok(imported) => {
+                    if imported.applied {
+                        held.state = TailState::Applied;
+                    }
+                    deltas.push(imported.delta);
+                }
+                Err(TextError::BadUpdate { .. }) => held.state = TailState::SetAside,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        deltas.retain(|delta| !delta.is_empty());
+        if deltas.len() > 1 {
+            let after = cx.text.version(text)?;
+            return Ok(cx.text.diff(text, &before, &after)?);
+        }
+        Ok(deltas.pop().unwrap_or_default())
+    }
+
+    /// Folds the tail of an open text into a snapshot when it is long.
+    fn fold_if_long(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
+        let Some(open) = self.open_texts.get_mut(&text) else { return Ok(()) };
+        let long = open.tail.len() >= TAIL_UPDATES || open.tail_bytes >= TAIL_BYTES;
+        let Some(last) = open.tail.last().filter(|_| long) else { return Ok(()) };
+        let through = last.row;
+        if open.tail_bytes < open.snapshot_bytes / TAIL_PART {
+            return Ok(());
+        }
+        // What the engine was handed may still wait for what it depends on; a snapshot leaves that out.
+        for held in open.tail.iter_mut().filter(|held| held.state == TailState::Handed) {
+            if cx.text.import(text, &held.stored.update)?.applied {
+                held.state = TailState::Applied;
+            }
+        }
+        let mut sessions = open.sessions.clone();
+        let own = open.tail.iter().rev().find(|held| {
+            held.state == TailState::Applied && held.stored.device == self.device
+        });
+        if let Some(own) = own {
+            let range = cx.text.inspect(&own.stored.update)?;
+            let end = sessions.entry(range.peer).or_insert((self.device, 0));
+            end.1 = end.1.max(range.end);
+        }
+        let engine = cx.text.snapshot(text)?;
+        let snapshot_bytes = engine.len();
+        let snapshot = dxos_base::encode(&StoredSnapshot { version: 1, sessions: sessions.clone(), engine });
+        cx.store.text_snapshot(self.space, text, &snapshot, through)?;
+        let mut kept = std::mem::take(&mut open.tail);
+        kept.retain(|held| held.state != TailState::Applied);
+        open.tail_bytes = 0;
+        for held in &mut kept {
+            let bytes = dxos_base::encode(&held.stored);
+            open.tail_bytes += bytes.len();
+            held.row = cx.store.text_append(self.space, text, &bytes)?;
+        }
+        open.tail = kept;
+        open.sessions = sessions;
+        open.snapshot_bytes = snapshot_bytes;
+        Ok(())
+    }
+
+    /// Contents of open texts, before a rebuild.
+    pub(crate) fn contents_of_open(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+    ) -> Vec<(TextId, ObjectId, Path, String)> {
+        let open = self.open_texts.iter();
+        open.filter_map(|(text, open)| {
+            let content = cx.text.content(*text).ok()?;
+            Some((*text, open.object, open.path.clone(), content))
+        })
+        .collect()
+    }
+
+    /// Opens texts again after a rebuild; gives how they changed.
+    pub(crate) fn reopen_after(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        before: Vec<(TextId, ObjectId, Path, String)>,
+    ) -> Result<Vec<(TextId, TextDelta)>, EchoError> {
+        let mut deltas = Vec::new();
+        for (text, object, path, old) in before {
+            self.load_text(cx, text, object, path)?;
+            let delta = difference(&old, &cx.text.content(text)?);
+            if !delta.is_empty() {
+                deltas.push((text, delta));
+            }
+        }
+        Ok(deltas)
+    }
+
+    fn load_record(&self, store: &mut dyn Store, object: ObjectId) -> Result<Record, EchoError> {
+        match store.object(self.space, object)? {
+            Some(row) => Record::decode(&row.body),
+            None => Err(EchoError::NotFound { space: self.space, object }),
+        }
+    }
+}
+
+impl OpenText {
+    /// Moves held updates whose session fits to `Handed`, in order; gives their places. Those of a session that is
+    /// not their writer's are set aside.
+    fn check_sessions(
+        &mut self,
+        engine: &mut dyn crate::text::TextEngine,
+        text: &TextId,
+    ) -> Result<Vec<usize>, EchoError> {
+        let mut passed = Vec::new();
+        loop {
+            let mut moved = false;
+            for at in 0..self.tail.len() {
+                let held = &mut self.tail[at];
+                if held.state != TailState::Held {
+                    continue;
+                }
+                let range = match engine.inspect(&held.stored.update) {
+                    Ok(range) => range,
+                    Err(TextError::BadUpdate { .. }) => {
+                        held.state = TailState::SetAside;
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                let device = held.stored.device;
+                let derived = |nonce| session_peer(&device, text, &nonce) == range.peer;
+                let end = match self.sessions.get(&range.peer) {
+                    Some((owner, end)) if *owner == device => *end,
+                    None if held.stored.nonce.is_some_and(derived) => 0,
+                    // Its session's first update has not come.
+                    None if held.stored.nonce.is_none() => continue,
+                    _ => {
+                        held.state = TailState::SetAside;
+                        continue;
+                    }
+                };
+                if range.start > end {
+                    continue;
+                }
+                if range.start < end && range.end > end {
+                    // Two contents for one range.
+                    held.state = TailState::SetAside;
+                    continue;
+                }
+                held.state = TailState::Handed;
+                self.sessions.insert(range.peer, (device, end.max(range.end)));
+                passed.push(at);
+                moved = true;
+            }
+            if !moved {
+                return Ok(passed);
+            }
+        }
+    }
+}
+
+/// The text a path visibly holds.
+fn text_at(record: &Record, path: &[Step]) -> Option<TextId> {
+    record.shown_at(path)?;
+    match record.value(path)?.value {
+        RegisterValue::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A delta as steps none of which inserts more than [`INSERT_BYTES`]; each stands on the one before.
+fn parts_of(delta: &TextDelta) -> Vec<TextDelta> {
+    if delta.iter().map(|change| change.insert.len()).sum::<usize>() <= INSERT_BYTES {
+        return vec![delta.clone()];
+    }
+    let mut parts = Vec::new();
+    // Last change first: positions of those before it stay as they are.
+    for change in delta.iter().rev() {
+        let mut from = change.from;
+        let mut delete = change.delete;
+        let mut rest = &change.insert[..];
+        loop {
+            let mut cut = rest.len().min(INSERT_BYTES);
+            while !rest.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            let (insert, after) = rest.split_at(cut);
+            parts.push(vec![TextChange { from, delete, insert: insert.to_owned() }]);
+            from += insert.encode_utf16().count() as u32;
+            delete = 0;
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    parts
+}
+
+/// One replacement that makes `new` of `old`.
+fn difference(old: &str, new: &str) -> TextDelta {
+    if old == new {
+        return Vec::new();
+    }
+    let prefix: usize = old
+        .chars()
+        .zip(new.chars())
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len_utf8())
+        .sum();
+    let (old_rest, new_rest) = (&old[prefix..], &new[prefix..]);
+    let suffix: usize = old_rest
+        .chars()
+        .rev()
+        .zip(new_rest.chars().rev())
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len_utf8())
+        .sum();
+    let units = |text: &str| text.encode_utf16().count() as u32;
+    vec![TextChange {
+        from: units(&old[..prefix]),
+        delete: units(&old_rest[..old_rest.len() - suffix]),
+        insert: new_rest[..new_rest.len() - suffix].to_owned(),
+    }]
+}

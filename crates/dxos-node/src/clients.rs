@@ -1,0 +1,474 @@
+//! Clients of the node: calls, idempotent writes, subscriptions and the batches they get.
+//!
+//! Invariants
+//! * a call is answered exactly once; a write is answered from the store when its number is known;
+//! * a client's frame that does not read closes its channel, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dxos_base::{InvitationId, ObjectView, ObjectWrite, Query, SpaceId, Tick, limits};
+use dxos_echo::store::{Durability, StoreError};
+use dxos_echo::{EchoError, Touched};
+use dxos_services::{
+    ClientFrame, ClientId, Event as ClientEvent, Failure, FailureKind, InvitationView, NodeFrame,
+    PROTOCOL_VERSION, Place, Request, Response, TextAddress, Write,
+};
+
+use crate::event::{ChannelId, Effect};
+use crate::failure::{failure, from_store, from_text, malformed, no_identity, no_space, not_allowed};
+use crate::node::{BATCH_MS, Node, SECRET_IDENTITY, Turn};
+use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
+
+/// Subscriptions of one channel.
+const SUBSCRIPTIONS_MAX: usize = 1_024;
+/// Rows of one query event.
+const QUERY_ROWS_MAX: u32 = 10_000;
+
+/// One client's channel.
+#[derive(Debug, Default)]
+pub(crate) struct Channel {
+    pub(crate) client: Option<ClientId>,
+    pub(crate) events: Vec<ClientEvent>,
+    pub(crate) subscriptions: BTreeMap<u64, Subscription>,
+    pub(crate) texts: BTreeSet<TextAddress>,
+    pub(crate) place: Option<Place>,
+    pub(crate) invitations_told: BTreeMap<InvitationId, InvitationView>,
+    status_told: bool,
+}
+
+/// A live query of one channel.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    space: SpaceId,
+    query: Query,
+    dirty: bool,
+    told: Option<Vec<ObjectView>>,
+}
+
+/// Storage key of a client's last write number.
+fn written_key(client: &ClientId) -> String {
+    format!("client/{}", dxos_base::PeerId(client.0))
+}
+
+/// What a failed local call of ECHO means to the one who asked.
+pub(crate) fn from_echo(error: &EchoError) -> Failure {
+    match error {
+        EchoError::Store(error) => from_store(error),
+        EchoError::Text(error) => from_text(error),
+        EchoError::NotFound { .. } => {
+            failure(FailureKind::NotFound, "This object is not here.", "It may have been removed.")
+        }
+        other => failure(FailureKind::Malformed, format!("Not written: {other}."), "Change the value."),
+    }
+}
+
+impl Node {
+    pub(crate) fn client_frame(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId, bytes: &[u8]) {
+        if !self.channels.contains_key(&channel) {
+            return;
+        }
+        let Ok(frame) = dxos_services::decode_client(bytes) else {
+            tracing::warn!(channel = channel.0, "client.malformed");
+            self.channel_closed(turn, channel);
+            return turn.out.push(Effect::CloseChannel(channel));
+        };
+        match frame {
+            ClientFrame::Hello { client, .. } => self.hello(turn, channel, client),
+            ClientFrame::Call { call, request } => {
+                let result = self.call(turn, channel, request);
+                send(turn, channel, &NodeFrame::Reply { call, result });
+            }
+            ClientFrame::Write { n, write } => {
+                let result = self.write(turn, channel, n, write);
+                send(turn, channel, &NodeFrame::Written { n, result });
+            }
+            ClientFrame::Presence { place } => {
+                if let Some(channel) = self.channels.get_mut(&channel) {
+                    channel.place = place;
+                }
+                self.own_presence.changed(turn.cx.now);
+            }
+        }
+    }
+
+    fn hello(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId, client: ClientId) {
+        let written = self.written(turn, &client).unwrap_or(0);
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.client = Some(client);
+        }
+        send(turn, channel, &NodeFrame::Welcome { version: PROTOCOL_VERSION, written });
+        let invitations = self.invitations.views().into_iter().map(ClientEvent::Invitation);
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.events.extend(invitations);
+        }
+        self.status_dirty(turn.cx.now);
+    }
+
+    pub(crate) fn channel_closed(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId) {
+        let Some(closed) = self.channels.remove(&channel) else { return };
+        for text in closed.texts {
+            self.close_editor(turn, channel, &text);
+        }
+        self.own_presence.changed(turn.cx.now);
+    }
+
+    fn written(&self, turn: &mut Turn<'_, '_>, client: &ClientId) -> Result<u64, StoreError> {
+        let bytes = turn.cx.store.get(&written_key(client))?;
+        Ok(bytes.and_then(|bytes| dxos_base::decode(&bytes, 16).ok()).unwrap_or(0))
+    }
+
+    // ---- calls ------------------------------------------------------------------------------------------
+
+    fn call(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        request: Request,
+    ) -> Result<Response, Failure> {
+        match request {
+            Request::CreateIdentity { name, device_label, platform } => {
+                self.create_identity(turn, &name, &device_label, &platform)
+            }
+            Request::CreateSpace { name } => self.create_space(turn, &name, false).map(Response::Space),
+            Request::Subscribe { space, query } => self.subscribe(turn, channel, space, query),
+            Request::Unsubscribe { subscription } => {
+                if let Some(channel) = self.channels.get_mut(&channel) {
+                    channel.subscriptions.remove(&subscription);
+                }
+                Ok(Response::Done)
+            }
+            Request::Get { space, object } => {
+                let space = self.spaces.get(&space).ok_or_else(no_space)?;
+                let view = transaction(turn.cx, Durability::Acknowledged, |cx| {
+                    space.data.object(&mut *cx.store, object)
+                });
+                view.map(Response::Object).map_err(|error| from_echo(&error))
+            }
+            Request::Query { space, query } => {
+                self.run_query(turn, space, &query).map(Response::Objects)
+            }
+            Request::OpenText { text, base } => {
+                self.open_editor(turn, channel, text, base).map(Response::Text)
+            }
+            Request::CloseText { text } => {
+                self.close_editor(turn, channel, &text);
+                if let Some(channel) = self.channels.get_mut(&channel) {
+                    channel.texts.remove(&text);
+                }
+                Ok(Response::Done)
+            }
+            Request::Invite { space, role, ttl_ms } => self.invite(turn, space, role, ttl_ms),
+            Request::CancelInvitation { invitation } => self.cancel_invitation(turn, invitation),
+            Request::Join { code } => self.join(turn, &code),
+            Request::Authenticate { invitation, code } => self.authenticate(turn, invitation, &code),
+            Request::SetOffline { offline } => {
+                self.set_offline(turn, offline);
+                Ok(Response::Done)
+            }
+            Request::Flush => {
+                for id in self.spaces.keys().copied().collect::<Vec<_>>() {
+                    self.seal(turn, id);
+                    if self.spaces.get(&id).is_some_and(|space| space.data.pending()) {
+                        let message = "Not everything could be written to disk.";
+                        return Err(failure(FailureKind::Storage, message, "Free some space."));
+                    }
+                }
+                Ok(Response::Done)
+            }
+            Request::Stats => Ok(Response::Stats(self.stats())),
+        }
+    }
+
+    fn create_identity(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        name: &str,
+        device_label: &str,
+        platform: &str,
+    ) -> Result<Response, Failure> {
+        if self.identity.is_some() {
+            let message = "This device has an identity already.";
+            return Err(failure(FailureKind::Identity, message, "Reload the page."));
+        }
+        let name = check_name(name)?;
+        let made = dxos_halo::create_identity(name, device_label, platform, &mut *turn.cx.entropy);
+        let made = made.map_err(|error| malformed(error.to_string()))?;
+        let sealed = self.seal_secret(SECRET_IDENTITY, &made.identity.to_secret_bytes(), turn.cx);
+        transaction(turn.cx, Durability::Synced, |cx| {
+            cx.store.set(SECRET_IDENTITY, Some(&sealed))?;
+            made.credentials.iter().try_for_each(|credential| {
+                cx.store.credential_put(made.space, credential.hash(), credential.bytes())
+            })
+        })
+        .map_err(|error: StoreError| from_store(&error))?;
+        self.swarm.set_secret(made.identity.device_agreement().clone());
+        self.identity = Some(made.identity);
+        self.create_space(turn, "Personal", true)?;
+        self.swarm.set_enabled(turn.cx.now, !self.offline, &mut turn.swarm);
+        self.status_dirty(turn.cx.now);
+        Ok(Response::Done)
+    }
+
+    fn create_space(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        name: &str,
+        personal: bool,
+    ) -> Result<SpaceId, Failure> {
+        let identity = self.identity.clone().ok_or_else(no_identity)?;
+        let name = check_name(name)?;
+        let made = dxos_halo::create_space(&identity, name, identity.name(), &mut *turn.cx.entropy);
+        let made = made.map_err(|error| malformed(error.to_string()))?;
+        self.add_space(turn, made.space, &made.credentials, personal)?;
+        Ok(made.space)
+    }
+
+    /// Stores a space that was made or joined, and begins to be found by its members.
+    pub(crate) fn add_space(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        credentials: &[dxos_halo::Credential],
+        personal: bool,
+    ) -> Result<(), Failure> {
+        let identity = self.identity.clone().ok_or_else(no_identity)?;
+        let order = self.spaces.values().map(|space| space.record.order + 1).max().unwrap_or(0);
+        let (record, marker) = (SpaceRecord { order, personal }, self.config.instance_marker);
+        let agreement = identity.agreement();
+        let space = transaction(turn.cx, Durability::Synced, |cx| {
+            SpaceState::create(id, record, credentials, identity.device(), agreement, marker, cx)
+        });
+        let space = space.map_err(|error| from_echo(&error))?;
+        self.spaces.insert(id, space);
+        self.join_topics(turn, id);
+        self.status_dirty(turn.cx.now);
+        Ok(())
+    }
+
+    fn set_offline(&mut self, turn: &mut Turn<'_, '_>, offline: bool) {
+        self.offline = offline;
+        let enabled = !offline && self.identity.is_some();
+        self.swarm.set_enabled(turn.cx.now, enabled, &mut turn.swarm);
+        self.status_dirty(turn.cx.now);
+    }
+
+    // ---- writes -----------------------------------------------------------------------------------------
+
+    fn write(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        n: u64,
+        write: Write,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let client = self.channels.get(&channel).and_then(|channel| channel.client);
+        let client = client.ok_or_else(|| malformed("The first frame must be a greeting."))?;
+        let written = self.written(turn, &client).map_err(|error| from_store(&error))?;
+        let repeated = n <= written;
+        match write {
+            Write::Objects { .. } if repeated => Ok(None),
+            Write::Objects { space, writes } => {
+                self.write_objects(turn, &client, n, space, &writes).map(|()| None)
+            }
+            Write::Text { text, .. } if repeated => self.repeated_text(turn, channel, &client, n, &text),
+            Write::Text { text, base, delta } => {
+                self.write_text(turn, channel, &client, n, text, base, delta).map(Some)
+            }
+        }
+    }
+
+    fn write_objects(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        client: &ClientId,
+        n: u64,
+        id: SpaceId,
+        writes: &[ObjectWrite],
+    ) -> Result<(), Failure> {
+        self.check_writer(&id)?;
+        let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
+        let heads = space.control_heads();
+        let touched = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            let touched = space.data.write(&mut write_context(cx), &heads, writes)?;
+            set_written(cx, client, n)?;
+            Ok::<_, EchoError>(touched)
+        });
+        match touched {
+            Ok(touched) => {
+                self.touched(turn.cx.now, id, &touched);
+                self.plan_seal(turn.cx.now, id);
+                self.status_dirty(turn.cx.now);
+                Ok(())
+            }
+            Err(error) => {
+                self.storage_failed(turn, id, &error);
+                Err(from_echo(&error))
+            }
+        }
+    }
+
+    /// Whether this device may write in a space.
+    pub(crate) fn check_writer(&self, id: &SpaceId) -> Result<(), Failure> {
+        let identity = self.identity.as_ref().ok_or_else(no_identity)?;
+        let space = self.spaces.get(id).ok_or_else(no_space)?;
+        if space.graph.state().may_write(&identity.device()) {
+            return Ok(());
+        }
+        Err(not_allowed("You can read this space, but not change it."))
+    }
+
+    // ---- subscriptions and batches ----------------------------------------------------------------------
+
+    fn subscribe(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        space: SpaceId,
+        query: Query,
+    ) -> Result<Response, Failure> {
+        if !self.spaces.contains_key(&space) {
+            return Err(no_space());
+        }
+        self.subscriptions_made += 1;
+        let subscription = self.subscriptions_made;
+        let channel = self.channels.get_mut(&channel).ok_or_else(|| malformed("No channel."))?;
+        if channel.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            return Err(malformed("Too many subscriptions."));
+        }
+        let entry = Subscription { space, query, dirty: true, told: None };
+        channel.subscriptions.insert(subscription, entry);
+        self.queries_at = Some(turn.cx.now);
+        Ok(Response::Subscribed(subscription))
+    }
+
+    fn run_query(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        space: SpaceId,
+        query: &Query,
+    ) -> Result<Vec<ObjectView>, Failure> {
+        let space = self.spaces.get(&space).ok_or_else(no_space)?;
+        let mut query = query.clone();
+        query.limit = match query.limit {
+            0 => QUERY_ROWS_MAX,
+            limit => limit.min(QUERY_ROWS_MAX),
+        };
+        let rows = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.data.query(&mut *cx.store, &query)
+        });
+        rows.map_err(|error| from_echo(&error))
+    }
+
+    /// Objects changed: the queries they can affect run again.
+    pub(crate) fn touched(&mut self, now: Tick, id: SpaceId, touched: &Touched) {
+        let mut any = false;
+        for channel in self.channels.values_mut() {
+            for subscription in channel.subscriptions.values_mut() {
+                if subscription.space == id && dxos_echo::affects(&subscription.query, touched) {
+                    subscription.dirty = true;
+                    any = true;
+                }
+            }
+        }
+        if any {
+            self.queries_dirty(now);
+        }
+    }
+
+    /// Runs dirty queries soon: at once after a pause.
+    pub(crate) fn queries_dirty(&mut self, now: Tick) {
+        let at = self.queries_sent.plus_ms(BATCH_MS).max(now);
+        self.queries_at.get_or_insert(at);
+    }
+
+    /// The status changed: tell it soon, at once after a pause.
+    pub(crate) fn status_dirty(&mut self, now: Tick) {
+        let at = self.status_sent.plus_ms(BATCH_MS).max(now);
+        self.status_at.get_or_insert(at);
+    }
+
+    /// Adds an event to a channel's next batch.
+    pub(crate) fn tell(&mut self, channel: ChannelId, event: ClientEvent) {
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.events.push(event);
+        }
+    }
+
+    /// Sends what is due to all clients, one batch each.
+    pub(crate) fn flush_clients(&mut self, turn: &mut Turn<'_, '_>) {
+        let now = turn.cx.now;
+        if self.status_at.is_some_and(|at| at <= now) {
+            (self.status_at, self.status_sent) = (None, now);
+            let status = self.build_status(turn);
+            let changed = self.status.as_ref() != Some(&status);
+            for channel in self.channels.values_mut().filter(|channel| channel.client.is_some()) {
+                if changed || !channel.status_told {
+                    channel.status_told = true;
+                    channel.events.push(ClientEvent::Status(status.clone()));
+                }
+            }
+            self.status = Some(status);
+        }
+        if self.queries_at.is_some_and(|at| at <= now) {
+            (self.queries_at, self.queries_sent) = (None, now);
+            self.run_dirty_queries(turn);
+        }
+        for (id, channel) in &mut self.channels {
+            if !channel.events.is_empty() && channel.client.is_some() {
+                let events = std::mem::take(&mut channel.events);
+                send(turn, *id, &NodeFrame::Batch { events });
+            }
+        }
+    }
+
+    fn run_dirty_queries(&mut self, turn: &mut Turn<'_, '_>) {
+        let mut due = Vec::new();
+        for (id, channel) in &mut self.channels {
+            for (number, subscription) in &mut channel.subscriptions {
+                if std::mem::take(&mut subscription.dirty) {
+                    due.push((*id, *number, subscription.space, subscription.query.clone()));
+                }
+            }
+        }
+        for (id, number, space, query) in due {
+            let rows = match self.run_query(turn, space, &query) {
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::warn!(space = %space, message = %error.message, "query.failed");
+                    continue;
+                }
+            };
+            let Some(channel) = self.channels.get_mut(&id) else { continue };
+            let Some(subscription) = channel.subscriptions.get_mut(&number) else { continue };
+            if subscription.told.as_ref() != Some(&rows) {
+                subscription.told = Some(rows.clone());
+                channel.events.push(ClientEvent::Query { subscription: number, rows });
+            }
+        }
+    }
+}
+
+/// Sends a frame to a client.
+pub(crate) fn send(turn: &mut Turn<'_, '_>, channel: ChannelId, frame: &NodeFrame) {
+    turn.out.push(Effect::ToChannel(channel, dxos_base::encode(frame)));
+}
+
+/// Stores a client's last write number, in the write's transaction.
+pub(crate) fn set_written(
+    cx: &mut crate::event::Context<'_>,
+    client: &ClientId,
+    n: u64,
+) -> Result<(), StoreError> {
+    cx.store.set(&written_key(client), Some(&dxos_base::encode(&n)))
+}
+
+fn check_name(name: &str) -> Result<&str, Failure> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(failure(FailureKind::Malformed, "A name is needed.", "Type a name."));
+    }
+    if name.len() > limits::NAME_BYTES_MAX {
+        return Err(failure(FailureKind::Malformed, "This name is too long.", "Use a shorter one."));
+    }
+    Ok(name)
+}

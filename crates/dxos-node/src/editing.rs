@@ -1,0 +1,312 @@
+//! Editors of open texts: opening, changes in line, changes of others.
+
+use dxos_base::{SpaceId, TextDelta, TextId, limits};
+use dxos_echo::EchoError;
+use dxos_echo::store::{Durability, StoreError};
+use dxos_echo::text::TextError;
+use dxos_services::{ClientId, Event, Failure, FailureKind, TextAddress, TextOpened};
+
+use crate::clients::{from_echo, set_written};
+use crate::event::ChannelId;
+use crate::failure::{failure, from_text, malformed, no_space};
+use crate::node::{Node, Turn};
+use crate::space::{transaction, write_context};
+use crate::texts::{Editor, OpenText, Step, TextRepeat, carry, repeat_key};
+
+/// Stored form of a [`TextRepeat`].
+const REPEAT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+impl Node {
+    pub(crate) fn open_editor(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        address: TextAddress,
+        base: Option<Vec<u8>>,
+    ) -> Result<TextOpened, Failure> {
+        self.load_text(turn, &address)?;
+        let client = self.channels.get(&channel).and_then(|channel| channel.client);
+        let client = client.ok_or_else(|| malformed("The first frame must be a greeting."))?;
+        let repeat = self.repeat(turn, &client, &address).map_err(|error| from_store(&error))?;
+        let open = self.texts.get_mut(&address).ok_or_else(no_space)?;
+        let (text, version) = (open.text, open.version.clone());
+        let mut later = Vec::new();
+        let mut editor = Editor { told: version.clone(), repeats: None };
+        let whole = |turn: &mut Turn<'_, '_>| {
+            let content = turn.cx.text.content(text).map_err(|error| from_text(&error))?;
+            let insert = (!content.is_empty()).then(|| dxos_base::TextChange {
+                from: 0,
+                delete: 0,
+                insert: content,
+            });
+            Ok::<TextDelta, Failure>(insert.into_iter().collect())
+        };
+        let opened = match base {
+            None => TextOpened { version, delta: whole(turn)?, on_base: false },
+            Some(base) => match repeat.filter(|repeat| repeat.base == base && repeat.after != base) {
+                // This client has the write applied and unanswered: it hears what it was carried over.
+                Some(repeat) => {
+                    editor = Editor { told: repeat.before, repeats: Some(repeat.n) };
+                    later = repeat.over;
+                    TextOpened { version: base, delta: Vec::new(), on_base: true }
+                }
+                None => match open.since(&base) {
+                    Some(steps) => {
+                        later = steps;
+                        TextOpened { version: base, delta: Vec::new(), on_base: true }
+                    }
+                    None => match turn.cx.text.diff(text, &base, &version) {
+                        Ok(delta) => TextOpened { version, delta, on_base: true },
+                        Err(_) => TextOpened { version, delta: whole(turn)?, on_base: false },
+                    },
+                },
+            },
+        };
+        open.editors.insert(channel, editor);
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.texts.insert(address.clone());
+        }
+        later.into_iter().for_each(|step| self.tell_step(channel, &address, step));
+        self.tell_carets_to(turn, channel, &address);
+        Ok(opened)
+    }
+
+    /// Holds a text open in the engine.
+    fn load_text(&mut self, turn: &mut Turn<'_, '_>, address: &TextAddress) -> Result<(), Failure> {
+        if self.texts.contains_key(address) {
+            return Ok(());
+        }
+        if address.property.len() > limits::NAME_BYTES_MAX {
+            return Err(malformed("The property's name is too long."));
+        }
+        let space = self.spaces.get_mut(&address.space).ok_or_else(no_space)?;
+        let opened = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.data.open_text(&mut write_context(cx), address.object, &address.property)
+        });
+        let text = opened.map_err(|error| from_echo(&error))?;
+        let version = turn.cx.text.version(text).map_err(|error| from_text(&error))?;
+        self.texts.insert(address.clone(), OpenText::new(text, version));
+        Ok(())
+    }
+
+    /// Opens a text in the engine again after its space was read anew from disk.
+    pub(crate) fn reopen_text(&mut self, turn: &mut Turn<'_, '_>, address: &TextAddress) {
+        let Some(space) = self.spaces.get_mut(&address.space) else { return };
+        let opened = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.data.open_text(&mut write_context(cx), address.object, &address.property)
+        });
+        let Some(open) = self.texts.get_mut(address) else { return };
+        let same = opened.as_ref().is_ok_and(|text| {
+            *text == open.text && turn.cx.text.version(*text).as_ref() == Ok(&open.version)
+        });
+        if !same {
+            // Editors open it again when their next change is refused.
+            tracing::warn!(object = %address.object, "text.reopen_failed");
+            self.texts.remove(address);
+        }
+    }
+
+    pub(crate) fn close_editor(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        address: &TextAddress,
+    ) {
+        let Some(open) = self.texts.get_mut(address) else { return };
+        open.editors.remove(&channel);
+        if !open.editors.is_empty() {
+            return;
+        }
+        let text = open.text;
+        self.texts.remove(address);
+        let Some(space) = self.spaces.get_mut(&address.space) else { return };
+        let closed = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.data.close_text(&mut write_context(cx), text)
+        });
+        if let Err(error) = closed {
+            self.storage_failed(turn, address.space, &error);
+        }
+    }
+
+    fn repeat(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        client: &ClientId,
+        address: &TextAddress,
+    ) -> Result<Option<TextRepeat>, StoreError> {
+        let bytes = turn.cx.store.get(&repeat_key(client, address))?;
+        Ok(bytes.and_then(|bytes| dxos_base::decode(&bytes, REPEAT_BYTES_MAX).ok()))
+    }
+
+    // ---- changes of an editor ---------------------------------------------------------------------------
+
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn write_text(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        client: &ClientId,
+        n: u64,
+        address: TextAddress,
+        base: Vec<u8>,
+        delta: TextDelta,
+    ) -> Result<Vec<u8>, Failure> {
+        self.check_writer(&address.space)?;
+        let open = self.texts.get(&address).filter(|open| open.editors.contains_key(&channel));
+        let open = open.ok_or_else(|| {
+            failure(FailureKind::NotFound, "This text is not open.", "Open the document again.")
+        })?;
+        let (text, before) = (open.text, open.version.clone());
+        let over = match open.since(&base) {
+            Some(over) => over,
+            None => {
+                let delta = turn.cx.text.diff(text, &base, &before).map_err(|error| from_text(&error))?;
+                vec![Step { base: base.clone(), version: before.clone(), delta }]
+            }
+        };
+        let carried = carry(&delta, &over);
+        let space = self.spaces.get_mut(&address.space).ok_or_else(no_space)?;
+        let heads = space.control_heads();
+        let written = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            let mut touched = dxos_echo::Touched::default();
+            if !carried.is_empty() {
+                let (object, property) = (address.object, address.property.as_str());
+                let mut write = write_context(cx);
+                touched = space.data.edit_text(&mut write, &heads, object, property, &carried)?.1;
+            }
+            let after = cx.text.version(text)?;
+            let repeat = TextRepeat { n, base, over, before, after: after.clone() };
+            let key = repeat_key(client, &address);
+            cx.store.set(&key, Some(&dxos_base::encode(&repeat)))?;
+            set_written(cx, client, n)?;
+            Ok::<_, EchoError>((touched, after))
+        });
+        let (touched, after) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                self.storage_failed(turn, address.space, &error);
+                return Err(from_echo(&error));
+            }
+        };
+        self.step(turn, &address, Some(channel), carried, after.clone());
+        self.touched(turn.cx.now, address.space, &touched);
+        self.plan_seal(turn.cx.now, address.space);
+        self.status_dirty(turn.cx.now);
+        Ok(after)
+    }
+
+    /// A write whose answer was lost is answered again.
+    pub(crate) fn repeated_text(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        client: &ClientId,
+        n: u64,
+        address: &TextAddress,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let repeat = self.repeat(turn, client, address).map_err(|error| from_store(&error))?;
+        let Some(repeat) = repeat.filter(|repeat| repeat.n == n) else { return Ok(None) };
+        let Some(open) = self.texts.get_mut(address) else { return Ok(Some(repeat.after)) };
+        let (text, version) = (open.text, open.version.clone());
+        let later = match open.since(&repeat.after) {
+            Some(later) => later,
+            None => {
+                let delta = turn.cx.text.diff(text, &repeat.after, &version);
+                let delta = delta.map_err(|error| from_text(&error))?;
+                vec![Step { base: repeat.after.clone(), version: version.clone(), delta }]
+            }
+        };
+        if let Some(editor) = open.editors.get_mut(&channel)
+            && editor.repeats.take() == Some(n)
+        {
+            editor.told = version;
+            later.into_iter().for_each(|step| self.tell_step(channel, address, step));
+        }
+        Ok(Some(repeat.after))
+    }
+
+    // ---- changes told to editors ------------------------------------------------------------------------
+
+    /// A text moved on: everybody but its author hears of it.
+    fn step(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        address: &TextAddress,
+        author: Option<ChannelId>,
+        delta: TextDelta,
+        version: Vec<u8>,
+    ) {
+        let Some(open) = self.texts.get_mut(address) else { return };
+        if open.version == version {
+            return;
+        }
+        let step = Step { base: open.version.clone(), version: version.clone(), delta: delta.clone() };
+        open.step(delta, version.clone());
+        let mut tell = Vec::new();
+        for (channel, editor) in &mut open.editors {
+            if editor.repeats.is_some() {
+                continue;
+            }
+            editor.told.clone_from(&version);
+            if Some(*channel) != author {
+                tell.push(*channel);
+            }
+        }
+        for channel in tell {
+            self.tell_step(channel, address, step.clone());
+        }
+        let _ = turn;
+    }
+
+    fn tell_step(&mut self, channel: ChannelId, address: &TextAddress, step: Step) {
+        let Step { base, version, delta } = step;
+        self.tell(channel, Event::Text { text: address.clone(), base, version, delta });
+    }
+
+    /// Entries of others changed open texts.
+    pub(crate) fn texts_changed(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        deltas: &[(TextId, TextDelta)],
+    ) {
+        let open = self.texts.iter().filter(|(address, _)| address.space == id);
+        let open = open.map(|(address, open)| (address.clone(), open.text, open.version.clone()));
+        for (address, text, before) in open.collect::<Vec<_>>() {
+            let of_text = deltas.iter().filter(|(changed, _)| *changed == text);
+            let of_text = of_text.map(|(_, delta)| delta).collect::<Vec<_>>();
+            if of_text.is_empty() {
+                continue;
+            }
+            match self.joined_delta(turn, text, &before, &of_text) {
+                Ok((delta, version)) => self.step(turn, &address, None, delta, version),
+                Err(error) => {
+                    tracing::error!(object = %address.object, %error, "text.step_failed");
+                    self.texts.remove(&address);
+                }
+            }
+        }
+    }
+
+    /// The deltas of one text in one turn as one step.
+    fn joined_delta(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        text: TextId,
+        before: &[u8],
+        deltas: &[&TextDelta],
+    ) -> Result<(TextDelta, Vec<u8>), TextError> {
+        let version = turn.cx.text.version(text)?;
+        let joined = deltas.iter().try_fold(TextDelta::new(), |joined, delta| {
+            dxos_base::text::compose(&joined, delta)
+        });
+        match joined {
+            Ok(delta) => Ok((delta, version)),
+            Err(_) => Ok((turn.cx.text.diff(text, before, &version)?, version)),
+        }
+    }
+}
+
+fn from_store(error: &StoreError) -> Failure {
+    crate::failure::from_store(error)
+}

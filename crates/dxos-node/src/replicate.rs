@@ -1,0 +1,456 @@
+//! Replication of one space with one peer (DESIGN 4.5): digests, then the control graph, then timeframes; each side
+//! asks for what it lacks in bounded windows. New entries are pushed by their writer, announced by everybody else.
+//!
+//! Invariants
+//! * nothing of a space is told to a peer that has not proved a member's device, but the chain it asks for;
+//! * what is pushed or told stands on a synced commit.
+
+use dxos_base::{FeedId, Hash, PeerId, SpaceId, limits};
+use dxos_echo::store::Durability;
+use dxos_echo::{Received, RefusalReason, SealedEntry};
+use dxos_halo::Credential;
+use dxos_mesh::StreamId;
+
+use crate::node::{Node, Turn};
+use crate::space::transaction;
+use crate::wire::{REPLICATE_VERSION, SpaceMessage};
+
+/// Bytes of entries in one answer to `Want`.
+const WINDOW_BYTES: usize = 256 * 1024;
+/// A `Want` without answer is asked again after this.
+const WANT_MS: u64 = 5_000;
+/// Applied entries of others are announced together after this; their writer pushes them meanwhile.
+const ANNOUNCE_MS: u64 = 40;
+/// Credentials taken from one message.
+const CREDENTIALS_MAX: usize = 4_096;
+/// Feeds a peer may name.
+const FEEDS_MAX: usize = 65_536;
+
+impl Node {
+    pub(crate) fn space_message(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        stream: StreamId,
+        space: Option<SpaceId>,
+        bytes: &[u8],
+    ) {
+        let Ok(message) = dxos_base::decode(bytes, limits::STREAM_MESSAGE_BYTES_MAX) else {
+            tracing::warn!(peer = %peer, "peer.malformed");
+            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+        };
+        if let SpaceMessage::Open { version, space, device, signature } = message {
+            if version == REPLICATE_VERSION {
+                self.open_received(turn, peer, stream, space, (device, signature));
+            }
+            return;
+        }
+        let Some(id) = space else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let proved = conversation.is_open(&id);
+        match message {
+            SpaceMessage::NeedChain => self.send_credentials(turn, peer, id, &[]),
+            SpaceMessage::Credentials { credentials } => {
+                self.credentials_received(turn, peer, id, &credentials);
+            }
+            SpaceMessage::Refused { .. } => {
+                conversation.spaces.remove(&id);
+                conversation.streams.remove(&stream);
+                self.swarm.close(&peer, stream, &mut turn.swarm);
+            }
+            _ if !proved => {}
+            SpaceMessage::Hello { wall_ms, control, data } => {
+                self.hello_received(turn, peer, id, wall_ms, control, data);
+            }
+            SpaceMessage::Heads { heads } => self.heads_received(turn, peer, id, &heads),
+            SpaceMessage::Have { feeds, control, state } => {
+                self.have_received(turn, peer, id, feeds, control, state);
+            }
+            SpaceMessage::Want { feed, after } => self.want_received(turn, peer, id, feed, after),
+            SpaceMessage::Entries { feed, entries } => {
+                self.entries_received(turn, peer, id, feed, &entries);
+            }
+            SpaceMessage::Open { .. } => {}
+        }
+    }
+
+    /// The peer proved itself: say where we stand.
+    pub(crate) fn begin_replication(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        self.seal(turn, id);
+        let Some(space) = self.spaces.get(&id) else { return };
+        let hello = SpaceMessage::Hello {
+            wall_ms: turn.cx.now.0,
+            control: space.graph.digest(),
+            data: space.data.data_digest(),
+        };
+        self.send_space(turn, peer, id, &hello);
+    }
+
+    fn hello_received(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        wall_ms: u64,
+        control: Hash,
+        data: Hash,
+    ) {
+        if wall_ms.abs_diff(turn.cx.now.0) > dxos_base::clock::DRIFT_MS_MAX {
+            let minutes = wall_ms.abs_diff(turn.cx.now.0) / 60_000;
+            let text = format!("This device's clock and another's differ by {minutes} minutes.");
+            self.warnings.insert("clock", text);
+        }
+        let Some(space) = self.spaces.get(&id) else { return };
+        let stored = space.stored();
+        let same = space.data.data_digest() == data;
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        peer_space.remote_control = Some(control);
+        if same {
+            peer_space.remote.extend(stored.iter().copied());
+            peer_space.told.extend(stored);
+            peer_space.remote_known = true;
+        }
+        self.send_heads_if_needed(turn, peer, id);
+        self.tell_have(turn, peer, id);
+        self.status_dirty(turn.cx.now);
+    }
+
+    // ---- the control graph ------------------------------------------------------------------------------
+
+    /// Sends our heads when the peer's graph is another one, once for each pair of states.
+    fn send_heads_if_needed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        let Some(space) = self.spaces.get(&id) else { return };
+        let ours = space.graph.digest();
+        let heads = space.graph.heads();
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let Some(theirs) = peer_space.remote_control else { return };
+        if theirs == ours || peer_space.heads_sent_for == Some((ours, theirs)) {
+            return;
+        }
+        peer_space.heads_sent_for = Some((ours, theirs));
+        self.send_space(turn, peer, id, &SpaceMessage::Heads { heads });
+    }
+
+    fn heads_received(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, heads: &[Hash]) {
+        self.send_credentials(turn, peer, id, heads);
+        // Heads we lack: our own heads tell the peer what to send.
+        let Some(space) = self.spaces.get(&id) else { return };
+        if heads.iter().any(|head| !space.graph.contains(head)) {
+            let heads = space.graph.heads();
+            let ours = space.graph.digest();
+            let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+            let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+            let theirs = peer_space.remote_control.unwrap_or_default();
+            if peer_space.heads_sent_for != Some((ours, theirs)) {
+                peer_space.heads_sent_for = Some((ours, theirs));
+                self.send_space(turn, peer, id, &SpaceMessage::Heads { heads });
+            }
+        }
+    }
+
+    /// Sends the credentials that the given heads do not cover.
+    fn send_credentials(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, heads: &[Hash]) {
+        let Some(space) = self.spaces.get(&id) else { return };
+        let mut batch = Vec::new();
+        let mut batches = Vec::new();
+        let mut size = 0;
+        for credential in space.graph.after(heads) {
+            size += credential.bytes().len();
+            batch.push(credential.bytes().to_vec());
+            if size > WINDOW_BYTES || batch.len() == CREDENTIALS_MAX {
+                batches.push(std::mem::take(&mut batch));
+                size = 0;
+            }
+        }
+        batches.push(batch);
+        for credentials in batches.into_iter().filter(|batch| !batch.is_empty()) {
+            self.send_space(turn, peer, id, &SpaceMessage::Credentials { credentials });
+        }
+    }
+
+    fn credentials_received(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        credentials: &[Vec<u8>],
+    ) {
+        let decoded = credentials.iter().take(CREDENTIALS_MAX).map(|bytes| Credential::decode(bytes));
+        let Ok(credentials) = decoded.collect::<Result<Vec<_>, _>>() else {
+            tracing::warn!(peer = %peer, space = %id, "peer.bad_credential");
+            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+        };
+        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else { return };
+        let agreement = identity.agreement().clone();
+        let added = transaction(turn.cx, Durability::Synced, |cx| {
+            space.add_credentials(credentials, &agreement, cx)
+        });
+        match added {
+            Ok(true) => self.credentials_changed(turn, id),
+            Ok(false) => {}
+            Err(error) => self.storage_failed(turn, id, &error.into()),
+        }
+        self.prove(turn, peer, id);
+    }
+
+    /// The control graph of a space grew: everything that hangs on it follows.
+    pub(crate) fn credentials_changed(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        self.join_topics(turn, id);
+        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let retried = transaction(turn.cx, Durability::Synced, |cx| space.retry_waiting(cx));
+        match retried {
+            Ok(received) => self.entries_applied(turn, id, received),
+            Err(error) => self.storage_failed(turn, id, &error),
+        }
+        self.prove_again(turn, id);
+        for peer in self.open_peers(&id) {
+            self.send_heads_if_needed(turn, peer, id);
+        }
+        self.plan_announce(turn, id);
+        self.status_dirty(turn.cx.now);
+    }
+
+    // ---- entries ----------------------------------------------------------------------------------------
+
+    /// Peers that proved themselves for a space.
+    pub(crate) fn open_peers(&self, id: &SpaceId) -> Vec<PeerId> {
+        let open = self.conversations.iter().filter(|(_, conversation)| conversation.is_open(id));
+        open.map(|(peer, _)| *peer).collect()
+    }
+
+    fn have_received(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        feeds: Vec<(FeedId, u64)>,
+        control: Hash,
+        state: Option<[u8; 16]>,
+    ) {
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        for (feed, seq) in feeds {
+            if peer_space.remote.len() < FEEDS_MAX || peer_space.remote.contains_key(&feed) {
+                let known = peer_space.remote.entry(feed).or_default();
+                *known = seq.max(*known);
+            }
+        }
+        peer_space.remote_known = true;
+        peer_space.remote_control = Some(control);
+        peer_space.remote_state = state;
+        self.send_heads_if_needed(turn, peer, id);
+        self.ask_missing(turn, peer, id);
+        self.compare_states(id);
+        self.status_dirty(turn.cx.now);
+    }
+
+    /// Asks a peer for what it has and we lack, one window of each feed at a time.
+    pub(crate) fn ask_missing(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        let now = turn.cx.now;
+        let Some(space) = self.spaces.get(&id) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let mut wants = Vec::new();
+        for (feed, seq) in &peer_space.remote {
+            let stored = space.data.timeframe().get(feed).map_or(0, |head| head.seq);
+            let asked = peer_space.wants.get(feed).is_some_and(|until| *until > now);
+            if *seq > stored && !asked {
+                peer_space.wants.insert(*feed, now.plus_ms(WANT_MS));
+                wants.push(SpaceMessage::Want { feed: *feed, after: stored });
+            }
+        }
+        for want in wants {
+            self.send_space(turn, peer, id, &want);
+        }
+    }
+
+    fn want_received(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, feed: FeedId, after: u64) {
+        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let read = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.data.entries_from(&mut *cx.store, feed, after.saturating_add(1), WINDOW_BYTES)
+        });
+        match read {
+            Ok(rows) => {
+                let entries = rows.into_iter().map(|row| row.bytes).collect();
+                self.send_space(turn, peer, id, &SpaceMessage::Entries { feed, entries });
+            }
+            Err(error) => self.storage_failed(turn, id, &error),
+        }
+    }
+
+    fn entries_received(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        feed: FeedId,
+        entries: &[Vec<u8>],
+    ) {
+        if let Some(conversation) = self.conversations.get_mut(&peer)
+            && let Some(peer_space) = conversation.spaces.get_mut(&id)
+        {
+            peer_space.wants.remove(&feed);
+            if entries.is_empty() {
+                // The peer does not have what it told: forget what it told, its next word counts.
+                peer_space.remote.remove(&feed);
+            }
+        }
+        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let received = transaction(turn.cx, Durability::Synced, |cx| space.receive(entries, cx));
+        let received = match received {
+            Ok(received) => received,
+            Err(error) => return self.storage_failed(turn, id, &error),
+        };
+        let stored = space.data.timeframe().get(&feed).map_or(0, |head| head.seq);
+        let mut blame = false;
+        let mut unknown = false;
+        for refusal in &received.refused {
+            match refusal.reason {
+                RefusalReason::Malformed | RefusalReason::BadChain | RefusalReason::BadSignature => {
+                    tracing::warn!(peer = %peer, space = %id, seq = refusal.seq, "peer.bad_entry");
+                    blame = true;
+                }
+                RefusalReason::UnknownFeed => unknown = true,
+                _ => {}
+            }
+        }
+        let clean = received.refused.is_empty();
+        if let Some(conversation) = self.conversations.get_mut(&peer)
+            && let Some(peer_space) = conversation.spaces.get_mut(&id)
+        {
+            if clean && !entries.is_empty() {
+                let known = peer_space.remote.entry(feed).or_default();
+                *known = stored.max(*known);
+            }
+            if unknown {
+                peer_space.heads_sent_for = None;
+            }
+        }
+        self.entries_applied(turn, id, received);
+        if blame {
+            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+        }
+        if unknown {
+            self.send_heads_if_needed(turn, peer, id);
+        } else {
+            self.ask_missing(turn, peer, id);
+        }
+    }
+
+    /// Entries were stored (and perhaps applied): clients and other peers hear of it.
+    fn entries_applied(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, received: Received) {
+        if received.stored == 0 && received.touched.is_empty() && received.text_deltas.is_empty() {
+            return;
+        }
+        self.texts_changed(turn, id, &received.text_deltas);
+        self.touched(turn.cx.now, id, &received.touched);
+        self.plan_announce(turn, id);
+        self.status_dirty(turn.cx.now);
+    }
+
+    fn plan_announce(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.announce_at.get_or_insert(turn.cx.now.plus_ms(ANNOUNCE_MS));
+        }
+    }
+
+    pub(crate) fn announce_due(&mut self, turn: &mut Turn<'_, '_>) {
+        let now = turn.cx.now;
+        let due = |space: &&mut crate::space::SpaceState| space.announce_at.is_some_and(|at| at <= now);
+        let ids = self.spaces.values_mut().filter(due).map(|space| {
+            space.announce_at = None;
+            space.id
+        });
+        for id in ids.collect::<Vec<_>>() {
+            for peer in self.open_peers(&id) {
+                self.tell_have(turn, peer, id);
+                self.ask_missing(turn, peer, id);
+            }
+        }
+    }
+
+    /// Tells a peer what changed in what we have since it was told last.
+    fn tell_have(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        let Some(space) = self.spaces.get(&id) else { return };
+        let (control, state) = (space.graph.digest(), space.comparable_state());
+        let stored = space.stored();
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let news = |(feed, seq): &(FeedId, u64)| peer_space.told.get(feed) != Some(seq);
+        let feeds = stored.into_iter().filter(news).collect::<Vec<_>>();
+        let first = peer_space.told_control.is_none();
+        let same = peer_space.told_control == Some(control) && peer_space.told_state == state;
+        if feeds.is_empty() && same && !first {
+            return;
+        }
+        peer_space.told.extend(feeds.iter().copied());
+        (peer_space.told_control, peer_space.told_state) = (Some(control), state);
+        self.send_space(turn, peer, id, &SpaceMessage::Have { feeds, control, state });
+    }
+
+    /// Sends entries this device just sealed to everybody who proved a place in the space.
+    pub(crate) fn push_entries(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, sealed: Vec<SealedEntry>) {
+        let Some(feed) = sealed.first().map(|entry| entry.feed) else { return };
+        for peer in self.open_peers(&id) {
+            let Some(conversation) = self.conversations.get_mut(&peer) else { continue };
+            let Some(peer_space) = conversation.spaces.get_mut(&id) else { continue };
+            let has = peer_space.remote.get(&feed).copied().unwrap_or(0);
+            let told = peer_space.told.get(&feed).copied().unwrap_or(0);
+            let first = sealed.first().map_or(0, |entry| entry.seq);
+            // A peer that is still catching up asks for these; pushing would only leave a gap.
+            if peer_space.remote_known && has.max(told) + 1 >= first {
+                let entries = sealed.iter().map(|entry| entry.bytes.clone()).collect::<Vec<_>>();
+                let last = sealed.last().map_or(0, |entry| entry.seq);
+                peer_space.told.insert(feed, last);
+                for entries in windows(entries) {
+                    self.send_space(turn, peer, id, &SpaceMessage::Entries { feed, entries });
+                }
+            } else {
+                self.tell_have(turn, peer, id);
+            }
+        }
+        self.plan_announce(turn, id);
+    }
+
+    /// Compares states with peers that have the same entries and credentials.
+    fn compare_states(&mut self, id: SpaceId) {
+        let Some(space) = self.spaces.get(&id) else { return };
+        let Some(ours) = space.comparable_state() else { return };
+        let control = space.graph.digest();
+        let stored = space.stored();
+        let differs = self.conversations.values().filter_map(|conversation| {
+            let peer_space = conversation.spaces.get(&id)?;
+            let same_control = peer_space.remote_control == Some(control);
+            let same_entries = stored.iter().all(|(feed, seq)| peer_space.remote.get(feed) == Some(seq))
+                && peer_space.remote.values().filter(|seq| **seq > 0).count() == stored.len();
+            (same_control && same_entries).then_some(peer_space.remote_state?)
+        });
+        let diverged = differs.into_iter().any(|theirs| theirs != ours);
+        if diverged {
+            tracing::error!(space = %id, "space.diverged");
+        }
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.diverged = diverged;
+        }
+    }
+}
+
+/// Splits entries into messages of a bounded size.
+fn windows(entries: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    let mut windows = vec![Vec::new()];
+    let mut size = 0;
+    for entry in entries {
+        if size + entry.len() > WINDOW_BYTES && size > 0 {
+            windows.push(Vec::new());
+            size = 0;
+        }
+        size += entry.len();
+        if let Some(window) = windows.last_mut() {
+            window.push(entry);
+        }
+    }
+    windows.retain(|window| !window.is_empty());
+    windows
+}

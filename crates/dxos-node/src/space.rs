@@ -1,0 +1,282 @@
+//! One space on this node: its control graph (HALO), keys and data (ECHO), joined.
+//!
+//! Invariants
+//! * a credential in the graph is in the store, by the same commit;
+//! * `feeds` names every feed any known device of the space can have.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use dxos_base::{
+    AgreementSecret, DeviceKey, FeedId, Hash, IdentityKey, KeyId, SpaceId, SpaceKey, Tick, limits,
+};
+use dxos_echo::store::StoreError;
+use dxos_echo::{Access, Claim, Decision, EchoError, WriteContext, feed_id};
+use dxos_halo::{Added, ControlGraph, Credential, EntryClaim, Keyring, Verdict};
+
+use crate::event::Context;
+
+/// What the store keeps of a space besides credentials and data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SpaceRecord {
+    /// Order of joining.
+    pub(crate) order: u64,
+    /// The identity's personal space.
+    pub(crate) personal: bool,
+}
+
+pub(crate) const SPACE_PREFIX: &str = "space/";
+
+/// See the module.
+pub(crate) struct SpaceState {
+    pub(crate) id: SpaceId,
+    pub(crate) record: SpaceRecord,
+    pub(crate) graph: ControlGraph,
+    pub(crate) keyring: Keyring,
+    pub(crate) data: dxos_echo::Space,
+    feeds: BTreeMap<FeedId, DeviceKey>,
+    /// When pending changes are sealed.
+    pub(crate) seal_at: Option<Tick>,
+    /// The last sealing.
+    pub(crate) sealed_at: Tick,
+    /// When others are told what was stored.
+    pub(crate) announce_at: Option<Tick>,
+    /// The last commit failed.
+    pub(crate) failed: bool,
+    /// A connected peer has the same entries and another state.
+    pub(crate) diverged: bool,
+}
+
+/// Membership as ECHO asks for it.
+struct SpaceAccess<'a> {
+    graph: &'a ControlGraph,
+    keyring: &'a Keyring,
+    feeds: &'a BTreeMap<FeedId, DeviceKey>,
+}
+
+impl Access for SpaceAccess<'_> {
+    fn device_of_feed(&self, feed: &FeedId) -> Option<DeviceKey> {
+        self.feeds.get(feed).copied()
+    }
+
+    fn decide(&self, claim: &Claim<'_>) -> Decision {
+        let previous = (!claim.previous_heads.is_empty()).then_some(claim.previous_heads);
+        let verdict = self.graph.decide(&EntryClaim {
+            device: claim.device,
+            feed: claim.header.feed,
+            seq: claim.header.seq,
+            hash: claim.hash,
+            control_heads: claim.control_heads,
+            previous_heads: previous,
+            first_heads: previous.unwrap_or(claim.control_heads),
+        });
+        match verdict {
+            Verdict::Counts => Decision::Counts,
+            Verdict::Void => Decision::Void,
+            Verdict::Wait => Decision::Wait,
+        }
+    }
+
+    fn key(&self, id: &KeyId) -> Option<SpaceKey> {
+        self.keyring.get(id).cloned()
+    }
+}
+
+/// Runs `work` in one transaction; nothing of it stays after an error.
+pub(crate) fn transaction<T, E: From<StoreError>>(
+    cx: &mut Context<'_>,
+    durability: dxos_echo::store::Durability,
+    work: impl FnOnce(&mut Context<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    cx.store.begin()?;
+    let result = work(cx);
+    let result = result.and_then(|value| match cx.store.commit(durability) {
+        Ok(()) => Ok(value),
+        Err(error) => Err(error.into()),
+    });
+    if result.is_err() {
+        cx.store.rollback();
+    }
+    result
+}
+
+/// ECHO's view of a context.
+pub(crate) fn write_context<'b>(cx: &'b mut Context<'_>) -> WriteContext<'b> {
+    WriteContext {
+        now: cx.now,
+        store: &mut *cx.store,
+        text: &mut *cx.text,
+        entropy: &mut *cx.entropy,
+    }
+}
+
+impl SpaceState {
+    /// Opens a stored space, within a transaction.
+    pub(crate) fn open(
+        id: SpaceId,
+        record: SpaceRecord,
+        device: DeviceKey,
+        agreement: &AgreementSecret,
+        marker: [u8; 16],
+        cx: &mut Context<'_>,
+    ) -> Result<SpaceState, EchoError> {
+        let mut graph = ControlGraph::new(id);
+        for (_, bytes) in cx.store.credentials(id)? {
+            let credential = Credential::decode(&bytes)
+                .map_err(|_| EchoError::Damaged { what: "credential" })?;
+            graph.add(credential);
+        }
+        let data = dxos_echo::Space::open(id, device, marker, &mut *cx.store)?;
+        let mut space = SpaceState {
+            id,
+            record,
+            graph,
+            keyring: Keyring::new(),
+            data,
+            feeds: BTreeMap::new(),
+            seal_at: None,
+            sealed_at: Tick(0),
+            announce_at: None,
+            failed: false,
+            diverged: false,
+        };
+        space.refold(agreement);
+        if space.data.pending() {
+            space.seal_at = Some(cx.now);
+        }
+        Ok(space)
+    }
+
+    /// Writes a new space's record and credentials, within a transaction, and opens it.
+    pub(crate) fn create(
+        id: SpaceId,
+        record: SpaceRecord,
+        credentials: &[Credential],
+        device: DeviceKey,
+        agreement: &AgreementSecret,
+        marker: [u8; 16],
+        cx: &mut Context<'_>,
+    ) -> Result<SpaceState, EchoError> {
+        for credential in credentials {
+            cx.store.credential_put(id, credential.hash(), credential.bytes())?;
+        }
+        let key = format!("{SPACE_PREFIX}{id}");
+        cx.store.set(&key, Some(&dxos_base::encode(&record)))?;
+        Self::open(id, record, device, agreement, marker, cx)
+    }
+
+    /// Adds credentials, within a transaction; tells whether any was new.
+    pub(crate) fn add_credentials(
+        &mut self,
+        credentials: impl IntoIterator<Item = Credential>,
+        agreement: &AgreementSecret,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut changed = false;
+        for credential in credentials {
+            if credential.space() != self.id {
+                continue;
+            }
+            let (hash, bytes) = (credential.hash(), credential.bytes().to_vec());
+            match self.graph.add(credential) {
+                Added::New | Added::Waiting => {
+                    cx.store.credential_put(self.id, hash, &bytes)?;
+                    changed = true;
+                }
+                Added::Known | Added::Refused(_) => {}
+            }
+        }
+        if changed {
+            self.refold(agreement);
+        }
+        Ok(changed)
+    }
+
+    /// Derives keys and feeds from the graph again.
+    pub(crate) fn refold(&mut self, agreement: &AgreementSecret) {
+        self.keyring.learn(&self.graph, agreement);
+        let devices = self.graph.state().devices.keys().copied().collect::<Vec<_>>();
+        for device in devices {
+            if self.feeds.contains_key(&feed_id(&self.id, &device, 0)) {
+                continue;
+            }
+            for n in 0..limits::FEEDS_PER_DEVICE_MAX {
+                self.feeds.insert(feed_id(&self.id, &device, n), device);
+            }
+        }
+    }
+
+    /// Takes entries of a peer, within a transaction.
+    pub(crate) fn receive(
+        &mut self,
+        entries: &[Vec<u8>],
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Received, EchoError> {
+        let SpaceState { graph, keyring, feeds, data, .. } = self;
+        let access = SpaceAccess { graph, keyring, feeds };
+        data.receive(&mut write_context(cx), &access, entries)
+    }
+
+    /// Tries waiting entries again, within a transaction.
+    pub(crate) fn retry_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Received, EchoError> {
+        let SpaceState { graph, keyring, feeds, data, .. } = self;
+        let access = SpaceAccess { graph, keyring, feeds };
+        data.retry_waiting(&mut write_context(cx), &access)
+    }
+
+    /// The heads a local write names.
+    pub(crate) fn control_heads(&self) -> Vec<Hash> {
+        self.graph.heads()
+    }
+
+    /// The name members see.
+    pub(crate) fn name(&self) -> String {
+        self.graph.space_name(&self.keyring).unwrap_or_default()
+    }
+
+    /// The name of a member.
+    pub(crate) fn member_name(&self, identity: &IdentityKey) -> String {
+        self.graph.member_name(&self.keyring, identity).unwrap_or_default()
+    }
+
+    /// Greatest stored seq by feed.
+    pub(crate) fn stored(&self) -> Vec<(FeedId, u64)> {
+        self.data.timeframe().iter().map(|(feed, head)| (*feed, head.seq)).collect()
+    }
+
+    /// The state digest where it is comparable: nothing pending, nothing waiting.
+    pub(crate) fn comparable_state(&self) -> Option<[u8; 16]> {
+        (!self.data.pending() && self.data.waiting_count() == 0).then(|| self.data.state_digest())
+    }
+}
+
+impl SpaceState {
+    /// Moves pending changes into entries, within a transaction; makes and grants a key where none may be used.
+    /// Tells whether credentials were added.
+    pub(crate) fn seal_entries(
+        &mut self,
+        identity: &dxos_halo::Identity,
+        cx: &mut Context<'_>,
+    ) -> Result<(Vec<dxos_echo::SealedEntry>, bool), EchoError> {
+        let newest = self.keyring.newest(self.graph.state()).map(|(_, key)| key.clone());
+        let (key, rekeyed) = match newest {
+            Some(key) => (key, false),
+            None => match dxos_halo::rekey(&self.graph, identity, &mut *cx.entropy) {
+                Ok((key, credentials)) => {
+                    self.add_credentials(credentials, identity.agreement(), cx)?;
+                    self.keyring.insert(key.clone());
+                    (key, true)
+                }
+                // Who may not make a key has nothing that could be sealed: writes were refused before.
+                Err(_) => return Ok((Vec::new(), false)),
+            },
+        };
+        let sealing = dxos_echo::Sealing { key: &key, signer: identity.signing_key() };
+        let entries = self.data.seal(&mut write_context(cx), &sealing)?;
+        Ok((entries, rekeyed))
+    }
+}

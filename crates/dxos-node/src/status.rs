@@ -1,0 +1,138 @@
+//! The status: everything the shell shows about a node, derived from its state whenever it may have changed.
+
+use std::collections::BTreeMap;
+
+use dxos_base::{IdentityKey, PeerId, SpaceId};
+use dxos_mesh::swarm::Path;
+use dxos_services::{
+    IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState, SpaceView, StatusView,
+    SyncState,
+};
+
+use crate::node::{Node, Turn};
+use crate::peers::PeerSpace;
+use crate::space::SpaceState;
+
+/// The colour of a person, the same everywhere: degrees on the colour circle, spread by the identity's key.
+pub(crate) fn hue(identity: &IdentityKey) -> u16 {
+    const HUES: [u16; 12] = [255, 150, 320, 25, 200, 70, 290, 110, 350, 230, 45, 175];
+    HUES[usize::from(identity.0[0]) % HUES.len()]
+}
+
+/// A path as clients call it.
+pub(crate) fn link_kind(path: Path) -> LinkKind {
+    match path {
+        Path::Relayed => LinkKind::Relayed,
+        Path::Direct => LinkKind::Direct,
+    }
+}
+
+/// A role as clients call it.
+pub(crate) fn role_view(role: dxos_halo::Role) -> Role {
+    match role {
+        dxos_halo::Role::Reader => Role::Reader,
+        dxos_halo::Role::Editor => Role::Editor,
+        dxos_halo::Role::Admin => Role::Admin,
+        dxos_halo::Role::Owner => Role::Owner,
+    }
+}
+
+impl Node {
+    pub(crate) fn build_status(&self, turn: &mut Turn<'_, '_>) -> StatusView {
+        let identity = self.identity.as_ref().map(|identity| IdentityView {
+            identity: identity.identity(),
+            name: identity.name().to_owned(),
+            device: identity.device(),
+            hue: hue(&identity.identity()),
+        });
+        let network = match self.swarm.signal_up() {
+            _ if self.offline => NetworkView::Off,
+            Some(true) => NetworkView::Online,
+            Some(false) => NetworkView::Connecting,
+            None => NetworkView::NoSignal,
+        };
+        let mut spaces = self.spaces.values().collect::<Vec<_>>();
+        spaces.sort_by_key(|space| (!space.record.personal, space.record.order));
+        let spaces = spaces.into_iter().map(|space| self.space_view(turn, space)).collect();
+        let warnings = self.warnings.values().cloned().collect();
+        StatusView { identity, spaces, network, warnings }
+    }
+
+    fn space_view(&self, _turn: &mut Turn<'_, '_>, space: &SpaceState) -> SpaceView {
+        let state = space.graph.state();
+        let me = self.identity.as_ref().map(dxos_halo::Identity::identity);
+        let on_screen = self.objects_on_screen(&space.id);
+        let members = state.present_members().into_iter().filter_map(|(identity, member)| {
+            Some(MemberView {
+                identity,
+                name: space.member_name(&identity),
+                role: role_view(member.role?),
+                hue: hue(&identity),
+                online: Some(identity) == me || on_screen.contains_key(&identity),
+                object: on_screen.get(&identity).copied().flatten(),
+            })
+        });
+        let role = me.and_then(|me| state.role(&me)).map_or(Role::Reader, role_view);
+        let peers = self.peer_views(space);
+        let saved = match (space.failed, space.data.pending()) {
+            (true, _) => SaveState::Failed,
+            (false, true) => SaveState::Saving,
+            (false, false) => SaveState::Saved,
+        };
+        let sync = match () {
+            () if space.diverged => SyncState::Diverged,
+            () if peers.is_empty() => SyncState::Alone,
+            () if peers.iter().all(|peer| peer.synced) && !space.data.pending() => SyncState::Synced,
+            () => SyncState::Behind,
+        };
+        SpaceView {
+            space: space.id,
+            name: space.name(),
+            personal: space.record.personal,
+            role,
+            members: members.collect(),
+            peers,
+            saved,
+            sync,
+        }
+    }
+
+    fn peer_views(&self, space: &SpaceState) -> Vec<PeerView> {
+        let state = space.graph.state();
+        let control = space.graph.digest();
+        let stored = space.stored().into_iter().collect::<BTreeMap<_, _>>();
+        let view = |(_, conversation): (&PeerId, &crate::peers::Conversation)| {
+            let peer: &PeerSpace = conversation.spaces.get(&space.id)?;
+            let device = peer.device?;
+            let ours = |feed| stored.get(feed).copied().unwrap_or(0);
+            let theirs = |feed| peer.remote.get(feed).copied().unwrap_or(0);
+            let behind = peer.remote.iter().map(|(feed, seq)| seq.saturating_sub(ours(feed))).sum();
+            let ahead = stored.iter().map(|(feed, seq)| seq.saturating_sub(theirs(feed))).sum();
+            let same_control = peer.remote_control == Some(control);
+            Some(PeerView {
+                device,
+                identity: state.devices.get(&device)?.identity,
+                kind: link_kind(conversation.path),
+                synced: behind == 0 && ahead == 0 && same_control && peer.remote_known,
+                behind,
+                ahead,
+            })
+        };
+        self.conversations.iter().filter_map(view).collect()
+    }
+
+    /// Figures for tests and people who ask.
+    pub(crate) fn stats(&self) -> BTreeMap<String, u64> {
+        let direct = self.conversations.values().filter(|c| c.path == Path::Direct).count();
+        let entries = |id: &SpaceId| -> u64 {
+            self.spaces.get(id).map_or(0, |space| space.stored().iter().map(|(_, seq)| seq).sum())
+        };
+        BTreeMap::from([
+            ("channels".to_owned(), self.channels.len() as u64),
+            ("conversations".to_owned(), self.conversations.len() as u64),
+            ("conversations_direct".to_owned(), direct as u64),
+            ("entries".to_owned(), self.spaces.keys().map(entries).sum()),
+            ("texts_open".to_owned(), self.texts.len() as u64),
+        ])
+    }
+}

@@ -1,0 +1,117 @@
+//! Messages two nodes exchange: on streams of a session, and sealed through the signal server.
+//!
+//! Everything here comes from a peer: sizes are bounded by the stream's limit and every field is checked where it
+//! is used.
+
+use serde::{Deserialize, Serialize};
+
+use dxos_base::{DeviceKey, FeedId, Hash, ObjectId, Signature, SpaceId};
+
+/// Stream protocol: credentials and entries of one space (DESIGN 4.5).
+pub(crate) const REPLICATE: &str = "replicate";
+/// Stream protocol: presence.
+pub(crate) const GOSSIP: &str = "gossip";
+/// Stream protocol: interactive invitations.
+pub(crate) const INVITE: &str = "invite";
+
+/// Version of the replication protocol.
+pub(crate) const REPLICATE_VERSION: u32 = 1;
+
+/// On a `replicate` stream. The first message each way is `Open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SpaceMessage {
+    /// Which space, and proof that this session's peer is the device it says (DESIGN 6).
+    Open {
+        /// Protocol version.
+        version: u32,
+        /// The space.
+        space: SpaceId,
+        /// The sender's device.
+        device: DeviceKey,
+        /// Over (handshake hash, space, session role).
+        signature: Signature,
+    },
+    /// The device is not known here; send the chain that admits it.
+    NeedChain,
+    /// Credentials: a chain, or an answer to `Heads`.
+    Credentials {
+        /// Signed bytes, parents first.
+        credentials: Vec<Vec<u8>>,
+    },
+    /// The space is not opened for this peer; the stream closes.
+    Refused {
+        /// In words, for logs.
+        reason: String,
+    },
+    /// Where the sender stands, in digests (DESIGN 4.5 step 1).
+    Hello {
+        /// The sender's wall clock, milliseconds.
+        wall_ms: u64,
+        /// Digest of the control graph.
+        control: Hash,
+        /// Digest of the timeframe.
+        data: Hash,
+    },
+    /// Heads of the sender's control graph; the other side answers with what they do not cover.
+    Heads {
+        /// The heads.
+        heads: Vec<Hash>,
+    },
+    /// What the sender has stored: all feeds at first, later those that grew.
+    Have {
+        /// Greatest stored seq by feed.
+        feeds: Vec<(FeedId, u64)>,
+        /// Digest of the control graph.
+        control: Hash,
+        /// State digest, when nothing is pending or waiting.
+        state: Option<[u8; 16]>,
+    },
+    /// Asks for entries of a feed after a seq.
+    Want {
+        /// The feed.
+        feed: FeedId,
+        /// Last seq the asker has.
+        after: u64,
+    },
+    /// Entries of one feed, consecutive: pushed, or the answer to `Want`.
+    Entries {
+        /// The feed.
+        feed: FeedId,
+        /// Signed bytes.
+        entries: Vec<Vec<u8>>,
+    },
+}
+
+/// On a `gossip` stream, which speaks of the sending device only: it is bound to the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum GossipMessage {
+    /// A sign of life.
+    Alive,
+    /// Where the sender's person is.
+    Presence {
+        /// The space; only believed when the peer has opened it.
+        space: SpaceId,
+        /// An encoded [`dxos_mesh::PresenceMessage`] whose body is a [`GossipPlace`].
+        message: Vec<u8>,
+    },
+}
+
+/// Where a person is in a space.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct GossipPlace {
+    /// The object on screen.
+    pub(crate) object: Option<ObjectId>,
+    /// Caret in a text of it.
+    pub(crate) caret: Option<GossipCaret>,
+}
+
+/// A caret as engine anchors, which stay in place while others type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GossipCaret {
+    /// The text property's name.
+    pub(crate) property: String,
+    /// Fixed end.
+    pub(crate) anchor: Vec<u8>,
+    /// Moving end.
+    pub(crate) head: Vec<u8>,
+}

@@ -1,0 +1,429 @@
+//! Materialised objects: rows, index, full text, references.
+
+use dxos_base::ObjectId;
+use dxos_echo::store::{IndexKey, IndexScan, ObjectRow, Store};
+
+use super::{Case, Named, check, object, same, space, text};
+
+pub(super) const CASES: &[Named] = &[
+    ("an object row comes back as written and is replaced", rows),
+    ("objects are listed by type, in id order, in pages", listing),
+    ("the index orders by value, then id, both ways", index_order),
+    ("the index takes bounds, skip and limit", index_bounds),
+    ("index rows follow the object", index_follows),
+    ("long index values are cut and still found", index_long),
+    (
+        "full text finds all words, the last as a prefix, best first",
+        search,
+    ),
+    (
+        "full text follows the object and takes any query",
+        search_follows,
+    ),
+    ("references are found from their target", references),
+    ("clearing objects of a space leaves another's", clearing),
+];
+
+pub(super) fn row(object: ObjectId, type_name: &str, body: &[u8]) -> ObjectRow {
+    ObjectRow {
+        object,
+        version: u64::MAX - 1,
+        type_name: type_name.into(),
+        shown: true,
+        body: body.to_vec(),
+    }
+}
+
+pub(super) fn key(property: &str, value: &[u8]) -> IndexKey {
+    IndexKey {
+        property: property.into(),
+        value: value.to_vec(),
+    }
+}
+
+fn all(property: &str) -> IndexScan {
+    IndexScan {
+        property: property.into(),
+        from: None,
+        to: None,
+        descending: false,
+        skip: 0,
+        limit: usize::MAX,
+    }
+}
+
+/// First bytes of the ids: what a failed check shows.
+fn firsts(ids: &[ObjectId]) -> Vec<u8> {
+    ids.iter().map(|id| id.0[0]).collect()
+}
+
+fn put(
+    store: &mut dyn Store,
+    n: u8,
+    keys: &[IndexKey],
+    full_text: &str,
+    links: &[ObjectId],
+) -> Case {
+    store
+        .object_put(space(1), &row(object(n), "t", b"b"), keys, full_text, links)
+        .map_err(text)
+}
+
+fn rows(store: &mut dyn Store) -> Case {
+    same!(
+        store.object(space(1), object(1)).map_err(text)?,
+        None,
+        "unknown object"
+    );
+    let first = row(object(1), "org.example.Task", &[0, 1, 255]);
+    store
+        .object_put(space(1), &first, &[], "", &[])
+        .map_err(text)?;
+    same!(
+        store.object(space(1), object(1)).map_err(text)?,
+        Some(first),
+        "as written"
+    );
+    let second = ObjectRow {
+        shown: false,
+        version: 0,
+        ..row(object(1), "", b"")
+    };
+    store
+        .object_put(space(1), &second, &[], "", &[])
+        .map_err(text)?;
+    same!(
+        store.object(space(1), object(1)).map_err(text)?,
+        Some(second),
+        "replaced"
+    );
+    same!(
+        store.object(space(2), object(1)).map_err(text)?,
+        None,
+        "in another space"
+    );
+    Ok(())
+}
+
+fn listing(store: &mut dyn Store) -> Case {
+    for (n, type_name) in [(4, "a"), (2, "b"), (1, "a"), (3, "a")] {
+        let shown = ObjectRow {
+            shown: n != 3,
+            ..row(object(n), type_name, &[n])
+        };
+        store
+            .object_put(space(1), &shown, &[], "", &[])
+            .map_err(text)?;
+    }
+    let mut list = |type_name: Option<&str>, after: Option<u8>, limit| -> Result<Vec<u8>, String> {
+        let found = store
+            .objects(space(1), type_name, after.map(object), limit)
+            .map_err(text)?;
+        Ok(found.iter().map(|row| row.object.0[0]).collect())
+    };
+    same!(
+        list(None, None, usize::MAX)?,
+        [1, 2, 3, 4],
+        "all, hidden ones too"
+    );
+    same!(list(Some("a"), None, usize::MAX)?, [1, 3, 4], "of a type");
+    same!(list(Some("a"), Some(1), 1)?, [3], "a page");
+    same!(list(None, Some(4), 9)?, vec![], "past the end");
+    same!(list(Some("never"), None, 9)?, vec![], "an unknown type");
+    same!(list(Some(""), None, 9)?, vec![], "untyped");
+    store
+        .object_put(space(1), &row(object(3), "b", b""), &[], "", &[])
+        .map_err(text)?;
+    let found = store.objects(space(1), Some("b"), None, 9).map_err(text)?;
+    same!(found.len(), 2, "after a change of type");
+    Ok(())
+}
+
+fn index_order(store: &mut dyn Store) -> Case {
+    for (n, value) in [(1, &b"b"[..]), (2, b"a"), (3, b"b"), (4, b""), (5, b"a\0")] {
+        put(store, n, &[key("p", value), key("q", b"same")], "", &[])?;
+    }
+    let up = store.index_scan(space(1), &all("p")).map_err(text)?;
+    same!(firsts(&up), [4, 2, 5, 1, 3], "ascending");
+    let down = store
+        .index_scan(
+            space(1),
+            &IndexScan {
+                descending: true,
+                ..all("p")
+            },
+        )
+        .map_err(text)?;
+    same!(firsts(&down), [3, 1, 5, 2, 4], "descending");
+    let equal = store.index_scan(space(1), &all("q")).map_err(text)?;
+    same!(firsts(&equal), [1, 2, 3, 4, 5], "equal values by id");
+    same!(
+        store.index_scan(space(1), &all("r")).map_err(text)?,
+        vec![],
+        "an unknown property"
+    );
+    same!(
+        store.index_scan(space(2), &all("p")).map_err(text)?,
+        vec![],
+        "another space"
+    );
+    Ok(())
+}
+
+fn index_bounds(store: &mut dyn Store) -> Case {
+    for n in 1..=9 {
+        put(store, n, &[key("p", &[n])], "", &[])?;
+    }
+    let mut scan =
+        |from: Option<u8>, to: Option<u8>, descending, skip, limit| -> Result<Vec<u8>, String> {
+            let from = from.map(|n| vec![n]);
+            let to = to.map(|n| vec![n]);
+            let scan = IndexScan {
+                property: "p".into(),
+                from,
+                to,
+                descending,
+                skip,
+                limit,
+            };
+            Ok(firsts(&store.index_scan(space(1), &scan).map_err(text)?))
+        };
+    same!(
+        scan(Some(3), Some(6), false, 0, 99)?,
+        [3, 4, 5],
+        "from inclusive, to exclusive"
+    );
+    same!(
+        scan(Some(3), Some(6), true, 0, 99)?,
+        [5, 4, 3],
+        "the same downwards"
+    );
+    same!(scan(Some(8), None, false, 0, 99)?, [8, 9], "no upper bound");
+    same!(scan(None, Some(3), false, 0, 99)?, [1, 2], "no lower bound");
+    same!(scan(None, None, false, 7, 99)?, [8, 9], "skip");
+    same!(
+        scan(None, None, true, 1, 2)?,
+        [8, 7],
+        "skip and limit downwards"
+    );
+    same!(
+        scan(Some(6), Some(3), false, 0, 99)?,
+        vec![],
+        "an empty range"
+    );
+    same!(scan(None, None, false, 0, 0)?, vec![], "no rows wanted");
+    Ok(())
+}
+
+fn index_follows(store: &mut dyn Store) -> Case {
+    put(
+        store,
+        1,
+        &[key("p", b"old"), key("q", b"x"), key("p", b"old")],
+        "",
+        &[],
+    )?;
+    put(store, 1, &[key("p", b"new"), key("p", b"two")], "", &[])?;
+    let found = store.index_scan(space(1), &all("p")).map_err(text)?;
+    same!(firsts(&found), [1, 1], "one row for each value");
+    same!(
+        store.index_scan(space(1), &all("q")).map_err(text)?,
+        vec![],
+        "the dropped property"
+    );
+    let old = IndexScan {
+        to: Some(b"oldz".to_vec()),
+        from: Some(b"old".to_vec()),
+        ..all("p")
+    };
+    same!(
+        store.index_scan(space(1), &old).map_err(text)?,
+        vec![],
+        "the old value"
+    );
+    put(store, 1, &[], "", &[])?;
+    same!(
+        store.index_scan(space(1), &all("p")).map_err(text)?,
+        vec![],
+        "no rows"
+    );
+    Ok(())
+}
+
+fn index_long(store: &mut dyn Store) -> Case {
+    let long = vec![7; 5000];
+    put(store, 1, &[key("p", &long)], "", &[])?;
+    let scan = IndexScan {
+        from: Some(long.clone()),
+        ..all("p")
+    };
+    same!(
+        firsts(&store.index_scan(space(1), &scan).map_err(text)?),
+        [1],
+        "by a long lower bound"
+    );
+    let mut above = long.clone();
+    above.push(0);
+    let scan = IndexScan {
+        from: Some(long),
+        to: Some(above),
+        ..all("p")
+    };
+    same!(
+        firsts(&store.index_scan(space(1), &scan).map_err(text)?),
+        [1],
+        "by a long upper bound"
+    );
+    put(store, 1, &[], "", &[])?;
+    same!(
+        store.index_scan(space(1), &all("p")).map_err(text)?,
+        vec![],
+        "removed"
+    );
+    Ok(())
+}
+
+fn search(store: &mut dyn Store) -> Case {
+    put(
+        store,
+        1,
+        &[],
+        "Buy oat milk and bread and a very long list of other things to eat",
+        &[],
+    )?;
+    put(store, 2, &[], "milk milk oat", &[])?;
+    put(store, 3, &[], "Übermut tut selten gut", &[])?;
+    let mut find = |query: &str| -> Result<Vec<u8>, String> {
+        Ok(firsts(&store.search(space(1), query, 9).map_err(text)?))
+    };
+    same!(find("milk oat")?, [2, 1], "all words, best first");
+    same!(find("oat bre")?, [1], "the last word as a prefix");
+    same!(find("OAT MI")?, [2, 1], "without case");
+    same!(find("uberm")?, [3], "without accents");
+    same!(find("oa milk")?, vec![], "only the last word is a prefix");
+    same!(find("cheese")?, vec![], "a word of none");
+    same!(
+        store.search(space(1), "milk", 1).map_err(text)?.len(),
+        1,
+        "limit"
+    );
+    same!(
+        store.search(space(2), "milk", 9).map_err(text)?,
+        vec![],
+        "another space"
+    );
+    Ok(())
+}
+
+fn search_follows(store: &mut dyn Store) -> Case {
+    put(store, 1, &[], "old words", &[])?;
+    put(store, 1, &[], "new words", &[])?;
+    same!(
+        store.search(space(1), "old", 9).map_err(text)?,
+        vec![],
+        "the old text"
+    );
+    same!(
+        store.search(space(1), "new", 9).map_err(text)?.len(),
+        1,
+        "the new text"
+    );
+    for query in [
+        "", " ", "\"", "*", "a AND", "NEAR(", "body:x", "^", "-", "\u{0}", "((((", "'; DROP",
+    ] {
+        let found = store.search(space(1), query, 9);
+        check!(found.is_ok(), "{query:?} failed: {found:?}");
+    }
+    put(store, 1, &[], "", &[])?;
+    same!(
+        store.search(space(1), "new", 9).map_err(text)?,
+        vec![],
+        "no text"
+    );
+    Ok(())
+}
+
+fn references(store: &mut dyn Store) -> Case {
+    put(store, 2, &[], "", &[object(9), object(9), object(8)])?;
+    put(store, 1, &[], "", &[object(9)])?;
+    same!(
+        firsts(&store.referrers(space(1), object(9)).map_err(text)?),
+        [1, 2],
+        "by source"
+    );
+    put(store, 2, &[], "", &[object(8)])?;
+    same!(
+        firsts(&store.referrers(space(1), object(9)).map_err(text)?),
+        [1],
+        "after a change"
+    );
+    same!(
+        firsts(&store.referrers(space(1), object(8)).map_err(text)?),
+        [2],
+        "the other target"
+    );
+    same!(
+        store.referrers(space(2), object(9)).map_err(text)?,
+        vec![],
+        "another space"
+    );
+    Ok(())
+}
+
+fn clearing(store: &mut dyn Store) -> Case {
+    for n in [1, 2] {
+        let keys = [key("p", b"v")];
+        store
+            .object_put(
+                space(n),
+                &row(object(1), "t", b"b"),
+                &keys,
+                "milk",
+                &[object(2)],
+            )
+            .map_err(text)?;
+    }
+    store.objects_clear(space(1)).map_err(text)?;
+    store.objects_clear(space(3)).map_err(text)?;
+    same!(
+        store.object(space(1), object(1)).map_err(text)?,
+        None,
+        "object"
+    );
+    same!(
+        store.index_scan(space(1), &all("p")).map_err(text)?,
+        vec![],
+        "index"
+    );
+    same!(
+        store.search(space(1), "milk", 9).map_err(text)?,
+        vec![],
+        "full text"
+    );
+    same!(
+        store.referrers(space(1), object(2)).map_err(text)?,
+        vec![],
+        "links"
+    );
+    check!(
+        store.object(space(2), object(1)).map_err(text)?.is_some(),
+        "the other space's object is gone"
+    );
+    same!(
+        store.index_scan(space(2), &all("p")).map_err(text)?.len(),
+        1,
+        "the other's index"
+    );
+    same!(
+        store.search(space(2), "milk", 9).map_err(text)?.len(),
+        1,
+        "the other's full text"
+    );
+    put(store, 1, &[key("p", b"v")], "milk", &[object(2)])?;
+    same!(
+        store.search(space(1), "milk", 9).map_err(text)?.len(),
+        1,
+        "written again"
+    );
+    Ok(())
+}

@@ -1,0 +1,478 @@
+//! The [`Store`] of dxos-echo, method by method: profile values, credentials, feeds, pending changes, texts.
+//!
+//! Reading of an unknown space or feed gives nothing; only writing makes a row for it.
+
+use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
+use dxos_echo::store::{
+    Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError,
+    TextRow,
+};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use crate::error::{corrupt, fixed, store_error};
+use crate::sqlite::SqliteStore;
+
+/// Sequence numbers are signed in SQLite; no writer gets there, so a greater one is refused, not wrapped.
+fn sequence(seq: u64) -> Result<i64, StoreError> {
+    i64::try_from(seq).map_err(|_| StoreError::Failed {
+        detail: format!("sequence number {seq}"),
+    })
+}
+
+fn stored_sequence(seq: i64) -> Result<u64, StoreError> {
+    u64::try_from(seq).map_err(|_| corrupt("negative sequence number"))
+}
+
+/// Columns feed, seq, hash, state, bytes.
+fn entry_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
+    let read = || -> rusqlite::Result<_> {
+        let feed = row.get_ref(0)?.as_blob()?;
+        let hash = row.get_ref(2)?.as_blob()?;
+        Ok((feed, row.get(1)?, hash, row.get::<_, i64>(3)?, row.get(4)?))
+    };
+    let (feed, seq, hash, state, bytes) = read().map_err(store_error)?;
+    Ok(EntryRow {
+        feed: FeedId(fixed(feed, "feed id")?),
+        seq: stored_sequence(seq)?,
+        hash: Hash(fixed(hash, "hash")?),
+        state: match state {
+            0 => EntryState::Applied,
+            1 => EntryState::Waiting,
+            2 => EntryState::Void,
+            _ => return Err(corrupt("unknown state of an entry")),
+        },
+        bytes,
+    })
+}
+
+/// (number, bytes) pairs.
+fn numbered(mut rows: rusqlite::Rows<'_>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let number: i64 = row.get(0).map_err(store_error)?;
+        found.push((stored_sequence(number)?, row.get(1).map_err(store_error)?));
+    }
+    Ok(found)
+}
+
+impl SqliteStore {
+    fn feed_number(&self, sid: i64, feed: FeedId) -> Result<Option<i64>, StoreError> {
+        self.statement("SELECT fid FROM feed WHERE sid = ? AND feed = ?")?
+            .query_row(params![sid, feed.as_bytes()], |row| row.get(0))
+            .optional()
+            .map_err(store_error)
+    }
+
+    fn text_number(&self, sid: i64, text: TextId) -> Result<Option<i64>, StoreError> {
+        self.statement("SELECT tid FROM text WHERE sid = ? AND text = ?")?
+            .query_row(params![sid, text.as_bytes()], |row| row.get(0))
+            .optional()
+            .map_err(store_error)
+    }
+
+    fn text_number_or_new(&mut self, space: SpaceId, text: TextId) -> Result<i64, StoreError> {
+        let sid = self.space_number(space)?;
+        if let Some(tid) = self.text_number(sid, text)? {
+            return Ok(tid);
+        }
+        self.statement("INSERT INTO text(sid, text, snapshot) VALUES(?, ?, x'')")?
+            .insert(params![sid, text.as_bytes()])
+            .map_err(store_error)
+    }
+}
+
+impl Store for SqliteStore {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.transaction_begin()
+    }
+
+    fn commit(&mut self, durability: Durability) -> Result<(), StoreError> {
+        self.transaction_commit(durability)
+    }
+
+    fn rollback(&mut self) {
+        self.transaction_rollback();
+    }
+
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.statement("SELECT value FROM kv WHERE key = ?")?
+            .query_row([key], |row| row.get(0))
+            .optional()
+            .map_err(store_error)
+    }
+
+    fn set(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        match value {
+            Some(value) => self
+                .statement(
+                    "INSERT INTO kv VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2",
+                )?
+                .execute(params![key, value]),
+            None => self
+                .statement("DELETE FROM kv WHERE key = ?")?
+                .execute([key]),
+        }
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let mut statement =
+            self.statement("SELECT key, value FROM kv WHERE key >= ? ORDER BY key")?;
+        let mut rows = statement.query([prefix]).map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let key: String = row.get(0).map_err(store_error)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push((key, row.get(1).map_err(store_error)?));
+        }
+        Ok(found)
+    }
+
+    fn credential_put(
+        &mut self,
+        space: SpaceId,
+        hash: Hash,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let sid = self.space_number(space)?;
+        self.statement("INSERT OR IGNORE INTO cred(sid, hash, bytes) VALUES(?,?,?)")?
+            .execute(params![sid, &hash.0[..], bytes])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn credentials(&mut self, space: SpaceId) -> Result<Vec<(Hash, Vec<u8>)>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement =
+            self.statement("SELECT hash, bytes FROM cred WHERE sid = ? ORDER BY n")?;
+        let mut rows = statement.query([sid]).map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let hash = row
+                .get_ref(0)
+                .and_then(|hash| Ok(hash.as_blob()?))
+                .map_err(store_error)?;
+            found.push((Hash(fixed(hash, "hash")?), row.get(1).map_err(store_error)?));
+        }
+        Ok(found)
+    }
+
+    fn feeds(&mut self, space: SpaceId) -> Result<Vec<FeedRow>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.statement(
+            "SELECT feed, stored_seq, head, applied_seq, state FROM feed WHERE sid = ? ORDER BY feed",
+        )?;
+        let mut rows = statement.query([sid]).map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let read = || -> rusqlite::Result<_> {
+                let feed = row.get_ref(0)?.as_blob()?;
+                Ok((
+                    feed,
+                    row.get(1)?,
+                    row.get_ref(2)?.as_blob()?,
+                    row.get(3)?,
+                    row.get(4)?,
+                ))
+            };
+            let (feed, stored_seq, head, applied_seq, state) = read().map_err(store_error)?;
+            found.push(FeedRow {
+                feed: FeedId(fixed(feed, "feed id")?),
+                stored_seq: stored_sequence(stored_seq)?,
+                head: Hash(fixed(head, "hash")?),
+                applied_seq: stored_sequence(applied_seq)?,
+                state,
+            });
+        }
+        Ok(found)
+    }
+
+    fn feed_put(&mut self, space: SpaceId, row: &FeedRow) -> Result<(), StoreError> {
+        let sid = self.space_number(space)?;
+        self.statement(
+            "INSERT INTO feed(sid, feed, stored_seq, head, applied_seq, state) VALUES(?1,?2,?3,?4,?5,?6)
+             ON CONFLICT(sid, feed)
+             DO UPDATE SET stored_seq = ?3, head = ?4, applied_seq = ?5, state = ?6",
+        )?
+        .execute(params![
+            sid,
+            row.feed.as_bytes(),
+            sequence(row.stored_seq)?,
+            &row.head.0[..],
+            sequence(row.applied_seq)?,
+            row.state
+        ])
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
+        let sid = self.space_number(space)?;
+        let fid = match self.feed_number(sid, row.feed)? {
+            Some(fid) => fid,
+            None => self
+                .statement(
+                    "INSERT INTO feed(sid, feed, stored_seq, head, applied_seq, state)
+                     VALUES(?, ?, 0, zeroblob(32), 0, x'')",
+                )?
+                .insert(params![sid, row.feed.as_bytes()])
+                .map_err(store_error)?,
+        };
+        self.statement(
+            "INSERT OR REPLACE INTO entry(fid, seq, state, hash, bytes) VALUES(?,?,?,?,?)",
+        )?
+        .execute(params![
+            fid,
+            sequence(row.seq)?,
+            row.state as i64,
+            &row.hash.0[..],
+            row.bytes
+        ])
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn entry_state(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        seq: u64,
+        state: EntryState,
+    ) -> Result<(), StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(());
+        };
+        let Some(fid) = self.feed_number(sid, feed)? else {
+            return Ok(());
+        };
+        self.statement("UPDATE entry SET state = ? WHERE fid = ? AND seq = ?")?
+            .execute(params![state as i64, fid, sequence(seq)?])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn entries(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<EntryRow>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let Some(fid) = self.feed_number(sid, feed)? else {
+            return Ok(Vec::new());
+        };
+        let Ok(from_seq) = i64::try_from(from_seq) else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.statement(
+            "SELECT ?3, seq, hash, state, bytes FROM entry WHERE fid = ?1 AND seq >= ?2 ORDER BY seq",
+        )?;
+        let mut rows = statement
+            .query(params![fid, from_seq, feed.as_bytes()])
+            .map_err(store_error)?;
+        let mut found = Vec::new();
+        let mut bytes_count = 0usize;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let entry = entry_row(row)?;
+            bytes_count = bytes_count.saturating_add(entry.bytes.len());
+            if bytes_count > bytes_max && !found.is_empty() {
+                break;
+            }
+            found.push(entry);
+        }
+        Ok(found)
+    }
+
+    fn entries_waiting(&mut self, space: SpaceId) -> Result<Vec<EntryRow>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.statement(
+            "SELECT f.feed, e.seq, e.hash, e.state, e.bytes FROM feed f JOIN entry e ON e.fid = f.fid
+             WHERE f.sid = ? AND e.state = 1 ORDER BY f.feed, e.seq",
+        )?;
+        let mut rows = statement.query([sid]).map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            found.push(entry_row(row)?);
+        }
+        Ok(found)
+    }
+
+    fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {
+        let sid = self.space_number(space)?;
+        let number = self.pending_next();
+        self.statement("INSERT INTO pending(n, sid, bytes) VALUES(?,?,?)")?
+            .execute(params![sequence(number)?, sid, bytes])
+            .map_err(store_error)?;
+        Ok(number)
+    }
+
+    fn pending(&mut self, space: SpaceId) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        // No index by space: the table holds what came in the last second.
+        let mut statement =
+            self.statement("SELECT n, bytes FROM pending WHERE sid = ? ORDER BY n")?;
+        numbered(statement.query([sid]).map_err(store_error)?)
+    }
+
+    fn pending_clear(&mut self, space: SpaceId, through: u64) -> Result<(), StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(());
+        };
+        self.statement("DELETE FROM pending WHERE n <= ? AND sid = ?")?
+            .execute(params![i64::try_from(through).unwrap_or(i64::MAX), sid])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn object(
+        &mut self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Option<ObjectRow>, StoreError> {
+        self.object_read(space, object)
+    }
+
+    fn object_put(
+        &mut self,
+        space: SpaceId,
+        row: &ObjectRow,
+        index: &[IndexKey],
+        full_text: &str,
+        references: &[ObjectId],
+    ) -> Result<(), StoreError> {
+        self.object_write(space, row, index, full_text, references)
+    }
+
+    fn objects(
+        &mut self,
+        space: SpaceId,
+        type_name: Option<&str>,
+        after: Option<ObjectId>,
+        limit: usize,
+    ) -> Result<Vec<ObjectRow>, StoreError> {
+        self.objects_read(space, type_name, after, limit)
+    }
+
+    fn index_scan(
+        &mut self,
+        space: SpaceId,
+        scan: &IndexScan,
+    ) -> Result<Vec<ObjectId>, StoreError> {
+        self.index_read(space, scan)
+    }
+
+    fn search(
+        &mut self,
+        space: SpaceId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>, StoreError> {
+        self.search_read(space, query, limit)
+    }
+
+    fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
+        self.referrers_read(space, target)
+    }
+
+    fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
+        self.objects_remove(space)
+    }
+
+    fn text(&mut self, space: SpaceId, text: TextId) -> Result<TextRow, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(TextRow::default());
+        };
+        let Some(tid) = self.text_number(sid, text)? else {
+            return Ok(TextRow::default());
+        };
+        let snapshot = self
+            .statement("SELECT snapshot FROM text WHERE tid = ?")?
+            .query_row([tid], |row| row.get(0))
+            .map_err(store_error)?;
+        let mut statement = self.statement("SELECT n, bytes FROM tail WHERE tid = ? ORDER BY n")?;
+        let tail = numbered(statement.query([tid]).map_err(store_error)?)?;
+        Ok(TextRow { snapshot, tail })
+    }
+
+    fn text_append(
+        &mut self,
+        space: SpaceId,
+        text: TextId,
+        update: &[u8],
+    ) -> Result<u64, StoreError> {
+        let tid = self.text_number_or_new(space, text)?;
+        let number = self.tail_next();
+        self.statement("INSERT INTO tail(n, tid, bytes) VALUES(?,?,?)")?
+            .execute(params![sequence(number)?, tid, update])
+            .map_err(store_error)?;
+        Ok(number)
+    }
+
+    fn text_snapshot(
+        &mut self,
+        space: SpaceId,
+        text: TextId,
+        snapshot: &[u8],
+        through: u64,
+    ) -> Result<(), StoreError> {
+        let tid = self.text_number_or_new(space, text)?;
+        self.statement("UPDATE text SET snapshot = ? WHERE tid = ?")?
+            .execute(params![snapshot, tid])
+            .map_err(store_error)?;
+        self.statement("DELETE FROM tail WHERE tid = ? AND n <= ?")?
+            .execute(params![tid, i64::try_from(through).unwrap_or(i64::MAX)])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn texts(&mut self, space: SpaceId) -> Result<Vec<TextId>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.statement("SELECT text FROM text WHERE sid = ? ORDER BY text")?;
+        let mut rows = statement.query([sid]).map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let text = row
+                .get_ref(0)
+                .and_then(|text| Ok(text.as_blob()?))
+                .map_err(store_error)?;
+            found.push(TextId(fixed(text, "text id")?));
+        }
+        Ok(found)
+    }
+
+    fn space_remove(&mut self, space: SpaceId) -> Result<(), StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(());
+        };
+        self.objects_remove(space)?;
+        for sql in [
+            "DELETE FROM entry WHERE fid IN (SELECT fid FROM feed WHERE sid = ?)",
+            "DELETE FROM feed WHERE sid = ?",
+            "DELETE FROM cred WHERE sid = ?",
+            "DELETE FROM pending WHERE sid = ?",
+            "DELETE FROM tail WHERE tid IN (SELECT tid FROM text WHERE sid = ?)",
+            "DELETE FROM text WHERE sid = ?",
+            "DELETE FROM space WHERE sid = ?",
+        ] {
+            self.statement(sql)?.execute([sid]).map_err(store_error)?;
+        }
+        self.space_forget(space);
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! A dialog on the browser's own `<dialog>`: focus stays inside, Escape closes, the rest is inert.
+
+use leptos::prelude::*;
+
+use crate::button::IconButton;
+
+/// A modal dialog, open as long as it is in the page.
+#[component]
+pub fn Dialog(
+    /// Its title.
+    #[prop(into)]
+    title: Signal<String>,
+    /// Further classes.
+    #[prop(optional)]
+    class: &'static str,
+    /// Draws no title bar; the title is read aloud only.
+    #[prop(optional)]
+    bare: bool,
+    /// The person wants it closed.
+    #[prop(into)]
+    on_close: UnsyncCallback<()>,
+    /// What is in it.
+    children: Children,
+) -> impl IntoView {
+    let node = NodeRef::<leptos::html::Dialog>::new();
+    Effect::new(move |_| {
+        if let Some(dialog) = node.get().filter(|dialog| !dialog.open()) {
+            // Fails only while the element is not in the page; it is when the effect runs.
+            let _ = dialog.show_modal();
+        }
+    });
+    // A press that begins inside (selecting text) and ends on the backdrop does not close.
+    let backdrop = move |event: leptos::ev::MouseEvent| {
+        let on_dialog = event.target() == event.current_target();
+        if on_dialog && node.get().is_some_and(|dialog| outside(&dialog, &event)) {
+            on_close.run(());
+        }
+    };
+    let cancel = move |event: leptos::ev::Event| {
+        event.prevent_default();
+        on_close.run(());
+    };
+    view! {
+        <dialog node_ref=node class=format!("dialog {class}") aria-label=title on:cancel=cancel on:mousedown=backdrop>
+            {(!bare).then(|| view! {
+                <header>
+                    <h2>{title}</h2>
+                    <IconButton label="Close" icon="x" on_press=move |()| on_close.run(())/>
+                </header>
+            })}
+            {children()}
+        </dialog>
+    }
+}
+
+fn outside(dialog: &web_sys::HtmlDialogElement, event: &web_sys::MouseEvent) -> bool {
+    let area = dialog.get_bounding_client_rect();
+    let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
+    x < area.left() || x > area.right() || y < area.top() || y > area.bottom()
+}

@@ -1,0 +1,80 @@
+//! Stand-ins where there is no page.
+
+use dxos_base::TextDelta;
+use dxos_client::CaretView;
+
+use super::{EditorEvents, Focus};
+
+/// Holds a text without showing it.
+pub(crate) struct Editor;
+
+impl Editor {
+    pub fn mount(_: &web_sys::HtmlElement, _: &str, _: &str, events: EditorEvents) -> Self {
+        // Nobody types here: the callbacks hear once that nothing is there.
+        (events.change)(Vec::new());
+        (events.select)(0, 0, Focus::Elsewhere);
+        (events.select)(0, 0, Focus::Here);
+        (events.words)(0);
+        Editor
+    }
+    pub fn apply_remote(&self, _: &TextDelta) {}
+    pub fn set_text(&self, _: &str) {}
+    pub fn set_peers(&self, _: &[CaretView]) {}
+    pub fn set_read_only(&self, _: bool) {}
+    pub fn focus(&self) {}
+}
+
+/// Puts a text on the clipboard.
+pub async fn copy_text(_text: String) -> Result<(), String> {
+    Err("there is no clipboard".into())
+}
+
+/// Waits.
+pub async fn delay(_milliseconds: u32) {}
+
+/// A name for this device.
+pub fn device_label() -> String {
+    "This device".into()
+}
+
+/// Browser and system in words.
+pub fn platform_label() -> String {
+    "native".into()
+}
+
+/// Whether Apple's keyboard conventions hold.
+pub fn is_apple() -> bool {
+    false
+}
+
+/// Milliseconds since the epoch.
+pub fn now_ms() -> u64 {
+    0
+}
+
+/// Where the app is served from.
+pub fn origin() -> String {
+    "http://localhost:4400".into()
+}
+
+/// A setting of this browser.
+pub fn load(_key: &str) -> Option<String> {
+    None
+}
+
+/// Keeps a setting of this browser.
+pub fn save(_key: &str, _value: &str) {}
+
+/// Path and fragment of the page's address, the fragment without `#`.
+pub fn location() -> (String, String) {
+    ("/".into(), String::new())
+}
+
+/// Shows another address without loading; `Visit::New` can be gone back from.
+pub fn set_location(_address: &str, _visit: super::Visit) {}
+
+/// Calls `listener` when the person goes back or forward, as long as the page lives.
+pub fn on_location(_listener: impl Fn() + 'static) {}
+
+/// Sets an attribute of the page's root element; `None` removes it.
+pub fn set_root_attribute(_name: &str, _value: Option<&str>) {}

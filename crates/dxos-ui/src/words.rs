@@ -1,0 +1,253 @@
+//! Words for facts: what the node reports, said to a person. Pure functions.
+//!
+//! Invariant: every word follows from a fact given; nothing is guessed from time passed.
+
+use dxos_client::{LinkKind, NetworkView, Role, SaveState, SpaceView, StatusView, SyncState};
+
+/// How the space is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkFact {
+    /// Switched off, or no server and no peer.
+    Offline,
+    /// Reaching for the server.
+    Connecting,
+    /// Server reached, no peer connected.
+    Online,
+    /// At least one peer over a data channel, none relayed.
+    Direct,
+    /// At least one peer through the server.
+    Relayed,
+}
+
+/// How far one's own writes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaveFact {
+    /// On disk.
+    Saved,
+    /// On the way there.
+    Saving,
+    /// The last commit failed.
+    Failed,
+}
+
+/// How far the space is with its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncFact {
+    /// No peer connected.
+    Alone,
+    /// Entries are under way.
+    Behind,
+    /// Same entries and state.
+    Synced,
+    /// Same entries, other state.
+    Diverged,
+}
+
+/// What the status bar says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusWords {
+    /// How the space is reached.
+    pub link: LinkFact,
+    /// In a word.
+    pub link_word: &'static str,
+    /// How far it is with others.
+    pub sync: SyncFact,
+    /// In a sentence.
+    pub sync_words: String,
+    /// How far one's own writes are.
+    pub save: SaveFact,
+    /// In a word.
+    pub save_word: &'static str,
+}
+
+/// What the status bar says about a space; `unacknowledged` writes are still with the client.
+pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usize) -> StatusWords {
+    let relayed = space.peers.iter().any(|peer| peer.kind == LinkKind::Relayed);
+    let (link, link_word) = match (space.peers.is_empty(), relayed, status.network) {
+        (_, _, NetworkView::Off) => (LinkFact::Offline, "Offline"),
+        (false, true, _) => (LinkFact::Relayed, "Relayed"),
+        (false, false, _) => (LinkFact::Direct, "Direct"),
+        (true, _, NetworkView::Connecting) => (LinkFact::Connecting, "Connecting"),
+        (true, _, NetworkView::NoSignal) => (LinkFact::Offline, "Offline"),
+        (true, _, NetworkView::Online) => (LinkFact::Online, "Online"),
+    };
+    let mut others: Vec<&str> = Vec::new();
+    for peer in &space.peers {
+        let member = space.members.iter().find(|member| member.identity == peer.identity);
+        let own = status.identity.as_ref().is_some_and(|me| me.identity == peer.identity);
+        let name = if own { "your other device" } else { member.map_or("a peer", |m| &m.name) };
+        if !others.contains(&name) {
+            others.push(name);
+        }
+    }
+    let (sync, sync_words) = match space.sync {
+        _ if link == LinkFact::Offline => {
+            (SyncFact::Alone, "Your edits stay here and are sent when you are back".to_owned())
+        }
+        SyncState::Alone if space.members.len() > 1 => {
+            (SyncFact::Alone, "No other member is connected".to_owned())
+        }
+        SyncState::Alone => (SyncFact::Alone, "Only you are in this space".to_owned()),
+        SyncState::Behind => {
+            let get: u64 = space.peers.iter().map(|peer| peer.behind).max().unwrap_or(0);
+            let give: u64 = space.peers.iter().map(|peer| peer.ahead).max().unwrap_or(0);
+            let words = match (get, give) {
+                (0, 0) => format!("Behind: comparing with {}", names(&others)),
+                (0, give) => format!("Behind: sending {give} to {}", names(&others)),
+                (get, _) => format!("Behind: getting {get} from {}", names(&others)),
+            };
+            (SyncFact::Behind, words)
+        }
+        SyncState::Synced => (SyncFact::Synced, format!("Synced with {}", names(&others))),
+        SyncState::Diverged => {
+            (SyncFact::Diverged, "Copies differ: they are being checked".to_owned())
+        }
+    };
+    let (save, save_word) = match (space.saved, unacknowledged) {
+        (SaveState::Failed, _) => (SaveFact::Failed, "Not saved"),
+        (SaveState::Saved, 0) => (SaveFact::Saved, "Saved"),
+        _ => (SaveFact::Saving, "Saving"),
+    };
+    StatusWords { link, link_word, sync, sync_words, save, save_word }
+}
+
+/// `Bo`, `Bo and Mira`, `Bo, Mira and 2 others`.
+pub fn names(all: &[&str]) -> String {
+    match all {
+        [] => "others".into(),
+        [one] => (*one).into(),
+        [one, two] => format!("{one} and {two}"),
+        [one, two, three] => format!("{one}, {two} and {three}"),
+        [one, two, rest @ ..] => format!("{one}, {two} and {} others", rest.len()),
+    }
+}
+
+/// Two letters for a person: of the first and last word, or the first two of a single one; one for wide scripts.
+pub fn initials(name: &str) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let first = |word: &str| word.chars().next();
+    let letters: String = match words.as_slice() {
+        [] => "?".into(),
+        [word] if word.chars().next().is_some_and(|c| c as u32 >= 0x2E80) => {
+            word.chars().take(1).collect()
+        }
+        [word] => word.chars().take(2).collect(),
+        [one, .., last] => first(one).into_iter().chain(first(last)).collect(),
+    };
+    letters.to_uppercase()
+}
+
+/// A role as a noun.
+pub fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Reader => "Reader",
+        Role::Editor => "Editor",
+        Role::Admin => "Admin",
+        Role::Owner => "Owner",
+    }
+}
+
+/// What a role may do, after "They can".
+pub fn role_verb(role: Role) -> &'static str {
+    match role {
+        Role::Reader => "read",
+        Role::Editor => "edit",
+        Role::Admin => "edit and invite",
+        Role::Owner => "do everything",
+    }
+}
+
+/// How long ago: `just now`, `5 min ago`, `3 h ago`, `2 days ago`.
+pub fn ago(then_ms: u64, now_ms: u64) -> String {
+    let minutes = now_ms.saturating_sub(then_ms) / 60_000;
+    match minutes {
+        0 => "just now".into(),
+        1..60 => format!("{minutes} min ago"),
+        60..1440 => format!("{} h ago", minutes / 60),
+        1440..2880 => "yesterday".into(),
+        _ => format!("{} days ago", minutes / 1440),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dxos_base::{DeviceKey, IdentityKey, SpaceId};
+    use dxos_client::{MemberView, PeerView};
+
+    use super::*;
+
+    fn member(n: u8, name: &str) -> MemberView {
+        MemberView {
+            identity: IdentityKey([n; 32]),
+            name: name.into(),
+            role: Role::Editor,
+            hue: 0,
+            online: true,
+            object: None,
+        }
+    }
+
+    fn peer(n: u8, kind: LinkKind) -> PeerView {
+        PeerView {
+            device: DeviceKey([n; 32]),
+            identity: IdentityKey([n; 32]),
+            kind,
+            synced: true,
+            behind: 0,
+            ahead: 0,
+        }
+    }
+
+    fn say(network: NetworkView, peers: Vec<PeerView>, sync: SyncState, open: usize) -> String {
+        let space = SpaceView {
+            space: SpaceId([0; 20]),
+            name: "River".into(),
+            personal: false,
+            role: Role::Owner,
+            members: vec![member(1, "Ada"), member(2, "Bo"), member(3, "Mira")],
+            peers,
+            saved: SaveState::Saved,
+            sync,
+        };
+        let status =
+            StatusView { identity: None, spaces: vec![], network, warnings: vec![] };
+        let words = status_words(&status, &space, open);
+        format!("{} | {} | {}", words.link_word, words.sync_words, words.save_word)
+    }
+
+    #[test]
+    fn the_status_bar_says_what_the_node_reports() {
+        use LinkKind::*;
+        use NetworkView::*;
+        let check = |got: String, want: &str| assert_eq!(got, want);
+        check(
+            say(Online, vec![peer(2, Direct), peer(3, Direct)], SyncState::Synced, 0),
+            "Direct | Synced with Bo and Mira | Saved",
+        );
+        check(
+            say(Online, vec![peer(2, Relayed)], SyncState::Behind, 2),
+            "Relayed | Behind: comparing with Bo | Saving",
+        );
+        check(
+            say(NoSignal, vec![peer(2, Direct)], SyncState::Synced, 0),
+            "Direct | Synced with Bo | Saved",
+        );
+        check(
+            say(NoSignal, vec![], SyncState::Alone, 0),
+            "Offline | Your edits stay here and are sent when you are back | Saved",
+        );
+        check(
+            say(Connecting, vec![], SyncState::Alone, 0),
+            "Connecting | No other member is connected | Saved",
+        );
+    }
+
+    #[test]
+    fn a_person_has_initials_in_every_script() {
+        for (name, want) in
+            [("Ada", "AD"), ("Ada King Lovelace", "AL"), ("é", "É"), ("李小龙", "李"), (" ", "?")]
+        {
+            assert_eq!(initials(name), want, "{name}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Names of kinds of frames and events, for counting and for the trace.
+
+use dxos_node::{Effect, Event};
+use dxos_services::{ClientFrame, NodeFrame, Request, Response, Write, decode_client, decode_node};
+
+use crate::server;
+
+/// What a node is handed.
+pub fn event(event: &Event) -> &'static str {
+    match event {
+        Event::Wake => "node wake",
+        Event::ChannelOpened(_) => "node channel opened",
+        Event::ChannelFrame(..) => "node channel frame",
+        Event::ChannelClosed(_) => "node channel closed",
+        Event::SignalOpened => "node signal opened",
+        Event::SignalFrame(_) => "node signal frame",
+        Event::SignalClosed => "node signal closed",
+        Event::Link(_) => "node link event",
+        Event::DirectAvailable(true) => "node direct available",
+        Event::DirectAvailable(false) => "node direct gone",
+    }
+}
+
+/// A frame of a client.
+pub fn client_frame(bytes: &[u8]) -> &'static str {
+    match decode_client(bytes) {
+        Ok(ClientFrame::Hello { .. }) => "client hello",
+        Ok(ClientFrame::Write { write: Write::Objects { .. }, .. }) => "client write objects",
+        Ok(ClientFrame::Write { write: Write::Text { .. }, .. }) => "client write text",
+        Ok(ClientFrame::Presence { .. }) => "client presence",
+        Ok(ClientFrame::Call { request, .. }) => match request {
+            Request::CreateIdentity { .. } => "call create identity",
+            Request::CreateSpace { .. } => "call create space",
+            Request::Subscribe { .. } => "call subscribe",
+            Request::Unsubscribe { .. } => "call unsubscribe",
+            Request::Get { .. } => "call get",
+            Request::Query { .. } => "call query",
+            Request::OpenText { base: None, .. } => "call open text",
+            Request::OpenText { base: Some(_), .. } => "call open text on base",
+            Request::CloseText { .. } => "call close text",
+            Request::Invite { .. } => "call invite",
+            Request::CancelInvitation { .. } => "call cancel invitation",
+            Request::Join { .. } => "call join",
+            Request::Authenticate { .. } => "call authenticate",
+            Request::SetOffline { .. } => "call set offline",
+            Request::Flush => "call flush",
+            Request::Stats => "call stats",
+        },
+        Err(_) => "client malformed",
+    }
+}
+
+/// A frame of a node: each event of a batch is one.
+pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
+    match decode_node(bytes) {
+        Ok(NodeFrame::Welcome { .. }) => vec!["frame welcome"],
+        Ok(NodeFrame::Written { result: Ok(_), .. }) => vec!["frame written"],
+        Ok(NodeFrame::Written { result: Err(_), .. }) => vec!["frame write refused"],
+        Ok(NodeFrame::Reply { result: Err(_), .. }) => vec!["reply failure"],
+        Ok(NodeFrame::Reply { result: Ok(response), .. }) => vec![match response {
+            Response::Done => "reply done",
+            Response::Space(_) => "reply space",
+            Response::Subscribed(_) => "reply subscribed",
+            Response::Object(_) => "reply object",
+            Response::Objects(_) => "reply objects",
+            Response::Text(text) if text.on_base => "reply text on base",
+            Response::Text(_) => "reply text whole",
+            Response::Invitation(_) => "reply invitation",
+            Response::Stats(_) => "reply stats",
+        }],
+        Ok(NodeFrame::Batch { events }) => events
+            .iter()
+            .map(|event| match event {
+                dxos_services::Event::Status(_) => "event status",
+                dxos_services::Event::Query { .. } => "event query",
+                dxos_services::Event::Text { .. } => "event text",
+                dxos_services::Event::Carets { .. } => "event carets",
+                dxos_services::Event::Invitation(_) => "event invitation",
+            })
+            .collect(),
+        Err(_) => vec!["node malformed"],
+    }
+}
+
+/// An event in words, for the trace.
+pub fn tell(event: &Event) -> String {
+    match event {
+        Event::ChannelFrame(channel, bytes) => {
+            format!("{channel:?} {}", cut(format!("{:?}", decode_client(bytes))))
+        }
+        Event::SignalFrame(bytes) => match dxos_mesh::signal::ServerSignal::decode(bytes) {
+            Ok(frame) => format!("{} {}", server::server_kind(&frame), cut(format!("{frame:?}"))),
+            Err(_) => "signal malformed".into(),
+        },
+        event => cut(format!("{event:?}")),
+    }
+}
+
+/// An effect in words, for the trace.
+pub fn tell_effect(effect: &Effect) -> String {
+    match effect {
+        Effect::ToChannel(channel, bytes) => {
+            format!("{channel:?} {}", cut(format!("{:?}", decode_node(bytes))))
+        }
+        Effect::SignalSend(bytes) => server::client_kind(bytes).into(),
+        effect => cut(format!("{effect:?}")),
+    }
+}
+
+fn cut(words: String) -> String {
+    words.chars().take(300).collect()
+}

@@ -1,0 +1,242 @@
+//! Puts the parts into one folder: files, the list of files with their hashes (`assets.json`), the
+//! service worker that carries this list, and brotli beside every file worth it.
+//!
+//! Invariants
+//! * the list holds every file served but `sw.js` and itself, so an offline app lacks nothing;
+//! * `sw.js` differs byte for byte whenever any file differs: that is how browsers notice an update.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+
+use crate::{Profile, WebBuild};
+
+/// What stands in `sw.js` where the list of files goes.
+const MANIFEST_MARK: &str = "/*MANIFEST*/ null";
+/// What stands in `index.html` where dev builds add their switch.
+const HTML_MARK: &str = "<html lang=\"en\">";
+/// Below this, compression costs more than it saves.
+const BROTLI_BYTES_MIN: usize = 860;
+
+/// All files below a folder, sorted; nothing if the folder is missing.
+pub(crate) fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        if !dir.exists() || dir.ends_with("node_modules") {
+            continue;
+        }
+        for entry in fs::read_dir(&dir).with_context(|| format!("read {}", dir.display()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            } else {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Writes the folder anew and swaps it in; returns the version (hash over all files).
+pub(crate) fn assemble(build: &WebBuild, parts: &[PathBuf]) -> Result<String> {
+    let dist = build.dist_dir();
+    let next = dist.with_extension("next");
+    if next.exists() {
+        fs::remove_dir_all(&next)?;
+    }
+    fs::create_dir_all(&next)?;
+
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for part in parts {
+        for path in files_below(part)? {
+            let name = url_path(part, &path)?;
+            let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+            if files.insert(name.clone(), bytes).is_some() {
+                bail!("two parts of the page make the file {name}");
+            }
+        }
+    }
+    if build.profile == Profile::Dev {
+        make_dev(&mut files)?;
+    } else {
+        files.remove("dev-reload.js");
+        files.remove("sw-off.js");
+    }
+    let (manifest, version) = manifest(&files);
+    if build.profile == Profile::Release
+        && let Some(worker) = files.get_mut("sw.js")
+    {
+        *worker = stamp_service_worker(worker, &manifest)?;
+    }
+    files.insert("assets.json".to_owned(), manifest.into_bytes());
+
+    for (name, bytes) in &files {
+        let path = next.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, bytes)?;
+        if build.profile == Profile::Release
+            && let Some(packed) = brotli_of(&build.web_dir().join("brotli"), name, bytes)?
+        {
+            fs::write(next.join(format!("{name}.br")), packed)?;
+        }
+    }
+    if dist.exists() {
+        fs::remove_dir_all(&dist)?;
+    }
+    fs::rename(&next, &dist).with_context(|| format!("put {} in place", dist.display()))?;
+    Ok(version)
+}
+
+fn url_path(part: &Path, path: &Path) -> Result<String> {
+    let relative = path.strip_prefix(part).context("file outside its part")?;
+    let mut steps = Vec::new();
+    for step in relative.components() {
+        let step = step.as_os_str().to_str();
+        steps.push(step.with_context(|| format!("{} is no UTF-8", path.display()))?);
+    }
+    Ok(steps.join("/"))
+}
+
+/// Marks the page as a dev build: it loads `dev-reload.js` and registers no service worker; one left from a
+/// release build is replaced by one that removes itself.
+fn make_dev(files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    if let Some(off) = files.remove("sw-off.js") {
+        files.insert("sw.js".to_owned(), off);
+    }
+    if let Some(page) = files.get_mut("index.html") {
+        let text = std::str::from_utf8(page).context("index.html is no UTF-8")?;
+        ensure!(text.contains(HTML_MARK), "index.html lost {HTML_MARK}");
+        *page = text
+            .replace(HTML_MARK, "<html lang=\"en\" data-dev>")
+            .into_bytes();
+    }
+    Ok(())
+}
+
+/// The list of files as JSON, and the version.
+fn manifest(files: &BTreeMap<String, Vec<u8>>) -> (String, String) {
+    let mut hasher = blake3::Hasher::new();
+    let mut entries = serde_json::Map::new();
+    for (name, bytes) in files {
+        hasher.update(name.as_bytes());
+        hasher.update(&[0]);
+        let hash = blake3::hash(bytes);
+        hasher.update(hash.as_bytes());
+        // The worker itself counts for the version but is not cached by itself.
+        if name != "sw.js" {
+            let short = &hash.to_hex()[..16];
+            entries.insert(name.clone(), json!({ "hash": short, "bytes": bytes.len() }));
+        }
+    }
+    let version = hasher.finalize().to_hex()[..16].to_owned();
+    let manifest = json!({ "version": version, "files": entries }).to_string();
+    (manifest, version)
+}
+
+fn stamp_service_worker(worker: &[u8], manifest: &str) -> Result<Vec<u8>> {
+    let text = std::str::from_utf8(worker).context("sw.js is no UTF-8")?;
+    ensure!(
+        text.contains(MANIFEST_MARK),
+        "sw.js lost its mark {MANIFEST_MARK}"
+    );
+    Ok(text.replace(MANIFEST_MARK, manifest).into_bytes())
+}
+
+/// Brotli at quality 11, remembered by content; `None` where it does not help.
+fn brotli_of(cache: &Path, name: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
+    let packs = [
+        ".js",
+        ".wasm",
+        ".css",
+        ".html",
+        ".json",
+        ".svg",
+        ".webmanifest",
+        ".txt",
+    ];
+    if bytes.len() < BROTLI_BYTES_MIN || !packs.iter().any(|ext| name.ends_with(ext)) {
+        return Ok(None);
+    }
+    fs::create_dir_all(cache)?;
+    let cached = cache.join(format!("{}.br", blake3::hash(bytes).to_hex()));
+    if let Ok(packed) = fs::read(&cached) {
+        return Ok(Some(packed));
+    }
+    let mut packed = Vec::new();
+    // 24 bits: the whole of a 16 MiB module is one window.
+    let mut writer = brotli::CompressorWriter::new(&mut packed, 64 * 1024, 11, 24);
+    writer.write_all(bytes)?;
+    drop(writer);
+    fs::write(&cached, &packed)?;
+    Ok(Some(packed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(list: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+        list.iter()
+            .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn version_changes_with_any_file_and_only_then() {
+        let one = files(&[("a.js", "1"), ("b.css", "2"), ("sw.js", "s")]);
+        assert_eq!(manifest(&one).1, manifest(&one.clone()).1);
+        for changed in [
+            files(&[("a.js", "1!"), ("b.css", "2"), ("sw.js", "s")]),
+            files(&[("a.js", "1"), ("c.css", "2"), ("sw.js", "s")]),
+            files(&[("a.js", "1"), ("b.css", "2"), ("sw.js", "t")]),
+            files(&[("a.js", "1"), ("sw.js", "s")]),
+        ] {
+            assert_ne!(manifest(&one).1, manifest(&changed).1);
+        }
+    }
+
+    #[test]
+    fn service_worker_lists_all_but_itself() {
+        let files = files(&[("a.js", "1"), ("sw.js", "const m = /*MANIFEST*/ null;")]);
+        let (manifest, _) = manifest(&files);
+        let worker = stamp_service_worker(&files["sw.js"], &manifest).unwrap();
+        let text = String::from_utf8(worker).unwrap();
+        assert!(
+            text.contains("\"a.js\"") && !text.contains("\"sw.js\""),
+            "{text}"
+        );
+        assert!(stamp_service_worker(b"no mark", &manifest).is_err());
+    }
+
+    #[test]
+    fn brotli_is_skipped_where_it_does_not_help() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = "a".repeat(4000);
+        assert!(brotli_of(dir.path(), "x.js", b"short").unwrap().is_none());
+        assert!(
+            brotli_of(dir.path(), "x.woff2", long.as_bytes())
+                .unwrap()
+                .is_none()
+        );
+        let packed = brotli_of(dir.path(), "x.js", long.as_bytes())
+            .unwrap()
+            .unwrap();
+        let again = brotli_of(dir.path(), "x.js", long.as_bytes())
+            .unwrap()
+            .unwrap();
+        assert_eq!(packed, again);
+        let mut plain = Vec::new();
+        brotli::BrotliDecompress(&mut packed.as_slice(), &mut plain).unwrap();
+        assert_eq!(plain, long.as_bytes());
+    }
+}

@@ -1,0 +1,60 @@
+//! The status bar: words for facts of the node. Values stand in data attributes too, for tests.
+
+use dxos_surface::{parse_path, use_app};
+use dxos_ui::{LinkFact, SaveFact, SyncFact, status_words, use_saving, use_space, use_status};
+use leptos::prelude::*;
+
+fn link_name(fact: LinkFact) -> &'static str {
+    match fact {
+        LinkFact::Offline => "offline",
+        LinkFact::Connecting => "connecting",
+        LinkFact::Online => "online",
+        LinkFact::Direct => "direct",
+        LinkFact::Relayed => "relayed",
+    }
+}
+
+fn sync_name(fact: SyncFact) -> &'static str {
+    match fact {
+        SyncFact::Alone => "alone",
+        SyncFact::Behind => "behind",
+        SyncFact::Synced => "synced",
+        SyncFact::Diverged => "diverged",
+    }
+}
+
+fn save_name(fact: SaveFact) -> &'static str {
+    match fact {
+        SaveFact::Saved => "saved",
+        SaveFact::Saving => "saving",
+        SaveFact::Failed => "failed",
+    }
+}
+
+/// How the present space stands.
+pub fn status() -> impl IntoView {
+    let app = use_app();
+    let status = use_status();
+    let saving = use_saving();
+    let space = use_space(Signal::derive(move || {
+        let workspace = app.layout().with(|layout| layout.workspace.clone())?;
+        parse_path(&workspace).map(|(space, _)| space)
+    }));
+    let words = Memo::new(move |_| {
+        let space = space.get()?;
+        let open = saving.get();
+        status.with(|status| Some(status_words(status.as_ref()?, &space, open)))
+    });
+    let link = move || words.with(|w| w.as_ref().map_or("connecting", |w| link_name(w.link)));
+    let sync = move || words.with(|w| w.as_ref().map_or("alone", |w| sync_name(w.sync)));
+    let save = move || words.with(|w| w.as_ref().map_or("saved", |w| save_name(w.save)));
+    let link_word = move || words.with(|w| w.as_ref().map_or("", |w| w.link_word));
+    let sync_words = move || words.with(|w| w.as_ref().map(|w| w.sync_words.clone()));
+    let save_word = move || words.with(|w| w.as_ref().map_or("", |w| w.save_word));
+    view! {
+        <span class="status-link" data-link=link><i class="dot"/>{link_word}</span>
+        <span class="status-sync" data-sync=sync role="status">{sync_words}</span>
+        <i class="sp"/>
+        <span class="status-save" data-save=save role="status">{save_word}</span>
+    }
+}

@@ -1,0 +1,194 @@
+//! A document in a plank: its title, edited in place, and its text.
+
+use dxos_base::{Filter, FilterOp, ObjectId, ObjectView, Query, SpaceId, Value};
+use dxos_client::{Place, Role, TextAddress};
+use dxos_surface::{failure, parse_path, use_app};
+use dxos_ui::{EmptyState, TextEditor, ago, now_ms, use_client, use_query, use_space};
+use leptos::prelude::*;
+
+use crate::{CONTENT, RenameDocument, TITLE};
+
+/// Rest after which a typed title is written.
+const TITLE_PAUSE_MS: u64 = 350;
+const TITLE_CHARACTERS_MAX: u32 = 200;
+
+/// The document of a path.
+pub(crate) fn article(path: String) -> impl IntoView {
+    match parse_path(&path) {
+        Some((space, Some(object))) => document(space, object, path).into_any(),
+        _ => view! {
+            <EmptyState icon="warning-circle" title="No document has this address" text="Choose one from the sidebar."/>
+        }
+        .into_any(),
+    }
+}
+
+fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
+    let app = use_app();
+    let client = use_client();
+    let found = use_query(space, one(object));
+    let row = Memo::new(move |_| found.with(|rows| rows.as_ref()?.iter().find(|row| row.object == object).cloned()));
+    let view = use_space(Signal::derive(move || Some(space)));
+    let read_only = Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| v.role < Role::Editor)));
+    let words = RwSignal::new(None::<u32>);
+
+    // Where the person is, for the others: the plank with attention tells.
+    let own = path.clone();
+    let attention = Memo::new(move |_| app.layout().with(|l| l.attention.as_deref() == Some(&own)));
+    Effect::new(move |_| {
+        if attention.get() {
+            client.get().presence(Some(Place { space, object, selection: None }));
+        }
+    });
+    on_cleanup(move || {
+        if attention.try_get_untracked() == Some(true) {
+            client.get().presence(None);
+        }
+    });
+
+    let edited = move || {
+        row.with(|row| row.as_ref().map(|row| format!("Edited {}", ago(row.updated_ms, now_ms()))))
+    };
+    let counted = move || match words.get() {
+        None => String::new(),
+        Some(1) => "1 word".into(),
+        Some(count) => format!("{} words", grouped(count)),
+    };
+    let fresh = row.get_untracked().is_none_or(|row| title_of(&row).is_empty());
+    let address = TextAddress { space, object, property: CONTENT.into() };
+    view! {
+        <div class="page">
+            <div class="doc">
+                {title(space, object, row, read_only, fresh)}
+                <div class="meta">
+                    <span>{edited}</span>
+                    <span>{counted}</span>
+                    <Show when=move || read_only.get()><span class="badge">"Read only"</span></Show>
+                </div>
+                <TextEditor
+                    address=address
+                    label="Document text"
+                    read_only=read_only
+                    on_words=move |count: u32| words.set(Some(count))
+                    on_refused=move |refused| app.get().show_error(&failure(refused))
+                />
+            </div>
+        </div>
+    }
+}
+
+fn one(object: ObjectId) -> Query {
+    Query {
+        type_name: None,
+        filters: vec![Filter {
+            property: "@id".into(),
+            op: FilterOp::Eq,
+            value: Value::String(object.to_string()),
+        }],
+        ..Query::default()
+    }
+}
+
+fn title_of(row: &ObjectView) -> String {
+    row.values.get(TITLE).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The title: what is typed shows at once and is written after a rest, on Enter and on leaving.
+fn title(
+    space: SpaceId,
+    object: ObjectId,
+    row: Memo<Option<ObjectView>>,
+    read_only: Memo<bool>,
+    fresh: bool,
+) -> impl IntoView {
+    let app = use_app();
+    let node = NodeRef::<leptos::html::Textarea>::new();
+    let draft = RwSignal::new(None::<String>);
+    let stored = Memo::new(move |_| row.with(|row| row.as_ref().map(title_of).unwrap_or_default()));
+    let shown = move || draft.get().unwrap_or_else(|| stored.get());
+    let write = move || {
+        let typed = draft.try_get_untracked().flatten();
+        if let Some(title) = typed.filter(|title| *title != stored.get_untracked()) {
+            app.send(RenameDocument { space, object, title: title.trim().to_owned() });
+        }
+    };
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+    let stop = move || {
+        if let Some(Some(handle)) = timer.try_update_value(Option::take) {
+            handle.clear();
+        }
+    };
+    let input = move |event: leptos::ev::Event| {
+        // One line: a pasted line break is a space.
+        draft.set(Some(event_target_value(&event).replace(['\r', '\n'], " ")));
+        stop();
+        let pause = std::time::Duration::from_millis(TITLE_PAUSE_MS);
+        timer.set_value(set_timeout_with_handle(write, pause).ok());
+    };
+    let leave = move |_| {
+        stop();
+        write();
+        draft.set(None);
+    };
+    let key = move |event: leptos::ev::KeyboardEvent| match event.key().as_str() {
+        "Enter" | "ArrowDown" if !event.is_composing() => {
+            event.prevent_default();
+            focus_text(&node);
+        }
+        _ => {}
+    };
+    on_cleanup(move || {
+        stop();
+        write();
+    });
+    Effect::new(move |_| {
+        if let (true, Some(input)) = (fresh, node.get()) {
+            // A failed focus leaves the person where they were.
+            let _ = input.focus();
+        }
+    });
+    view! {
+        <textarea
+            node_ref=node
+            class="title"
+            rows="1"
+            aria-label="Document title"
+            placeholder="Untitled"
+            maxlength=TITLE_CHARACTERS_MAX
+            prop:value=shown
+            readonly=move || read_only.get()
+            on:input=input
+            on:blur=leave
+            on:keydown=key
+        />
+    }
+}
+
+/// Moves from the title into the text of the same document.
+fn focus_text(title: &NodeRef<leptos::html::Textarea>) {
+    let Some(input) = title.get_untracked() else { return };
+    // Leaving writes the title; the editor is the next thing that can be typed into.
+    dxos_ui::focus_next_editor(&input);
+}
+
+fn grouped(count: u32) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_grouped() {
+        for (n, text) in [(0, "0"), (999, "999"), (1240, "1,240"), (1_234_567, "1,234,567")] {
+            assert_eq!(super::grouped(n), text);
+        }
+    }
+}
