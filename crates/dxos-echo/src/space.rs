@@ -146,7 +146,8 @@ impl Feed {
         if !heads.is_empty() {
             self.state.heads.push((seq, heads.to_vec()));
         }
-        let oldest = self.applied_seq();
+        // The entry being decided on, and the first waiting one, need the heads of the entry before.
+        let oldest = self.applied_seq().min(self.stored_seq.saturating_sub(1));
         while self.state.heads.len() > 1 && self.state.heads[1].0 <= oldest {
             self.state.heads.remove(0);
         }

@@ -1,8 +1,8 @@
 //! A document in a plank: its title, edited in place, and its text.
 
-use dxos_base::{Filter, FilterOp, ObjectId, ObjectView, Query, SpaceId, Value};
+use dxos_base::{ObjectId, ObjectView, Order, Query, SpaceId, Value};
 use dxos_client::{Place, Role, TextAddress};
-use dxos_surface::{failure, parse_path, use_app};
+use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
 use dxos_ui::{EmptyState, TextEditor, ago, now_ms, use_client, use_query, use_space};
 use leptos::prelude::*;
 
@@ -10,6 +10,8 @@ use crate::{CONTENT, RenameDocument, TITLE};
 
 /// Rest after which a typed title is written.
 const TITLE_PAUSE_MS: u64 = 350;
+/// A document this young, without a title, was made by the person just now.
+const FRESH_MS: u64 = 4_000;
 const TITLE_CHARACTERS_MAX: u32 = 200;
 
 /// The document of a path.
@@ -26,7 +28,7 @@ pub(crate) fn article(path: String) -> impl IntoView {
 fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     let app = use_app();
     let client = use_client();
-    let found = use_query(space, one(object));
+    let found = use_query(space, documents());
     let row = Memo::new(move |_| found.with(|rows| rows.as_ref()?.iter().find(|row| row.object == object).cloned()));
     let view = use_space(Signal::derive(move || Some(space)));
     let read_only = Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| v.role < Role::Editor)));
@@ -54,12 +56,11 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
         Some(1) => "1 word".into(),
         Some(count) => format!("{} words", grouped(count)),
     };
-    let fresh = row.get_untracked().is_none_or(|row| title_of(&row).is_empty());
     let address = TextAddress { space, object, property: CONTENT.into() };
     view! {
         <div class="page">
             <div class="doc">
-                {title(space, object, row, read_only, fresh)}
+                {title(space, object, row, read_only)}
                 <div class="meta">
                     <span>{edited}</span>
                     <span>{counted}</span>
@@ -77,16 +78,10 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     }
 }
 
-fn one(object: ObjectId) -> Query {
-    Query {
-        type_name: None,
-        filters: vec![Filter {
-            property: "@id".into(),
-            op: FilterOp::Eq,
-            value: Value::String(object.to_string()),
-        }],
-        ..Query::default()
-    }
+/// The same query as the tree's, so the client answers it from what it has.
+fn documents() -> Query {
+    let order = Some(Order { property: "@created".into(), descending: false });
+    Query { type_name: Some(KIND_DOCUMENT.into()), order, ..Query::default() }
 }
 
 fn title_of(row: &ObjectView) -> String {
@@ -99,7 +94,6 @@ fn title(
     object: ObjectId,
     row: Memo<Option<ObjectView>>,
     read_only: Memo<bool>,
-    fresh: bool,
 ) -> impl IntoView {
     let app = use_app();
     let node = NodeRef::<leptos::html::Textarea>::new();
@@ -141,11 +135,15 @@ fn title(
         stop();
         write();
     });
-    Effect::new(move |_| {
-        if let (true, Some(input)) = (fresh, node.get()) {
+    // A document made just now is named first.
+    Effect::new(move |done: Option<bool>| {
+        let (Some(input), Some(row)) = (node.get(), row.get()) else { return false };
+        let fresh = now_ms().saturating_sub(row.created_ms) < FRESH_MS && title_of(&row).is_empty();
+        if done != Some(true) && fresh {
             // A failed focus leaves the person where they were.
             let _ = input.focus();
         }
+        true
     });
     view! {
         <textarea

@@ -51,6 +51,7 @@ impl SignalSocket {
         SignalSocket {
             outgoing,
             queued_bytes,
+            overflow,
             _alive: alive,
         }
     }

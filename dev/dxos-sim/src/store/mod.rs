@@ -64,6 +64,7 @@ pub struct CrashStore {
     took_entry: Option<SpaceId>,
     cleared_pending: bool,
     amid_pending: u64,
+    power_took: u64,
     misuses: Vec<&'static str>,
 }
 
@@ -113,6 +114,11 @@ impl CrashStore {
         self.amid_pending
     }
 
+    /// Commits that power losses have taken back.
+    pub fn power_took(&self) -> u64 {
+        self.power_took
+    }
+
     /// A copy of what is committed, as a backup tool would make it.
     pub fn copy(&self) -> Copy {
         invariant!(self.open.is_none(), "copies are made between transactions");
@@ -158,6 +164,7 @@ impl CrashStore {
             let frame = self.unsynced.pop_back().expect("counted above");
             self.undo(frame);
             self.commits -= 1;
+            self.power_took += 1;
         }
         self.unsynced.clear();
         self.commits

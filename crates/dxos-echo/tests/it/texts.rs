@@ -1,0 +1,303 @@
+//! Collaborative texts, with the real engine.
+
+use std::rc::Rc;
+
+use dxos_base::{ObjectWrite, TextChange, TextDelta, Value};
+use dxos_echo::EchoError;
+use dxos_echo::text::TextEngine;
+use proptest::prelude::*;
+
+use crate::replica::*;
+
+fn insert(from: u32, text: &str) -> TextDelta {
+    vec![TextChange { from, delete: 0, insert: text.to_owned() }]
+}
+
+fn replicas(count: u8) -> Vec<Replica> {
+    let members = Rc::new(Members::default());
+    (1..=count).map(|n| Replica::new(n, &members)).collect()
+}
+
+fn assert_texts_agree(replicas: &mut [Replica], object: dxos_base::ObjectId) -> String {
+    let content = replicas[0].content(object, "body");
+    for replica in replicas.iter_mut() {
+        assert_eq!(replica.content(object, "body"), content);
+    }
+    content
+}
+
+#[test]
+fn opening_writes_nothing_and_the_first_edit_begins_the_text() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    sync(&mut replicas);
+    let text = replicas[0].open_text(object, "body");
+    assert!(!replicas[0].space.pending());
+    let (space, store) = (&replicas[0].space, &mut replicas[0].store.clone());
+    assert_eq!(space.text_of(store, object, "body").unwrap(), None);
+    assert_eq!(replicas[0].type_text(object, "body", &insert(0, "Hello")), text);
+    assert_eq!(replicas[0].object(object).values["body"], Value::Null);
+    assert_eq!(replicas[0].content(object, "body"), "Hello");
+    assert_eq!(replicas[1].open_text(object, "body"), text, "begun on the same state");
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), "Hello");
+    let missing = dxos_base::ObjectId([9; 16]);
+    let refused = replicas[0].run(|space, cx, _, _| space.open_text(cx, missing, "body"));
+    assert!(matches!(refused, Err(EchoError::NotFound { .. })));
+}
+
+#[test]
+fn texts_begun_apart_are_one() {
+    let mut replicas = replicas(3);
+    let object = replicas[0].create(1, &[]);
+    sync(&mut replicas);
+    for (n, replica) in replicas.iter_mut().enumerate() {
+        replica.type_text(object, "body", &insert(0, ["one", "two", "three"][n]));
+    }
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object).len(), 11);
+}
+
+#[test]
+fn open_texts_hear_of_others_and_closed_ones_catch_up_on_opening() {
+    let mut replicas = replicas(3);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "Hello"));
+    sync(&mut replicas);
+    let text = replicas[1].open_text(object, "body");
+    for (n, word) in [" you", " two", "!"].iter().enumerate() {
+        let at = replicas[0].content(object, "body").len() as u32;
+        replicas[0].type_text(object, "body", &insert(at, word));
+        let sealed = replicas[0].seal();
+        assert_eq!(sealed.len(), 1, "{n}");
+        let received = replicas[1].receive(&[sealed[0].bytes.clone()]);
+        assert_eq!(received.text_deltas, vec![(text, insert(at, word))]);
+        let received = replicas[2].receive(&[sealed[0].bytes.clone()]);
+        assert_eq!(received.text_deltas, vec![]);
+        assert!(!replicas[2].space.is_text_open(text) && !replicas[2].text.is_open(text));
+    }
+    assert_eq!(assert_texts_agree(&mut replicas, object), "Hello you two!");
+    assert_converged(&mut replicas);
+}
+
+#[test]
+fn a_typed_character_is_small_and_survives_a_crash() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "a"));
+    replicas[0].seal();
+    for at in 1..40 {
+        replicas[0].type_text(object, "body", &insert(at, "b"));
+        let sealed = replicas[0].seal();
+        assert!(sealed[0].bytes.len() <= 400, "{} bytes", sealed[0].bytes.len());
+        if at % 10 == 0 {
+            replicas[0].restart();
+        }
+    }
+    replicas[0].type_text(object, "body", &insert(0, "unsealed "));
+    replicas[0].restart();
+    assert_eq!(replicas[0].content(object, "body"), format!("unsealed a{}", "b".repeat(39)));
+    sync(&mut replicas);
+    assert_texts_agree(&mut replicas, object);
+}
+
+#[test]
+fn long_tails_are_folded_and_nothing_is_lost() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    let text = replicas[0].open_text(object, "body");
+    for at in 0..500 {
+        replicas[0].type_text(object, "body", &insert(at, "x"));
+    }
+    let row = dxos_echo::store::Store::text(&mut replicas[0].store, SPACE, text).unwrap();
+    assert!(row.tail.len() < 200 && !row.snapshot.is_empty(), "{} in the tail", row.tail.len());
+    sync(&mut replicas);
+    replicas[0].restart();
+    for (replica, at) in [(0, 500), (1, 0), (0, 501), (1, 1)] {
+        replicas[replica].type_text(object, "body", &insert(at, "y"));
+    }
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object).len(), 504);
+    for replica in &mut replicas {
+        replica.run(|space, cx, _, _| space.close_text(cx, text)).unwrap();
+        assert!(!replica.text.is_open(text));
+        replica.restart();
+    }
+    assert_eq!(assert_texts_agree(&mut replicas, object).len(), 504);
+    replicas[0].rebuild();
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object).len(), 504);
+}
+
+#[test]
+fn a_refused_edit_leaves_the_text_as_it_was() {
+    let mut replicas = replicas(1);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    let bad = insert(99, "x");
+    let refused = replicas[0].run(|space, cx, _, heads| space.edit_text(cx, heads, object, "body", &bad));
+    assert!(matches!(refused, Err(EchoError::Text(_))));
+    let failed: Result<(), _> = replicas[0].run(|space, cx, _, heads| {
+        space.edit_text(cx, heads, object, "body", &insert(3, "lost"))?;
+        Err(dxos_echo::store::StoreError::Full.into())
+    });
+    assert!(failed.is_err());
+    assert_eq!(replicas[0].content(object, "body"), "abc");
+    replicas[0].type_text(object, "body", &insert(3, "d"));
+    assert_eq!(replicas[0].content(object, "body"), "abcd");
+}
+
+#[test]
+fn a_long_paste_is_cut_into_entries() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "ab"));
+    let long = "wört ".repeat(150_000);
+    let delta = vec![
+        TextChange { from: 0, delete: 1, insert: "A".into() },
+        TextChange { from: 1, delete: 1, insert: long.clone() },
+    ];
+    replicas[0].type_text(object, "body", &delta);
+    sync(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), format!("A{long}"));
+}
+
+#[test]
+fn replacing_the_property_begins_another_text() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    let first = replicas[0].type_text(object, "body", &insert(0, "old"));
+    replicas[0].set(object, &["body"], None);
+    let second = replicas[0].type_text(object, "body", &insert(0, "new"));
+    assert_ne!(first, second);
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), "new");
+}
+
+#[test]
+fn an_update_of_anothers_session_is_set_aside() {
+    let mut replicas = replicas(3);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    sync(&mut replicas);
+    // A forger writes with the engine peer of someone else's session.
+    let text = replicas[0].open_text(object, "body");
+    struct Forged;
+    let _ = Forged;
+    replicas[1].open_text(object, "body");
+    let content = replicas[1].content(object, "body");
+    let snapshot = replicas[1].text.snapshot(text).unwrap();
+    let update_range = {
+        replicas[0].type_text(object, "body", &insert(3, "d"));
+        let row = dxos_echo::store::Store::text(&mut replicas[0].store, SPACE, text).unwrap();
+        row.tail.len()
+    };
+    assert!(update_range > 0);
+    replicas[1].text.open(text, 12345, &snapshot, &[]).unwrap();
+    replicas[1].type_text(object, "body", &insert(0, "forged"));
+    let sealed = replicas[1].seal();
+    replicas[2].receive(&[sealed[0].bytes.clone()]);
+    assert_eq!(replicas[2].content(object, "body"), content);
+    replicas[2].restart();
+    assert_eq!(replicas[2].content(object, "body"), content);
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Type(usize, prop::sample::Index, String),
+    Erase(usize, prop::sample::Index),
+    Deliver(usize, usize),
+    Restart(usize),
+    Close(usize),
+    Delete(usize),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (0..3usize, any::<prop::sample::Index>(), "[a-zé😀]{1,3}")
+            .prop_map(|(who, at, text)| Action::Type(who, at, text)),
+        2 => (0..3usize, any::<prop::sample::Index>()).prop_map(|(who, at)| Action::Erase(who, at)),
+        3 => (0..3usize, 1..3usize).prop_map(|(from, by)| Action::Deliver(from, (from + by) % 3)),
+        1 => (0..3usize).prop_map(Action::Restart),
+        1 => (0..3usize).prop_map(Action::Close),
+        1 => (0..3usize).prop_map(Action::Delete),
+    ]
+}
+
+/// UTF-16 places between characters.
+fn places(content: &str) -> Vec<u32> {
+    let mut at = 0;
+    let mut out = vec![0];
+    for c in content.chars() {
+        at += c.len_utf16() as u32;
+        out.push(at);
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn texts_converge(actions in proptest::collection::vec(action(), 1..60)) {
+        let mut replicas = replicas(3);
+        let object = replicas[0].create(1, &[]);
+        sync(&mut replicas);
+        for action in actions {
+            match action {
+                Action::Type(who, at, text) => {
+                    let places = places(&replicas[who].content(object, "body"));
+                    replicas[who].type_text(object, "body", &insert(*at.get(&places), &text));
+                }
+                Action::Erase(who, at) => {
+                    let places = places(&replicas[who].content(object, "body"));
+                    if places.len() > 1 {
+                        let at = at.index(places.len() - 1);
+                        let (from, delete) = (places[at], places[at + 1] - places[at]);
+                        let delta = vec![TextChange { from, delete, insert: String::new() }];
+                        replicas[who].type_text(object, "body", &delta);
+                    }
+                }
+                Action::Deliver(from, to) => {
+                    replicas[from].seal();
+                    let (from, to) = pair(&mut replicas, from, to);
+                    let entries = from.missing_in(to);
+                    let text = to.open_text(object, "body");
+                    let mut shown = to.content(object, "body");
+                    let received = to.receive(&entries);
+                    // What editors are told makes what the engine holds.
+                    for (changed, delta) in received.text_deltas {
+                        prop_assert_eq!(changed, text);
+                        shown = applied(&shown, &delta);
+                    }
+                    prop_assert_eq!(shown, to.text.content(text).unwrap());
+                }
+                Action::Restart(who) => replicas[who].restart(),
+                Action::Close(who) => {
+                    let text = replicas[who].open_text(object, "body");
+                    replicas[who].run(|space, cx, _, _| space.close_text(cx, text)).unwrap();
+                }
+                Action::Delete(who) => {
+                    replicas[who].write(&[ObjectWrite::Set {
+                        object, path: vec!["other".into()], value: Some(1.into()),
+                    }]).unwrap();
+                }
+            }
+        }
+        sync(&mut replicas);
+        assert_converged(&mut replicas);
+        assert_texts_agree(&mut replicas, object);
+    }
+}
+
+fn applied(content: &str, delta: &TextDelta) -> String {
+    let mut units: Vec<u16> = content.encode_utf16().collect();
+    for change in delta.iter().rev() {
+        let (from, to) = (change.from as usize, (change.from + change.delete) as usize);
+        units.splice(from..to, change.insert.encode_utf16());
+    }
+    String::from_utf16(&units).unwrap()
+}

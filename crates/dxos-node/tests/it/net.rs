@@ -1,0 +1,362 @@
+//! A handful of nodes, a signal server and perfect direct links, advanced until nothing is left to do.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use dxos_base::{Entropy, InvitationId, PeerId, SpaceId, TextChange, TextDelta, Tick};
+use dxos_echo::memory::MemoryStore;
+use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
+use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
+use dxos_services::{
+    ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView, NodeFrame,
+    Request, Response, Role, SpaceView, StatusView, TextAddress, Write,
+};
+use dxos_text::LoroEngine;
+
+/// Seeded randomness.
+pub struct Seeded(u64);
+
+impl Entropy for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        for byte in out {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            *byte = (self.0 >> 33) as u8;
+        }
+    }
+}
+
+pub struct Peer {
+    pub node: Node,
+    store: MemoryStore,
+    text: LoroEngine,
+    entropy: Seeded,
+    id: Option<PeerId>,
+    topics: BTreeMap<Topic, bool>,
+    written: u64,
+    calls: u64,
+    replies: BTreeMap<u64, Result<Response, Failure>>,
+    writes: BTreeMap<u64, Result<Option<Vec<u8>>, Failure>>,
+    pub status: Option<StatusView>,
+    pub invitations: BTreeMap<InvitationId, InvitationView>,
+    pub shown: String,
+    pub version: Vec<u8>,
+}
+
+const CHANNEL: ChannelId = ChannelId(1);
+
+/// Nodes by number, and what is under way between them.
+pub struct Net {
+    pub now: Tick,
+    pub peers: Vec<Peer>,
+    queue: VecDeque<(usize, Event)>,
+    links: BTreeMap<(usize, LinkId), (usize, LinkId)>,
+    offers: BTreeMap<u64, (usize, LinkId)>,
+    pub server_up: bool,
+    pub relayed_messages: usize,
+}
+
+impl Net {
+    /// `direct[i]`: whether node i can make direct links.
+    pub fn new(direct: &[bool]) -> Net {
+        let mut net = Net {
+            now: Tick(1_700_000_000_000),
+            peers: Vec::new(),
+            queue: VecDeque::new(),
+            links: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            server_up: true,
+            relayed_messages: 0,
+        };
+        for (i, direct) in direct.iter().enumerate() {
+            let mut store = MemoryStore::default();
+            let mut text = LoroEngine::default();
+            let mut entropy = Seeded(i as u64 + 77);
+            let config = NodeConfig { profile_key: [7; 32], instance_marker: [i as u8; 16] };
+            let mut cx = Context {
+                now: net.now,
+                store: &mut store,
+                text: &mut text,
+                entropy: &mut entropy,
+            };
+            let mut node = Node::open(config, &mut cx).unwrap();
+            let mut out = Vec::new();
+            node.start(&mut cx, &mut out);
+            net.peers.push(Peer {
+                node,
+                store,
+                text,
+                entropy,
+                id: None,
+                topics: BTreeMap::new(),
+                written: 0,
+                calls: 0,
+                replies: BTreeMap::new(),
+                writes: BTreeMap::new(),
+                status: None,
+                invitations: BTreeMap::new(),
+                shown: String::new(),
+                version: Vec::new(),
+            });
+            net.queue.push_back((i, Event::ChannelOpened(CHANNEL)));
+            let hello = ClientFrame::Hello { version: 1, client: ClientId([i as u8; 16]) };
+            net.queue.push_back((i, Event::ChannelFrame(CHANNEL, dxos_base::encode(&hello))));
+            net.queue.push_back((i, Event::DirectAvailable(*direct)));
+            net.effects(i, out);
+        }
+        net.run(0);
+        net
+    }
+
+    /// Handles everything due within the next `ms` of virtual time.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.now.plus_ms(ms);
+        loop {
+            while let Some((i, event)) = self.queue.pop_front() {
+                self.handle(i, event);
+            }
+            let wakes = self.peers.iter().enumerate();
+            let next = wakes.filter_map(|(i, peer)| Some((peer.node.wake_at()?, i))).min();
+            match next.filter(|(at, _)| *at <= end) {
+                Some((at, i)) => {
+                    self.now = self.now.max(at);
+                    self.queue.push_back((i, Event::Wake));
+                }
+                None => break,
+            }
+        }
+        self.now = end;
+    }
+
+    fn handle(&mut self, i: usize, event: Event) {
+        let peer = &mut self.peers[i];
+        let mut cx = Context {
+            now: self.now,
+            store: &mut peer.store,
+            text: &mut peer.text,
+            entropy: &mut peer.entropy,
+        };
+        let mut out = Vec::new();
+        peer.node.handle(&mut cx, event, &mut out);
+        self.effects(i, out);
+    }
+
+    fn effects(&mut self, i: usize, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::ToChannel(_, bytes) => self.frame(i, &bytes),
+                Effect::CloseChannel(_) => panic!("a well-behaved client was closed"),
+                Effect::SignalConnect if self.server_up => self.queue.push_back((i, Event::SignalOpened)),
+                Effect::SignalConnect => self.queue.push_back((i, Event::SignalClosed)),
+                Effect::SignalClose => self.server_lost(i),
+                Effect::SignalSend(bytes) => self.signal(i, &bytes),
+                Effect::Link(command) => self.link(i, command),
+            }
+        }
+    }
+
+    fn frame(&mut self, i: usize, bytes: &[u8]) {
+        let peer = &mut self.peers[i];
+        match dxos_services::decode_node(bytes).unwrap() {
+            NodeFrame::Welcome { .. } => {}
+            NodeFrame::Reply { call, result } => {
+                peer.replies.insert(call, result);
+            }
+            NodeFrame::Written { n, result } => {
+                if let Ok(Some(version)) = &result {
+                    peer.version.clone_from(version);
+                }
+                peer.writes.insert(n, result);
+            }
+            NodeFrame::Batch { events } => {
+                for event in events {
+                    match event {
+                        ClientEvent::Status(status) => peer.status = Some(status),
+                        ClientEvent::Invitation(view) => {
+                            peer.invitations.insert(view.invitation, view);
+                        }
+                        ClientEvent::Text { base, version, delta, .. } => {
+                            assert_eq!(base, peer.version, "texts are told step by step");
+                            peer.shown = dxos_base::text::apply(&peer.shown, &delta).unwrap();
+                            peer.version = version;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- the signal server ------------------------------------------------------------------------------
+
+    pub fn server_down(&mut self) {
+        self.server_up = false;
+        for i in 0..self.peers.len() {
+            self.server_lost(i);
+            self.queue.push_back((i, Event::SignalClosed));
+        }
+        self.run(0);
+    }
+
+    fn server_lost(&mut self, i: usize) {
+        self.peers[i].topics.clear();
+        self.peers[i].id = None;
+    }
+
+    fn signal(&mut self, i: usize, bytes: &[u8]) {
+        if !self.server_up {
+            return;
+        }
+        match ClientSignal::decode(bytes).unwrap() {
+            ClientSignal::Hello { peer, .. } => {
+                self.peers[i].id = Some(peer);
+                self.to(i, ServerSignal::Welcome { version: 1 });
+            }
+            ClientSignal::Join { topic, direct_capable } => {
+                let peer = self.peers[i].id.unwrap();
+                self.peers[i].topics.insert(topic, direct_capable);
+                let mut peers = Vec::new();
+                for j in 0..self.peers.len() {
+                    if let (true, Some(direct)) = (j != i, self.peers[j].topics.get(&topic).copied()) {
+                        peers.push(TopicPeer { peer: self.peers[j].id.unwrap(), direct_capable: direct });
+                        let peer = TopicPeer { peer, direct_capable };
+                        self.to(j, ServerSignal::Joined { topic, peer });
+                    }
+                }
+                self.to(i, ServerSignal::Peers { topic, peers });
+            }
+            ClientSignal::Leave { topic } => {
+                let peer = self.peers[i].id.unwrap();
+                self.peers[i].topics.remove(&topic);
+                for j in 0..self.peers.len() {
+                    if self.peers[j].topics.contains_key(&topic) {
+                        self.to(j, ServerSignal::Left { topic, peer });
+                    }
+                }
+            }
+            ClientSignal::Signal { topic, to, data } => {
+                let from = self.peers[i].id.unwrap();
+                self.pass(i, topic, to, ServerSignal::Signal { topic, from, data });
+            }
+            ClientSignal::Relay { topic, to, data } => {
+                self.relayed_messages += 1;
+                let from = self.peers[i].id.unwrap();
+                self.pass(i, topic, to, ServerSignal::Relay { topic, from, data });
+            }
+            ClientSignal::Ping(n) => self.to(i, ServerSignal::Pong(n)),
+        }
+    }
+
+    fn pass(&mut self, i: usize, topic: Topic, to: PeerId, signal: ServerSignal) {
+        let there = |peer: &Peer| peer.id == Some(to) && peer.topics.contains_key(&topic);
+        match self.peers.iter().position(there) {
+            Some(j) => self.to(j, signal),
+            None => self.to(i, ServerSignal::Undelivered { topic, to }),
+        }
+    }
+
+    fn to(&mut self, i: usize, signal: ServerSignal) {
+        self.queue.push_back((i, Event::SignalFrame(signal.encode())));
+    }
+
+    // ---- direct links: the "offer" is the initiator's number and link -----------------------------------
+
+    fn link(&mut self, i: usize, command: LinkCommand) {
+        match command {
+            LinkCommand::Open { link, initiator: true } => {
+                let offer = self.offers.len() as u64;
+                self.offers.insert(offer, (i, link));
+                let data = offer.to_le_bytes().to_vec();
+                self.queue.push_back((i, Event::Link(LinkEvent::Signal { link, data })));
+            }
+            LinkCommand::Open { initiator: false, .. } => {}
+            LinkCommand::Signal { link, data } => {
+                let offer = u64::from_le_bytes(data.try_into().unwrap());
+                let (j, other) = self.offers[&offer];
+                self.links.insert((i, link), (j, other));
+                self.links.insert((j, other), (i, link));
+                self.queue.push_back((i, Event::Link(LinkEvent::Opened { link })));
+                self.queue.push_back((j, Event::Link(LinkEvent::Opened { link: other })));
+            }
+            LinkCommand::Send { link, message } => {
+                if let Some((j, link)) = self.links.get(&(i, link)).copied() {
+                    self.queue.push_back((j, Event::Link(LinkEvent::Message { link, message })));
+                }
+            }
+            LinkCommand::Close { link } => {
+                if let Some((j, other)) = self.links.remove(&(i, link)) {
+                    self.links.remove(&(j, other));
+                    let reason = "closed".to_owned();
+                    self.queue.push_back((j, Event::Link(LinkEvent::Closed { link: other, reason })));
+                }
+            }
+        }
+    }
+
+    // ---- what a person does -----------------------------------------------------------------------------
+
+    pub fn call(&mut self, i: usize, request: Request) -> Result<Response, Failure> {
+        self.peers[i].calls += 1;
+        let call = self.peers[i].calls;
+        let frame = dxos_base::encode(&ClientFrame::Call { call, request });
+        self.queue.push_back((i, Event::ChannelFrame(CHANNEL, frame)));
+        self.run(0);
+        self.peers[i].replies.remove(&call).expect("every call is answered at once")
+    }
+
+    pub fn write(&mut self, i: usize, write: Write) -> Result<Option<Vec<u8>>, Failure> {
+        self.peers[i].written += 1;
+        let n = self.peers[i].written;
+        let frame = dxos_base::encode(&ClientFrame::Write { n, write });
+        self.queue.push_back((i, Event::ChannelFrame(CHANNEL, frame)));
+        self.run(0);
+        self.peers[i].writes.remove(&n).expect("every write is answered at once")
+    }
+
+    pub fn identity(&mut self, i: usize, name: &str) {
+        let name = name.to_owned();
+        let (device_label, platform) = ("laptop".to_owned(), "test".to_owned());
+        self.call(i, Request::CreateIdentity { name, device_label, platform }).unwrap();
+    }
+
+    pub fn space(&mut self, i: usize, name: &str) -> SpaceId {
+        match self.call(i, Request::CreateSpace { name: name.to_owned() }).unwrap() {
+            Response::Space(space) => space,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Invites with the right code; gives the state both sides end in.
+    pub fn invite(&mut self, host: usize, guest: usize, space: SpaceId, role: Role) {
+        let invited = self.call(host, Request::Invite { space, role, ttl_ms: 3_600_000 }).unwrap();
+        let Response::Invitation(view) = invited else { panic!("{invited:?}") };
+        self.call(guest, Request::Join { code: view.code.clone() }).unwrap();
+        self.run(6_000);
+        let state = self.peers[guest].invitations[&view.invitation].state;
+        assert_eq!(state, InvitationState::ReadyForAuthentication);
+        let (invitation, code) = (view.invitation, view.auth_code);
+        self.call(guest, Request::Authenticate { invitation, code }).unwrap();
+        self.run(200);
+        assert_eq!(self.peers[guest].invitations[&invitation].state, InvitationState::Success);
+        assert_eq!(self.peers[host].invitations[&invitation].state, InvitationState::Success);
+        self.run(10_000);
+    }
+
+    pub fn view(&self, i: usize, space: SpaceId) -> &SpaceView {
+        let status = self.peers[i].status.as_ref().unwrap();
+        status.spaces.iter().find(|view| view.space == space).expect("the space is listed")
+    }
+
+    pub fn open_text(&mut self, i: usize, text: &TextAddress) {
+        let request = Request::OpenText { text: text.clone(), base: None };
+        let Response::Text(opened) = self.call(i, request).unwrap() else { panic!() };
+        self.peers[i].shown = dxos_base::text::apply("", &opened.delta).unwrap();
+        self.peers[i].version = opened.version;
+    }
+
+    /// Types at `from` and waits for the answer.
+    pub fn type_text(&mut self, i: usize, text: &TextAddress, from: u32, insert: &str) {
+        let delta: TextDelta = vec![TextChange { from, delete: 0, insert: insert.to_owned() }];
+        self.peers[i].shown = dxos_base::text::apply(&self.peers[i].shown, &delta).unwrap();
+        let base = self.peers[i].version.clone();
+        self.write(i, Write::Text { text: text.clone(), base, delta }).unwrap();
+    }
+}

@@ -1,0 +1,109 @@
+//! Writing together.
+
+use std::collections::BTreeMap;
+
+use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
+use dxos_services::{FailureKind, Request, Response, Role, SyncState, TextAddress, Write};
+
+use crate::net::Net;
+
+fn document(net: &mut Net, i: usize, space: SpaceId, title: &str) -> TextAddress {
+    let object = ObjectId([i as u8 + 1; 16]);
+    let create = ObjectWrite::Create {
+        object,
+        type_name: "org.dxos.type.Document@0.1.0".to_owned(),
+        values: BTreeMap::from([("title".to_owned(), Value::from(title))]),
+    };
+    net.write(i, Write::Objects { space, writes: vec![create] }).unwrap();
+    TextAddress { space, object, property: "content".to_owned() }
+}
+
+fn pair() -> (Net, SpaceId) {
+    let mut net = Net::new(&[true, true]);
+    net.identity(0, "Ada");
+    net.identity(1, "Bo");
+    let space = net.space(0, "River study");
+    net.invite(0, 1, space, Role::Editor);
+    (net, space)
+}
+
+fn title(net: &mut Net, i: usize, text: &TextAddress) -> Option<Value> {
+    let request = Request::Get { space: text.space, object: text.object };
+    let Response::Object(view) = net.call(i, request).unwrap() else { panic!() };
+    view.and_then(|view| view.values.get("title").cloned())
+}
+
+#[test]
+fn both_type_and_both_see_the_same() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    net.run(500);
+    assert_eq!(title(&mut net, 1, &text), Some(Value::from("Field notes")));
+    net.open_text(0, &text);
+    net.open_text(1, &text);
+    net.type_text(0, &text, 0, "Hello");
+    net.run(100);
+    assert_eq!(net.peers[1].shown, "Hello");
+    net.type_text(1, &text, 5, " world");
+    net.type_text(0, &text, 0, "😀");
+    net.run(500);
+    assert_eq!(net.peers[0].shown, net.peers[1].shown);
+    assert_eq!(net.peers[0].shown, "😀Hello world");
+    assert_eq!(net.view(0, space).sync, SyncState::Synced);
+}
+
+#[test]
+fn apart_both_write_on_and_together_both_converge() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    net.open_text(0, &text);
+    net.type_text(0, &text, 0, "middle");
+    net.run(500);
+    net.open_text(1, &text);
+    net.call(1, Request::SetOffline { offline: true }).unwrap();
+    net.run(1_000);
+    assert_eq!(net.view(0, space).sync, SyncState::Alone);
+    net.type_text(0, &text, 0, "start ");
+    net.type_text(1, &text, 6, " end");
+    net.run(60_000);
+    assert_eq!(net.peers[1].shown, "middle end");
+    net.call(1, Request::SetOffline { offline: false }).unwrap();
+    net.run(10_000);
+    for i in 0..2 {
+        assert_eq!(net.peers[i].shown, "start middle end");
+        assert_eq!(net.view(i, space).sync, SyncState::Synced);
+    }
+}
+
+#[test]
+fn without_the_server_the_direct_link_goes_on() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    net.run(500);
+    net.open_text(0, &text);
+    net.open_text(1, &text);
+    net.server_down();
+    net.run(30_000);
+    net.type_text(0, &text, 0, "still here");
+    net.run(200);
+    assert_eq!(net.peers[1].shown, "still here");
+    net.server_up = true;
+    net.run(30_000);
+    assert_eq!(net.view(1, space).sync, SyncState::Synced);
+}
+
+#[test]
+fn a_reader_may_not_write() {
+    let mut net = Net::new(&[true, true]);
+    net.identity(0, "Ada");
+    net.identity(1, "Bo");
+    let space = net.space(0, "River study");
+    net.invite(0, 1, space, Role::Reader);
+    let text = document(&mut net, 0, space, "Field notes");
+    net.run(500);
+    let delete = ObjectWrite::Delete { object: text.object };
+    let refused = net.write(1, Write::Objects { space, writes: vec![delete] }).unwrap_err();
+    assert_eq!(refused.kind, FailureKind::NotAllowed);
+    let invite = Request::Invite { space, role: Role::Reader, ttl_ms: 1_000 };
+    assert_eq!(net.call(1, invite).unwrap_err().kind, FailureKind::NotAllowed);
+}

@@ -1,0 +1,219 @@
+//! What runs were made of, and whether every fault and every kind of message was among it.
+
+use crate::tap::Counts;
+use crate::world::World;
+
+/// Faults that a suite must have seen.
+pub const FAULTS: [&str; 28] = [
+    "acknowledgement lost",
+    "channel lost",
+    "clock jumped",
+    "clock years off",
+    "commit fails",
+    "direct link cut",
+    "disk full",
+    "forged frame",
+    "frame duplicated",
+    "frames come twice",
+    "invitation cancelled",
+    "killed after a commit",
+    "killed before a commit",
+    "killed between events",
+    "old copy put back",
+    "page reloaded",
+    "peers parted",
+    "power lost",
+    "remote write between acknowledge and seal",
+    "server not reached",
+    "server stops",
+    "signal line cut",
+    "slow lines",
+    "switched offline",
+    "unsynced commit lost",
+    "window gone",
+    "wrong auth code",
+    "wrong invitation code",
+];
+
+/// Messages that a suite must have seen.
+pub const MESSAGES: [&str; 60] = [
+    "call authenticate",
+    "call cancel invitation",
+    "call close text",
+    "call create identity",
+    "call create space",
+    "call flush",
+    "call get",
+    "call invite",
+    "call join",
+    "call open text",
+    "call open text on base",
+    "call query",
+    "call set offline",
+    "call stats",
+    "call subscribe",
+    "client hello",
+    "client presence",
+    "client write objects",
+    "client write text",
+    "direct closed",
+    "direct message",
+    "direct message arrived",
+    "direct opened",
+    "direct signal",
+    "event carets",
+    "event invitation",
+    "event query",
+    "event status",
+    "event text",
+    "frame welcome",
+    "frame write refused",
+    "frame written",
+    "node channel closed",
+    "node channel frame",
+    "node channel opened",
+    "node direct available",
+    "node direct gone",
+    "node link event",
+    "node signal closed",
+    "node signal frame",
+    "node signal opened",
+    "node wake",
+    "reply done",
+    "reply failure",
+    "reply invitation",
+    "reply objects",
+    "reply space",
+    "reply stats",
+    "reply subscribed",
+    "reply text on base",
+    "reply text whole",
+    "signal hello",
+    "signal join",
+    "signal joined",
+    "signal leave",
+    "signal left",
+    "signal peers",
+    "signal relay down",
+    "signal relay up",
+    "signal welcome",
+];
+
+/// What one run, or many, were made of.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The seed, of a single run.
+    pub seed: u64,
+    /// Runs.
+    pub runs: u64,
+    /// Events handed to nodes.
+    pub events: u64,
+    /// Virtual milliseconds.
+    pub virtual_ms: u64,
+    /// Bytes on lines.
+    pub bytes: u64,
+    /// Edits that lasted and were found again.
+    pub edits: u64,
+    /// Peers.
+    pub peers: u64,
+    /// Faults by kind.
+    pub faults: Counts,
+    /// Messages by kind.
+    pub messages: Counts,
+    /// Other things.
+    pub notes: Counts,
+    /// Figures of nodes, summed.
+    pub figures: std::collections::BTreeMap<String, u64>,
+    /// Broken promises, each with its seed.
+    pub violations: Vec<(u64, String)>,
+}
+
+impl Report {
+    /// Of one run.
+    pub fn of(world: &World) -> Report {
+        let mut faults = world.faults.clone();
+        let sum = |pick: fn(&crate::store::CrashStore) -> u64| -> u64 {
+            world.peers.iter().map(|peer| pick(&peer.store)).sum()
+        };
+        faults.insert("remote write between acknowledge and seal", sum(|store| store.amid_pending()));
+        faults.insert("unsynced commit lost", sum(|store| store.power_took()));
+        faults.insert("frame duplicated", world.network.duplicated);
+        let off = |peer: &&crate::peer::Peer| peer.clock_off_ms.abs() > 300 * 24 * 3600 * 1000;
+        faults.insert("clock years off", world.peers.iter().filter(off).count() as u64);
+        let mut messages = world.network.tap.frames.clone();
+        for (kind, count) in &world.frames {
+            *messages.entry(kind).or_default() += count;
+        }
+        let mut figures = std::collections::BTreeMap::new();
+        for (name, value) in world.figures.values().flatten() {
+            *figures.entry(name.clone()).or_default() += value;
+        }
+        Report {
+            seed: world.seed,
+            runs: 1,
+            events: world.events,
+            virtual_ms: world.now(),
+            bytes: world.network.tap.bytes,
+            edits: world.ledger.lasting() as u64,
+            peers: world.peers.len() as u64,
+            faults,
+            messages,
+            notes: world.notes.clone(),
+            figures,
+            violations: world.violation.iter().map(|words| (world.seed, words.clone())).collect(),
+        }
+    }
+
+    /// Adds another report to this one.
+    pub fn add(&mut self, other: Report) {
+        self.runs += other.runs;
+        self.events += other.events;
+        self.virtual_ms += other.virtual_ms;
+        self.bytes += other.bytes;
+        self.edits += other.edits;
+        self.peers += other.peers;
+        for (mine, theirs) in [
+            (&mut self.faults, other.faults),
+            (&mut self.messages, other.messages),
+            (&mut self.notes, other.notes),
+        ] {
+            for (kind, count) in theirs {
+                *mine.entry(kind).or_default() += count;
+            }
+        }
+        for (name, value) in other.figures {
+            *self.figures.entry(name).or_default() += value;
+        }
+        self.violations.extend(other.violations);
+        self.violations.sort();
+    }
+
+    /// Kinds of faults and messages that a suite must see and this one did not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let none = |counts: &Counts, kind: &&str| counts.get(*kind).copied().unwrap_or(0) == 0;
+        let faults = FAULTS.iter().filter(|kind| none(&self.faults, kind));
+        faults.chain(MESSAGES.iter().filter(|kind| none(&self.messages, kind))).copied().collect()
+    }
+
+    /// In words, for people.
+    pub fn print(&self) {
+        let Report { runs, events, edits, peers, virtual_ms, bytes, .. } = self;
+        println!(
+            "{runs} runs: {peers} peers, {events} events, {edits} acknowledged edits found again, {} virtual minutes, {} MB on lines",
+            virtual_ms / 60_000,
+            bytes / 1_000_000,
+        );
+        for (title, counts) in
+            [("faults", &self.faults), ("messages", &self.messages), ("notes", &self.notes)]
+        {
+            println!("{title}:");
+            for (kind, count) in counts {
+                println!("  {count:>9}  {kind}");
+            }
+        }
+        println!("figures of nodes:");
+        for (name, value) in &self.figures {
+            println!("  {value:>9}  {name}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One run: a seed makes a world, people work in it while things go wrong, it comes to rest, and is checked.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::peer::Peer;
+use crate::random::Random;
+use crate::report::Report;
+use crate::world::{Item, World};
+
+/// A run has at least this many events.
+pub const EVENTS_MIN: u64 = 200;
+/// And this many faults.
+pub const FAULTS_MIN: u64 = 3;
+/// Chaos ends after this virtual time, whatever has happened.
+const CHAOS_MS_MAX: u64 = 180_000;
+
+/// Runs one seed.
+pub fn run(seed: u64, trace: bool) -> Report {
+    let mut world = World::new(seed, trace);
+    let ran = catch_unwind(AssertUnwindSafe(|| play(&mut world)));
+    if let Err(panic) = ran {
+        let words = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no words");
+        world.violate(format!("panic: {words}"));
+    }
+    Report::of(&world)
+}
+
+fn play(world: &mut World) {
+    let peers = world.random.weighted(&[(50, 2), (32, 3), (12, 4), (6, 5)]);
+    for index in 0..peers {
+        let mut peer = Peer::new(index, Random::new(world.seed, 100 + index as u64));
+        peer.clock_off_ms = world.clock_off();
+        peer.direct = !world.random.chance(15);
+        world.peers.push(peer);
+        world.add_person(index);
+        if world.random.chance(30) {
+            world.add_person(index);
+        }
+        let after = world.random.below(400);
+        world.later(after, Item::Restart { peer: index });
+        for person in 0..world.peers[index].persons.len() {
+            let after = world.random.between(200, 900);
+            world.later(after, Item::Work { peer: index, person });
+        }
+    }
+    world.later(50, Item::Joining);
+    let first_fault = world.random.between(200, 5000);
+    world.later(first_fault, Item::Fault);
+    let events = world.random.between(260, 420);
+    let faults = world.random.between(4, 9);
+    world.run(CHAOS_MS_MAX, |world| {
+        world.events >= events
+            && world.faults.values().sum::<u64>() >= faults
+            && world.members().len() + 1 >= world.peers.len()
+            && world.ledger.lasting() >= 12
+    });
+    world.come_to_rest();
+    if world.random.chance(25) {
+        world.start_anew();
+    }
+    world.stay_quiet();
+    if world.violation.is_none() {
+        let faults: u64 = world.faults.values().sum();
+        if world.events < EVENTS_MIN || faults < FAULTS_MIN {
+            world.violate(format!("too little happened: {} events, {faults} faults", world.events));
+        }
+    }
+}
