@@ -20,7 +20,6 @@ mod state;
 mod texts;
 
 #[cfg(not(target_arch = "wasm32"))]
-#[cfg(any())]
 pub mod native;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

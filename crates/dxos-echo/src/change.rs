@@ -26,7 +26,10 @@ pub type Path = Vec<Step>;
 
 /// A path of map names.
 pub fn key_path<S: AsRef<str>>(names: &[S]) -> Path {
-    names.iter().map(|name| Step::Key(name.as_ref().to_owned())).collect()
+    names
+        .iter()
+        .map(|name| Step::Key(name.as_ref().to_owned()))
+        .collect()
 }
 
 /// A path as people read it: `address/city`, `items/[abc…]/name`.
@@ -40,7 +43,10 @@ pub(crate) fn show_path(path: &[Step]) -> String {
             }
         }
     }
-    path.iter().map(|step| Shown(step).to_string()).collect::<Vec<_>>().join("/")
+    path.iter()
+        .map(|step| Shown(step).to_string())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// A clock and the feed it belongs to: one total order over all writes (DESIGN 4.3).
@@ -54,7 +60,10 @@ pub struct Stamp {
 
 impl Stamp {
     /// Below every write.
-    pub const ZERO: Stamp = Stamp { clock: Clock::ZERO, feed: FeedId([0; 16]) };
+    pub const ZERO: Stamp = Stamp {
+        clock: Clock::ZERO,
+        feed: FeedId([0; 16]),
+    };
 }
 
 /// What a container holds.
@@ -214,7 +223,11 @@ impl Change {
         if self.path.len() > limits::PATH_STEPS_MAX {
             return Err("path is too deep");
         }
-        if self.path.iter().any(|s| matches!(s, Step::Key(k) if k.len() > limits::NAME_BYTES_MAX)) {
+        if self
+            .path
+            .iter()
+            .any(|s| matches!(s, Step::Key(k) if k.len() > limits::NAME_BYTES_MAX))
+        {
             return Err("name is too long");
         }
         if matches!(self.path.first(), Some(Step::Element(_))) {
@@ -226,13 +239,20 @@ impl Change {
         let root = self.path.is_empty();
         match &self.operation {
             Operation::Set(scalar) if !scalar.is_canonical() => Err("float is not canonical"),
-            Operation::Set(scalar) if scalar.size() > limits::VALUE_BYTES_MAX => Err("value is too long"),
-            Operation::Set(_) | Operation::SetText(_) | Operation::SetCounter(_) | Operation::Count { .. }
+            Operation::Set(scalar) if scalar.size() > limits::VALUE_BYTES_MAX => {
+                Err("value is too long")
+            }
+            Operation::Set(_)
+            | Operation::SetText(_)
+            | Operation::SetCounter(_)
+            | Operation::Count { .. }
                 if root =>
             {
                 Err("an object is a map")
             }
-            Operation::Assign { kind: Kind::List, .. } if root => Err("an object is a map"),
+            Operation::Assign {
+                kind: Kind::List, ..
+            } if root => Err("an object is a map"),
             Operation::Index(index) => match self.path.last() {
                 Some(Step::Element(_)) if index.len() <= INDEX_BYTES_MAX => Ok(()),
                 Some(Step::Element(_)) => Err("index is too long"),

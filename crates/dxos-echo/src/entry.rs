@@ -78,14 +78,22 @@ impl<'a> Entry<'a> {
     /// Reads the outer form.
     pub fn decode(bytes: &'a [u8]) -> Result<Entry<'a>, DecodeError> {
         if bytes.len() > limits::ENTRY_BYTES_MAX {
-            return Err(DecodeError::TooLong { len: bytes.len(), max: limits::ENTRY_BYTES_MAX });
+            return Err(DecodeError::TooLong {
+                len: bytes.len(),
+                max: limits::ENTRY_BYTES_MAX,
+            });
         }
         match bytes.first() {
             None => return Err(DecodeError::Malformed),
-            Some(&version) if version > ENTRY_VERSION => return Err(DecodeError::Version { version }),
+            Some(&version) if version > ENTRY_VERSION => {
+                return Err(DecodeError::Version { version });
+            }
             Some(_) => {}
         }
-        let signed_len = bytes.len().checked_sub(SIGNATURE_BYTES).ok_or(DecodeError::Malformed)?;
+        let signed_len = bytes
+            .len()
+            .checked_sub(SIGNATURE_BYTES)
+            .ok_or(DecodeError::Malformed)?;
         let (signed, signature) = bytes.split_at(signed_len);
         let (header, rest): (EntryHeader, &[u8]) = dxos_base::codec::take(signed)?;
         let header_bytes = &signed[..signed.len() - rest.len()];
@@ -93,8 +101,17 @@ impl<'a> Entry<'a> {
         if length as usize != sealed.len() || header.version != ENTRY_VERSION || header.seq == 0 {
             return Err(DecodeError::Malformed);
         }
-        let signature = signature.try_into().map(Signature).map_err(|_| DecodeError::Malformed)?;
-        Ok(Entry { header, hash: hash("entry", &[signed]), header_bytes, sealed, signature })
+        let signature = signature
+            .try_into()
+            .map(Signature)
+            .map_err(|_| DecodeError::Malformed)?;
+        Ok(Entry {
+            header,
+            hash: hash("entry", &[signed]),
+            header_bytes,
+            sealed,
+            signature,
+        })
     }
 
     /// Whether `device` signed it.
@@ -105,8 +122,9 @@ impl<'a> Entry<'a> {
     /// Opens and checks the body. An error voids the entry on every replica alike.
     pub fn open(&self, key: &SpaceKey) -> Result<Body, DecodeError> {
         let cipher = key.cipher("entry");
-        let padded =
-            cipher.open(self.header_bytes, self.sealed).map_err(|_| DecodeError::Malformed)?;
+        let padded = cipher
+            .open(self.header_bytes, self.sealed)
+            .map_err(|_| DecodeError::Malformed)?;
         let plain = unpack(&padded)?;
         if self.header.kind != 0 {
             return Err(DecodeError::Malformed);
@@ -127,7 +145,10 @@ impl<'a> Entry<'a> {
         if !wire.seen.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(DecodeError::Malformed);
         }
-        Ok(Body { seen: wire.seen, changes })
+        Ok(Body {
+            seen: wire.seen,
+            changes,
+        })
     }
 }
 
@@ -166,7 +187,11 @@ pub(crate) fn make_entry(
 fn pack(plain: &[u8]) -> Vec<u8> {
     let mut data = dxos_base::encode(&(plain.len() as u32));
     let compressed = lz4_flex::block::compress(plain);
-    let form = if data.len() + compressed.len() < plain.len() { LZ4 } else { RAW };
+    let form = if data.len() + compressed.len() < plain.len() {
+        LZ4
+    } else {
+        RAW
+    };
     if form == LZ4 {
         data.extend_from_slice(&compressed);
     } else {
@@ -182,7 +207,9 @@ fn pack(plain: &[u8]) -> Vec<u8> {
 fn unpack(padded: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let (&form, rest) = padded.split_first().ok_or(DecodeError::Malformed)?;
     let (length, rest): (u32, &[u8]) = dxos_base::codec::take(rest)?;
-    let (data, zeros) = rest.split_at_checked(length as usize).ok_or(DecodeError::Malformed)?;
+    let (data, zeros) = rest
+        .split_at_checked(length as usize)
+        .ok_or(DecodeError::Malformed)?;
     if zeros.iter().any(|byte| *byte != 0) || padme(padded.len() - zeros.len()) != padded.len() {
         return Err(DecodeError::NotCanonical);
     }
@@ -198,7 +225,11 @@ fn unpack(padded: &[u8]) -> Result<Vec<u8>, DecodeError> {
             }
             let plain = lz4_flex::block::decompress(data, length as usize)
                 .map_err(|_| DecodeError::Malformed)?;
-            if plain.len() == length as usize { Ok(plain) } else { Err(DecodeError::Malformed) }
+            if plain.len() == length as usize {
+                Ok(plain)
+            } else {
+                Err(DecodeError::Malformed)
+            }
         }
         _ => Err(DecodeError::Malformed),
     }

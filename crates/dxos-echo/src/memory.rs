@@ -56,7 +56,9 @@ impl PartialEq for MemoryStore {
 impl Store for MemoryStore {
     fn begin(&mut self) -> Result<(), StoreError> {
         if self.before.is_some() {
-            return Err(StoreError::Failed { detail: "transactions do not nest".to_owned() });
+            return Err(StoreError::Failed {
+                detail: "transactions do not nest".to_owned(),
+            });
         }
         self.before = Some(self.content.clone());
         Ok(())
@@ -84,7 +86,9 @@ impl Store for MemoryStore {
     fn list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let all = self.content.values.range(prefix.to_owned()..);
         let held = all.take_while(|(key, _)| key.starts_with(prefix));
-        Ok(held.map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(held
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
     }
 
     fn credential_put(
@@ -111,7 +115,9 @@ impl Store for MemoryStore {
         Ok(())
     }
     fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
-        self.space(space).entries.insert((row.feed, row.seq), row.clone());
+        self.space(space)
+            .entries
+            .insert((row.feed, row.seq), row.clone());
         Ok(())
     }
     fn entry_state(
@@ -135,7 +141,11 @@ impl Store for MemoryStore {
     ) -> Result<Vec<EntryRow>, StoreError> {
         let mut out = Vec::new();
         let mut bytes = 0;
-        for (_, row) in self.space(space).entries.range((feed, from_seq)..=(feed, u64::MAX)) {
+        for (_, row) in self
+            .space(space)
+            .entries
+            .range((feed, from_seq)..=(feed, u64::MAX))
+        {
             bytes += row.bytes.len();
             out.push(row.clone());
             if bytes > bytes_max {
@@ -146,7 +156,10 @@ impl Store for MemoryStore {
     }
     fn entries_waiting(&mut self, space: SpaceId) -> Result<Vec<EntryRow>, StoreError> {
         let entries = self.space(space).entries.values();
-        Ok(entries.filter(|row| row.state == EntryState::Waiting).cloned().collect())
+        Ok(entries
+            .filter(|row| row.state == EntryState::Waiting)
+            .cloned()
+            .collect())
     }
 
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {
@@ -156,7 +169,12 @@ impl Store for MemoryStore {
         Ok(space.pending_last)
     }
     fn pending(&mut self, space: SpaceId) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        Ok(self.space(space).pending.iter().map(|(row, bytes)| (*row, bytes.clone())).collect())
+        Ok(self
+            .space(space)
+            .pending
+            .iter()
+            .map(|(row, bytes)| (*row, bytes.clone()))
+            .collect())
     }
     fn pending_clear(&mut self, space: SpaceId, through: u64) -> Result<(), StoreError> {
         self.space(space).pending.retain(|row, _| *row > through);
@@ -168,7 +186,11 @@ impl Store for MemoryStore {
         space: SpaceId,
         object: ObjectId,
     ) -> Result<Option<ObjectRow>, StoreError> {
-        Ok(self.space(space).objects.get(&object).map(|held| held.row.clone()))
+        Ok(self
+            .space(space)
+            .objects
+            .get(&object)
+            .map(|held| held.row.clone()))
     }
     fn object_put(
         &mut self,
@@ -187,10 +209,14 @@ impl Store for MemoryStore {
         };
         let old = space.objects.insert(row.object, new);
         for key in old.iter().flat_map(|old| &old.index) {
-            space.index.remove(&(key.property.clone(), key.value.clone(), row.object));
+            space
+                .index
+                .remove(&(key.property.clone(), key.value.clone(), row.object));
         }
         for key in index {
-            space.index.insert((key.property.clone(), key.value.clone(), row.object));
+            space
+                .index
+                .insert((key.property.clone(), key.value.clone(), row.object));
         }
         Ok(())
     }
@@ -209,7 +235,11 @@ impl Store for MemoryStore {
             .cloned()
             .collect())
     }
-    fn index_scan(&mut self, space: SpaceId, scan: &IndexScan) -> Result<Vec<ObjectId>, StoreError> {
+    fn index_scan(
+        &mut self,
+        space: SpaceId,
+        scan: &IndexScan,
+    ) -> Result<Vec<ObjectId>, StoreError> {
         let mut ids: Vec<ObjectId> = self
             .space(space)
             .index
@@ -234,18 +264,27 @@ impl Store for MemoryStore {
     ) -> Result<Vec<ObjectId>, StoreError> {
         let query = query.to_lowercase();
         let words: Vec<&str> = query.split_whitespace().collect();
-        let Some((last, whole)) = words.split_last() else { return Ok(Vec::new()) };
+        let Some((last, whole)) = words.split_last() else {
+            return Ok(Vec::new());
+        };
         let has = |text: &str| {
             let held: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
             whole.iter().all(|word| held.contains(word))
                 && held.iter().any(|word| word.starts_with(last))
         };
         let objects = self.space(space).objects.iter();
-        Ok(objects.filter(|(_, held)| has(&held.full_text)).map(|(id, _)| *id).take(limit).collect())
+        Ok(objects
+            .filter(|(_, held)| has(&held.full_text))
+            .map(|(id, _)| *id)
+            .take(limit)
+            .collect())
     }
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
         let objects = self.space(space).objects.iter();
-        Ok(objects.filter(|(_, held)| held.references.contains(&target)).map(|(id, _)| *id).collect())
+        Ok(objects
+            .filter(|(_, held)| held.references.contains(&target))
+            .map(|(id, _)| *id)
+            .collect())
     }
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
         let space = self.space(space);
@@ -255,7 +294,12 @@ impl Store for MemoryStore {
     }
 
     fn text(&mut self, space: SpaceId, text: TextId) -> Result<TextRow, StoreError> {
-        Ok(self.space(space).texts.get(&text).map(|(row, _)| row.clone()).unwrap_or_default())
+        Ok(self
+            .space(space)
+            .texts
+            .get(&text)
+            .map(|(row, _)| row.clone())
+            .unwrap_or_default())
     }
     fn text_append(
         &mut self,

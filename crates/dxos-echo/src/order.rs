@@ -36,7 +36,9 @@ pub(crate) fn between(
         index.len() <= INDEX_BYTES_SOFT
             && index.last().is_some_and(|byte| *byte != 0)
             && left_key.as_ref().is_none_or(|key| index > key)
-            && right_key.as_ref().is_none_or(|key| index < key && !key.starts_with(index))
+            && right_key
+                .as_ref()
+                .is_none_or(|key| index < key && !key.starts_with(index))
     };
     if let Some(left) = left.filter(|left| left.own)
         && let Some(next) = next_of_run(left.index)
@@ -44,7 +46,10 @@ pub(crate) fn between(
     {
         return Some(next);
     }
-    let mut index = middle(left_key.as_deref().unwrap_or_default(), right_key.as_deref());
+    let mut index = middle(
+        left_key.as_deref().unwrap_or_default(),
+        right_key.as_deref(),
+    );
     index.extend(run);
     index.extend(FIRST);
     Some(index).filter(fits)
@@ -105,7 +110,11 @@ mod tests {
     use super::*;
 
     fn neighbour(held: &(Vec<u8>, ElementId, bool)) -> Neighbour<'_> {
-        Neighbour { index: &held.0, element: held.1, own: held.2 }
+        Neighbour {
+            index: &held.0,
+            element: held.1,
+            own: held.2,
+        }
     }
 
     proptest! {
@@ -131,8 +140,16 @@ mod tests {
     fn long_runs_stay_short_and_equal_indices_leave_room() {
         let indices = fresh(100_000, [7, 0]);
         assert!(indices.is_sorted_by(|a, b| a < b));
-        assert!(indices.iter().all(|index| index.len() <= 9 && index.last() != Some(&0)));
-        let at = |element: u8| Neighbour { index: &[5, 5], element: ElementId([element; 8]), own: false };
+        assert!(
+            indices
+                .iter()
+                .all(|index| index.len() <= 9 && index.last() != Some(&0))
+        );
+        let at = |element: u8| Neighbour {
+            index: &[5, 5],
+            element: ElementId([element; 8]),
+            own: false,
+        };
         for (left, right) in [(1, 2), (0, 1), (0xfe, 0xff)] {
             assert!(between(Some(at(left)), Some(at(right)), [0, 0]).is_some());
         }

@@ -51,12 +51,22 @@ impl Planner<'_> {
     /// is not).
     pub fn edit(&mut self, record: &mut Record, edit: &Edit) -> Result<(), EchoError> {
         match edit {
-            Edit::Create { object, type_name, values } => {
-                self.create(record, *object, type_name, values)
-            }
-            Edit::Set { object, path, value } => {
+            Edit::Create {
+                object,
+                type_name,
+                values,
+            } => self.create(record, *object, type_name, values),
+            Edit::Set {
+                object,
+                path,
+                value,
+            } => {
                 check_path(path)?;
-                let mut spread = Spread { record, object: *object, planner: self };
+                let mut spread = Spread {
+                    record,
+                    object: *object,
+                    planner: self,
+                };
                 spread.prepare(path)?;
                 spread.set(path.clone(), value)
             }
@@ -68,16 +78,29 @@ impl Planner<'_> {
             }
             Edit::Restore { object, path } => match record.value(path).map(|r| &r.value) {
                 Some(RegisterValue::Deleted(Some((kind, since)))) => {
-                    let operation = Operation::Assign { kind: *kind, since: Some(*since) };
+                    let operation = Operation::Assign {
+                        kind: *kind,
+                        since: Some(*since),
+                    };
                     self.put(record, *object, path.clone(), operation)
                 }
                 _ => Ok(()),
             },
-            Edit::Insert { object, list, at, value } => {
+            Edit::Insert {
+                object,
+                list,
+                at,
+                value,
+            } => {
                 check_path(list)?;
                 self.insert(record, *object, list, *at, value)
             }
-            Edit::Move { object, list, element, to } => {
+            Edit::Move {
+                object,
+                list,
+                element,
+                to,
+            } => {
                 check_path(list)?;
                 self.place(record, *object, list, *element, *to)
             }
@@ -103,11 +126,15 @@ impl Planner<'_> {
                 Some(RegisterValue::Deleted(_)) => depth == 0,
                 Some(_) => false,
                 None => {
-                    needed == Kind::Map || record.implied_kind(above).is_none_or(|kind| kind == needed)
+                    needed == Kind::Map
+                        || record.implied_kind(above).is_none_or(|kind| kind == needed)
                 }
             };
             if !fits {
-                let operation = Operation::Assign { kind: needed, since: None };
+                let operation = Operation::Assign {
+                    kind: needed,
+                    since: None,
+                };
                 self.put(record, object, above.to_vec(), operation)?;
             }
         }
@@ -124,14 +151,24 @@ impl Planner<'_> {
     ) -> Result<(), EchoError> {
         let part = match &operation {
             Operation::Index(_) => Part::Index,
-            Operation::Count { assignment, slot, .. } => {
-                Part::Slot { assignment: *assignment, slot: *slot }
-            }
+            Operation::Count {
+                assignment, slot, ..
+            } => Part::Slot {
+                assignment: *assignment,
+                slot: *slot,
+            },
             _ => Part::Value,
         };
-        let replaced = record.register(&path, part).map_or(Clock::ZERO, |r| r.stamp.clock);
+        let replaced = record
+            .register(&path, part)
+            .map_or(Clock::ZERO, |r| r.stamp.clock);
         let replaced = replaced.max(record.floor(&path).clock);
-        let change = Change { clock: self.tick(&path, replaced)?, object, path, operation };
+        let change = Change {
+            clock: self.tick(&path, replaced)?,
+            object,
+            path,
+            operation,
+        };
         change.check().map_err(|detail| EchoError::BadValue {
             path: show_path(&change.path),
             detail,
@@ -144,7 +181,9 @@ impl Planner<'_> {
     /// A clock after `replaced`.
     pub fn tick(&mut self, path: &[Step], replaced: Clock) -> Result<Clock, EchoError> {
         let clock = self.clock.tick(self.now, replaced);
-        clock.ok_or_else(|| EchoError::ClockExhausted { path: show_path(path) })
+        clock.ok_or_else(|| EchoError::ClockExhausted {
+            path: show_path(path),
+        })
     }
 
     fn create(
@@ -166,7 +205,12 @@ impl Planner<'_> {
         for (name, value) in values {
             let path = vec![Step::Key(name.clone())];
             check_path(&path)?;
-            Spread { record, object, planner: self }.set(path, value)?;
+            Spread {
+                record,
+                object,
+                planner: self,
+            }
+            .set(path, value)?;
         }
         Ok(())
     }
@@ -203,7 +247,12 @@ impl Planner<'_> {
         let mut path = list.clone();
         path.push(Step::Element(element));
         self.prepare(record, object, &path)?;
-        Spread { record, object, planner: self }.set(path, value)?;
+        Spread {
+            record,
+            object,
+            planner: self,
+        }
+        .set(path, value)?;
         self.place(record, object, list, element, at)
     }
 
@@ -224,7 +273,10 @@ impl Planner<'_> {
                 detail: "no such element",
             });
         }
-        let others: Vec<_> = elements.iter().filter(|(other, _)| *other != element).collect();
+        let others: Vec<_> = elements
+            .iter()
+            .filter(|(other, _)| *other != element)
+            .collect();
         let to = to.min(others.len());
         let neighbour = |&(element, index): &(ElementId, Option<&[u8]>)| {
             let own = record
@@ -283,7 +335,10 @@ impl Planner<'_> {
             None => floor,
         };
         let slot = self.feed;
-        let held = match record.register(path, Part::Slot { assignment, slot }).map(|r| &r.value) {
+        let held = match record
+            .register(path, Part::Slot { assignment, slot })
+            .map(|r| &r.value)
+        {
             Some(RegisterValue::Total(total)) => *total,
             _ => 0,
         };
@@ -291,7 +346,11 @@ impl Planner<'_> {
             path: show_path(path),
             detail: "the count is out of range",
         })?;
-        let operation = Operation::Count { assignment, slot, total };
+        let operation = Operation::Count {
+            assignment,
+            slot,
+            total,
+        };
         self.put(record, object, path.clone(), operation)
     }
 }
@@ -300,9 +359,11 @@ type Placed = Option<(ElementId, Option<Vec<u8>>, bool)>;
 
 fn as_neighbour(side: &Placed) -> Option<Neighbour<'_>> {
     match side {
-        Some((element, Some(index), own)) => {
-            Some(Neighbour { index, element: *element, own: *own })
-        }
+        Some((element, Some(index), own)) => Some(Neighbour {
+            index,
+            element: *element,
+            own: *own,
+        }),
         _ => None,
     }
 }
@@ -328,17 +389,33 @@ impl Spread<'_, '_> {
         let child = |step: Step| [&path[..], &[step]].concat();
         match value {
             Value::Map(values) => {
-                self.put(path.clone(), Operation::Assign { kind: Kind::Map, since: None })?;
+                self.put(
+                    path.clone(),
+                    Operation::Assign {
+                        kind: Kind::Map,
+                        since: None,
+                    },
+                )?;
                 for (name, value) in values {
                     self.set(child(Step::Key(name.clone())), value)?;
                 }
                 Ok(())
             }
             Value::List(values) => {
-                self.put(path.clone(), Operation::Assign { kind: Kind::List, since: None })?;
-                let ids: Vec<ElementId> =
-                    values.iter().map(|_| ElementId(self.planner.entropy.array())).collect();
-                let run = ids.first().map_or([0; 2], |id| order::run_of(self.planner.feed, *id));
+                self.put(
+                    path.clone(),
+                    Operation::Assign {
+                        kind: Kind::List,
+                        since: None,
+                    },
+                )?;
+                let ids: Vec<ElementId> = values
+                    .iter()
+                    .map(|_| ElementId(self.planner.entropy.array()))
+                    .collect();
+                let run = ids
+                    .first()
+                    .map_or([0; 2], |id| order::run_of(self.planner.feed, *id));
                 for ((value, id), index) in
                     values.iter().zip(&ids).zip(order::fresh(values.len(), run))
                 {
@@ -357,7 +434,12 @@ impl Spread<'_, '_> {
 }
 
 fn check_path(path: &[Step]) -> Result<(), EchoError> {
-    let refuse = |detail| Err(EchoError::BadPath { path: show_path(path), detail });
+    let refuse = |detail| {
+        Err(EchoError::BadPath {
+            path: show_path(path),
+            detail,
+        })
+    };
     match path.first() {
         None => return refuse("the object itself is a map"),
         Some(Step::Element(_)) => return refuse("the object itself is a map"),
@@ -366,7 +448,10 @@ fn check_path(path: &[Step]) -> Result<(), EchoError> {
         }
         Some(Step::Key(_)) => {}
     }
-    if path.iter().any(|step| matches!(step, Step::Key(name) if name.is_empty())) {
+    if path
+        .iter()
+        .any(|step| matches!(step, Step::Key(name) if name.is_empty()))
+    {
         return refuse("a name is empty");
     }
     Ok(())
@@ -374,7 +459,9 @@ fn check_path(path: &[Step]) -> Result<(), EchoError> {
 
 /// The id of the text that begins at `path` on this state: whoever begins it on the same state begins the same one.
 pub(crate) fn text_id_at(record: &Record, object: ObjectId, path: &Path) -> dxos_base::TextId {
-    let replaced = record.value(path).map_or(Stamp::ZERO, |register| register.stamp);
+    let replaced = record
+        .value(path)
+        .map_or(Stamp::ZERO, |register| register.stamp);
     let parts = dxos_base::encode(&(object, path, record.floor(path), replaced));
     let hash = hash("text", &[&parts]);
     dxos_base::TextId(hash.0[..16].try_into().expect("a hash has 32 bytes"))

@@ -21,7 +21,10 @@ const CHUNK: usize = 256;
 /// Whether an object fulfils a query's type, filters and deleted option (order and window aside).
 pub fn matches(query: &Query, view: &ObjectView) -> bool {
     (view.shown || query.deleted)
-        && query.type_name.as_ref().is_none_or(|wanted| bare_type(&view.type_name) == bare_type(wanted))
+        && query
+            .type_name
+            .as_ref()
+            .is_none_or(|wanted| bare_type(&view.type_name) == bare_type(wanted))
         && query.filters.iter().all(|filter| holds(filter, view))
 }
 
@@ -53,9 +56,9 @@ fn holds(filter: &Filter, view: &ObjectView) -> bool {
         FilterOp::Gte => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
         FilterOp::Contains => match (&held, &filter.value) {
             (Some(Value::String(text)), Value::String(part)) => text.contains(part.as_str()),
-            (Some(Value::List(values)), value) => {
-                values.iter().any(|held| compare(held, value) == Some(Ordering::Equal))
-            }
+            (Some(Value::List(values)), value) => values
+                .iter()
+                .any(|held| compare(held, value) == Some(Ordering::Equal)),
             // A set: map of value → true.
             (Some(Value::Map(values)), Value::String(key)) => {
                 values.get(key) == Some(&Value::Bool(true))
@@ -85,8 +88,12 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 
 /// Where an object stands in a query's order: compare these.
 pub fn sort_position(query: &Query, view: &ObjectView) -> SortPosition {
-    let Some(order) = &query.order else { return SortPosition::Without(view.object) };
-    let value = property(view, &order.property).as_ref().and_then(index_value);
+    let Some(order) = &query.order else {
+        return SortPosition::Without(view.object);
+    };
+    let value = property(view, &order.property)
+        .as_ref()
+        .and_then(index_value);
     match value {
         Some(value) if order.descending => SortPosition::Descending(Reverse((value, view.object))),
         Some(value) => SortPosition::Ascending(value, view.object),
@@ -129,9 +136,17 @@ fn range_of(filter: &Filter) -> Option<(Option<Vec<u8>>, Option<Vec<u8>>)> {
 
 impl Space {
     /// Objects that fulfil a query, in its order and window.
-    pub fn query(&self, store: &mut dyn Store, query: &Query) -> Result<Vec<ObjectView>, EchoError> {
+    pub fn query(
+        &self,
+        store: &mut dyn Store,
+        query: &Query,
+    ) -> Result<Vec<ObjectView>, EchoError> {
         let indexed = |name: &str| self.policy.covers(name) && !query.deleted;
-        if let Some(order) = query.order.as_ref().filter(|order| indexed(&order.property)) {
+        if let Some(order) = query
+            .order
+            .as_ref()
+            .filter(|order| indexed(&order.property))
+        {
             return self.query_by_order(store, query, &order.property, order.descending);
         }
         let narrowed = query
@@ -151,10 +166,17 @@ impl Space {
                 };
                 let mut rows = Vec::new();
                 for object in store.index_scan(self.space, &scan)? {
-                    rows.extend(self.object(store, object)?.filter(|view| matches(query, view)));
+                    rows.extend(
+                        self.object(store, object)?
+                            .filter(|view| matches(query, view)),
+                    );
                 }
                 rows.sort_by_cached_key(|view| sort_position(query, view));
-                Ok(rows.into_iter().skip(query.skip as usize).take(limit_of(query)).collect())
+                Ok(rows
+                    .into_iter()
+                    .skip(query.skip as usize)
+                    .take(limit_of(query))
+                    .collect())
             }
             None => self.query_by_scan(store, query),
         }
@@ -169,7 +191,10 @@ impl Space {
         descending: bool,
     ) -> Result<Vec<ObjectView>, EchoError> {
         let wanted = query.skip as usize + limit_of(query);
-        let narrowed = query.filters.iter().filter(|filter| filter.property == property);
+        let narrowed = query
+            .filters
+            .iter()
+            .filter(|filter| filter.property == property);
         let (from, to) = narrowed.filter_map(range_of).next().unwrap_or((None, None));
         let bounded = from.is_some();
         let mut rows: Vec<ObjectView> = Vec::new();
@@ -188,7 +213,10 @@ impl Space {
             let done = ids.len() < chunk;
             skip += ids.len();
             for object in ids {
-                rows.extend(self.object(store, object)?.filter(|view| matches(query, view)));
+                rows.extend(
+                    self.object(store, object)?
+                        .filter(|view| matches(query, view)),
+                );
             }
             if rows.len() >= wanted || done {
                 if done && !bounded && rows.len() < wanted {
@@ -199,7 +227,11 @@ impl Space {
             chunk = CHUNK;
         }
         rows.sort_by_cached_key(|view| sort_position(query, view));
-        Ok(rows.into_iter().skip(query.skip as usize).take(limit_of(query)).collect())
+        Ok(rows
+            .into_iter()
+            .skip(query.skip as usize)
+            .take(limit_of(query))
+            .collect())
     }
 
     /// Fulfilling objects that lack an indexable value of `property`, in id order.
@@ -211,7 +243,10 @@ impl Space {
         count: usize,
     ) -> Result<Vec<ObjectView>, EchoError> {
         let lacks = |view: &ObjectView| {
-            property(view, property_name).as_ref().and_then(index_value).is_none()
+            property(view, property_name)
+                .as_ref()
+                .and_then(index_value)
+                .is_none()
         };
         self.scan(store, query, count, lacks)
     }
@@ -222,10 +257,18 @@ impl Space {
         query: &Query,
     ) -> Result<Vec<ObjectView>, EchoError> {
         let wanted = query.skip as usize + limit_of(query);
-        let count = if query.order.is_some() { usize::MAX } else { wanted };
+        let count = if query.order.is_some() {
+            usize::MAX
+        } else {
+            wanted
+        };
         let mut rows = self.scan(store, query, count, |_| true)?;
         rows.sort_by_cached_key(|view| sort_position(query, view));
-        Ok(rows.into_iter().skip(query.skip as usize).take(limit_of(query)).collect())
+        Ok(rows
+            .into_iter()
+            .skip(query.skip as usize)
+            .take(limit_of(query))
+            .collect())
     }
 
     fn scan(
@@ -291,5 +334,9 @@ impl Space {
 }
 
 fn limit_of(query: &Query) -> usize {
-    if query.limit == 0 { QUERY_ROWS_MAX } else { query.limit as usize }
+    if query.limit == 0 {
+        QUERY_ROWS_MAX
+    } else {
+        query.limit as usize
+    }
 }

@@ -95,9 +95,16 @@ impl Space {
                 Ok(entry) => entry,
                 Err(error) => {
                     let newer = matches!(error, DecodeError::Version { .. });
-                    let reason =
-                        if newer { RefusalReason::Newer } else { RefusalReason::Malformed };
-                    out.refused.push(Refusal { feed: None, seq: 0, reason });
+                    let reason = if newer {
+                        RefusalReason::Newer
+                    } else {
+                        RefusalReason::Malformed
+                    };
+                    out.refused.push(Refusal {
+                        feed: None,
+                        seq: 0,
+                        reason,
+                    });
                     continue;
                 }
             };
@@ -165,10 +172,14 @@ impl Space {
         let before = self.contents_of_open(cx);
         cx.store.objects_clear(self.space)?;
         for text in cx.store.texts(self.space)? {
-            cx.store.text_snapshot(self.space, text, &[], i64::MAX as u64)?;
+            cx.store
+                .text_snapshot(self.space, text, &[], i64::MAX as u64)?;
         }
         self.open_texts.clear();
-        self.summary = Summary { revision: self.summary.revision, ..Summary::default() };
+        self.summary = Summary {
+            revision: self.summary.revision,
+            ..Summary::default()
+        };
         let mut batch = Batch::default();
         let feeds: Vec<FeedId> = self.feeds.keys().copied().collect();
         for feed in &feeds {
@@ -178,7 +189,9 @@ impl Space {
             }
             let mut from = 1;
             loop {
-                let rows = cx.store.entries(self.space, *feed, from, REBUILD_CHUNK_BYTES)?;
+                let rows = cx
+                    .store
+                    .entries(self.space, *feed, from, REBUILD_CHUNK_BYTES)?;
                 let Some(last) = rows.last() else { break };
                 from = last.seq + 1;
                 for row in &rows {
@@ -226,7 +239,8 @@ impl Space {
             head == entry.hash
         } else {
             let held = store.entries(self.space, header.feed, header.seq, 0)?;
-            held.first().is_some_and(|row| row.seq == header.seq && row.hash == entry.hash)
+            held.first()
+                .is_some_and(|row| row.seq == header.seq && row.hash == entry.hash)
         };
         if known {
             return Ok(Admission::Known);
@@ -241,7 +255,10 @@ impl Space {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one entry's way from verified bytes to state")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one entry's way from verified bytes to state"
+    )]
     fn store_entry(
         &mut self,
         cx: &mut WriteContext<'_>,
@@ -259,7 +276,13 @@ impl Space {
         feed.push_heads(seq, &entry.header.control_heads);
         let state = self.settle(cx, access, batch, entry, device, out)?;
         self.note_state(id, seq, state);
-        let row = EntryRow { feed: id, seq, hash: entry.hash, state, bytes: bytes.to_vec() };
+        let row = EntryRow {
+            feed: id,
+            seq,
+            hash: entry.hash,
+            state,
+            bytes: bytes.to_vec(),
+        };
         cx.store.entry_put(self.space, &row)?;
         if id == self.own {
             // Another instance of this device writes this feed: leave it to that one.
@@ -276,8 +299,7 @@ impl Space {
         row: &EntryRow,
         out: &mut Received,
     ) -> Result<EntryState, EchoError> {
-        let entry =
-            Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
+        let entry = Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
         match access.device_of_feed(&row.feed) {
             Some(device) => self.settle(cx, access, batch, &entry, device, out),
             None => Ok(EntryState::Waiting),
@@ -309,8 +331,12 @@ impl Space {
             Decision::Wait => return Ok(EntryState::Waiting),
             Decision::Counts => {}
         }
-        let Some(key) = access.key(&header.key) else { return Ok(EntryState::Waiting) };
-        let Ok(body) = entry.open(&key) else { return Ok(EntryState::Void) };
+        let Some(key) = access.key(&header.key) else {
+            return Ok(EntryState::Waiting);
+        };
+        let Ok(body) = entry.open(&key) else {
+            return Ok(EntryState::Void);
+        };
         for change in &body.changes {
             self.clock.observe(cx.now, change.clock);
             if let Operation::Text { id, nonce, update } = &change.operation {
@@ -335,9 +361,11 @@ impl Space {
     /// Rebuilding: notes an entry's heads as if it had just come. Heads of before the first waiting entry are
     /// forgotten only once that is known, so all entries up to this one count as applied.
     fn note_heads(&mut self, row: &EntryRow) -> Result<(), EchoError> {
-        let entry =
-            Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
-        let feed = self.feeds.get_mut(&row.feed).expect("rebuild walks the feeds in memory");
+        let entry = Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
+        let feed = self
+            .feeds
+            .get_mut(&row.feed)
+            .expect("rebuild walks the feeds in memory");
         let stored = std::mem::replace(&mut feed.stored_seq, row.seq);
         feed.push_heads(row.seq, &entry.header.control_heads);
         feed.stored_seq = stored;
@@ -350,11 +378,19 @@ impl Space {
         cx: &mut WriteContext<'_>,
         batch: &mut Batch,
     ) -> Result<(), EchoError> {
-        if self.needs_rebuild && let Some((through, _)) = self.pending.last() {
+        if self.needs_rebuild
+            && let Some((through, _)) = self.pending.last()
+        {
             let through = *through;
             // What the former feed had told holds for its unsealed writes too.
-            let former = self.feeds.values().filter(|feed| feed.state.own.is_some()).max_by_key(|f| f.stored_seq);
-            let told = former.map(|feed| feed.heads_at(u64::MAX).to_vec()).unwrap_or_default();
+            let former = self
+                .feeds
+                .values()
+                .filter(|feed| feed.state.own.is_some())
+                .max_by_key(|f| f.stored_seq);
+            let told = former
+                .map(|feed| feed.heads_at(u64::MAX).to_vec())
+                .unwrap_or_default();
             let mut first = true;
             let mut moved = Vec::new();
             for (_, mut set) in std::mem::take(&mut self.pending) {

@@ -102,7 +102,10 @@ const RECORD_VERSION: u8 = 1;
 impl Record {
     /// Joins a checked change of `feed` into the record; true if that changed it.
     pub fn apply(&mut self, change: &Change, feed: FeedId) -> bool {
-        let stamp = Stamp { clock: change.clock, feed };
+        let stamp = Stamp {
+            clock: change.clock,
+            feed,
+        };
         let (part, value) = match &change.operation {
             Operation::Set(scalar) => (Part::Value, RegisterValue::Scalar(scalar.clone())),
             Operation::Assign { kind, since } => {
@@ -111,8 +114,15 @@ impl Record {
             }
             Operation::Delete { hides } => (Part::Value, RegisterValue::Deleted(*hides)),
             Operation::Index(index) => (Part::Index, RegisterValue::Index(index.clone())),
-            Operation::Count { assignment, slot, total } => (
-                Part::Slot { assignment: *assignment, slot: *slot },
+            Operation::Count {
+                assignment,
+                slot,
+                total,
+            } => (
+                Part::Slot {
+                    assignment: *assignment,
+                    slot: *slot,
+                },
                 RegisterValue::Total(*total),
             ),
             Operation::SetText(id) => (Part::Value, RegisterValue::Text(*id)),
@@ -164,10 +174,19 @@ impl Record {
 
     /// Canonical bytes of the registers.
     pub fn encode(&self) -> Vec<u8> {
-        let base = self.registers.values().map(|r| r.stamp.clock).min().unwrap_or_default();
+        let base = self
+            .registers
+            .values()
+            .map(|r| r.stamp.clock)
+            .min()
+            .unwrap_or_default();
         let feeds: BTreeSet<FeedId> = self.registers.values().map(|r| r.stamp.feed).collect();
         let feeds: Vec<FeedId> = feeds.into_iter().collect();
-        let place = |feed: &FeedId| feeds.binary_search(feed).expect("all feeds are in the table") as u32;
+        let place = |feed: &FeedId| {
+            feeds
+                .binary_search(feed)
+                .expect("all feeds are in the table") as u32
+        };
         let registers: Vec<RowRef<'_>> = self
             .registers
             .iter()
@@ -179,7 +198,12 @@ impl Record {
                 value: &register.value,
             })
             .collect();
-        encode(&Body { version: RECORD_VERSION, base, feeds: feeds.clone(), registers })
+        encode(&Body {
+            version: RECORD_VERSION,
+            base,
+            feeds: feeds.clone(),
+            registers,
+        })
     }
 
     /// Reads what [`Record::encode`] wrote.
@@ -196,11 +220,20 @@ impl Record {
         let mut registers = BTreeMap::new();
         for row in body.registers {
             let clock = Clock(body.base.0.checked_add(row.clock)?);
-            let stamp = Stamp { clock, feed: *body.feeds.get(row.feed as usize)? };
+            let stamp = Stamp {
+                clock,
+                feed: *body.feeds.get(row.feed as usize)?,
+            };
             if row.path.len() > limits::PATH_STEPS_MAX {
                 return None;
             }
-            registers.insert((row.path, row.part), Register { stamp, value: row.value });
+            registers.insert(
+                (row.path, row.part),
+                Register {
+                    stamp,
+                    value: row.value,
+                },
+            );
         }
         Some(Record { registers })
     }

@@ -51,7 +51,9 @@ impl Space {
             sealing.signer.device_key() == self.device,
             "a space is sealed by the device that opened it"
         );
-        let Some((through, _)) = self.pending.last() else { return Ok(Vec::new()) };
+        let Some((through, _)) = self.pending.last() else {
+            return Ok(Vec::new());
+        };
         if self.needs_rebuild {
             return Ok(Vec::new());
         }
@@ -60,10 +62,17 @@ impl Space {
         let cipher = sealing.key.cipher("entry");
         let mut sealed = Vec::new();
         for group in groups(pending.into_iter().map(|(_, set)| set)) {
-            let feed = self.feeds.get_mut(&self.own).expect("acknowledging claimed the feed");
+            let feed = self
+                .feeds
+                .get_mut(&self.own)
+                .expect("acknowledging claimed the feed");
             let seq = feed.stored_seq + 1;
             let told = feed.heads_at(u64::MAX);
-            let control_heads = if told == group.heads { Vec::new() } else { group.heads };
+            let control_heads = if told == group.heads {
+                Vec::new()
+            } else {
+                group.heads
+            };
             let header = EntryHeader {
                 version: ENTRY_VERSION,
                 space: self.space,
@@ -75,7 +84,11 @@ impl Space {
                 key: sealing.key.id(),
                 control_heads,
             };
-            let own = feed.state.own.as_mut().expect("acknowledging claimed the feed");
+            let own = feed
+                .state
+                .own
+                .as_mut()
+                .expect("acknowledging claimed the feed");
             own.seen.extend(group.seen.iter().copied());
             let (hash, bytes) = make_entry(
                 &header,
@@ -88,9 +101,20 @@ impl Space {
             feed.stored_seq = seq;
             feed.head = hash;
             feed.push_heads(seq, &header.control_heads);
-            let row = EntryRow { feed: self.own, seq, hash, state: EntryState::Applied, bytes };
+            let row = EntryRow {
+                feed: self.own,
+                seq,
+                hash,
+                state: EntryState::Applied,
+                bytes,
+            };
             cx.store.entry_put(self.space, &row)?;
-            sealed.push(SealedEntry { feed: self.own, seq, hash, bytes: row.bytes });
+            sealed.push(SealedEntry {
+                feed: self.own,
+                seq,
+                hash,
+                bytes: row.bytes,
+            });
         }
         self.put_feed(cx.store, self.own)?;
         cx.store.pending_clear(self.space, through)?;
@@ -113,15 +137,25 @@ fn groups(sets: impl Iterator<Item = PendingSet>) -> Vec<Group> {
                 group.changes.len() >= limits::ENTRY_CHANGES_MAX
                     || size + bytes > limits::ENTRY_BODY_BYTES_SOFT
             });
-            let moved = mark.as_ref().is_some_and(|(heads, seen)| !heads.is_empty() || !seen.is_empty());
+            let moved = mark
+                .as_ref()
+                .is_some_and(|(heads, seen)| !heads.is_empty() || !seen.is_empty());
             if full || moved {
                 let (heads, seen) = mark.take().unwrap_or_default();
-                groups.push(Group { heads, seen, changes: Vec::new() });
+                groups.push(Group {
+                    heads,
+                    seen,
+                    changes: Vec::new(),
+                });
                 size = 0;
             }
             mark = None;
             size += bytes;
-            groups.last_mut().expect("a group was begun").changes.push(change);
+            groups
+                .last_mut()
+                .expect("a group was begun")
+                .changes
+                .push(change);
         }
     }
     groups

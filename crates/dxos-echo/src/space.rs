@@ -85,13 +85,18 @@ pub struct IndexPolicy {
 
 impl Default for IndexPolicy {
     fn default() -> Self {
-        IndexPolicy { properties: None, full_text: true }
+        IndexPolicy {
+            properties: None,
+            full_text: true,
+        }
     }
 }
 
 impl IndexPolicy {
     pub(crate) fn covers(&self, property: &str) -> bool {
-        self.properties.as_ref().is_none_or(|wanted| wanted.contains(property))
+        self.properties
+            .as_ref()
+            .is_none_or(|wanted| wanted.contains(property))
     }
 }
 
@@ -124,12 +129,19 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub fn new() -> Feed {
-        Feed { stored_seq: 0, head: Hash::default(), state: FeedState::default() }
+        Feed {
+            stored_seq: 0,
+            head: Hash::default(),
+            state: FeedState::default(),
+        }
     }
 
     /// Greatest seq of the gap-free applied prefix.
     pub fn applied_seq(&self) -> u64 {
-        self.state.waiting.first().map_or(self.stored_seq, |first| first - 1)
+        self.state
+            .waiting
+            .first()
+            .map_or(self.stored_seq, |first| first - 1)
     }
 
     /// Control heads that hold at entry `seq`.
@@ -248,14 +260,25 @@ impl Space {
                 decode_row(&row.state, "feed")?
             };
             if row.stored_seq > 0 {
-                self.timeframe.insert(row.feed, FeedHead { seq: row.stored_seq, hash: row.head });
+                self.timeframe.insert(
+                    row.feed,
+                    FeedHead {
+                        seq: row.stored_seq,
+                        hash: row.head,
+                    },
+                );
             }
-            let feed = Feed { stored_seq: row.stored_seq, head: row.head, state };
+            let feed = Feed {
+                stored_seq: row.stored_seq,
+                head: row.head,
+                state,
+            };
             self.feeds.insert(row.feed, feed);
         }
         self.pending = Vec::new();
         for (row, bytes) in store.pending(self.space)? {
-            self.pending.push((row, decode_row(&bytes, "pending change set")?));
+            self.pending
+                .push((row, decode_row(&bytes, "pending change set")?));
         }
         self.summary = match store.get(&self.summary_key())? {
             Some(bytes) => decode_row(&bytes, "space summary")?,
@@ -322,7 +345,10 @@ impl Space {
                 return Err(EchoError::Exists { object });
             }
             if !create && record.is_empty() {
-                return Err(EchoError::NotFound { space: self.space, object });
+                return Err(EchoError::NotFound {
+                    space: self.space,
+                    object,
+                });
             }
             let mut planner = Planner {
                 feed: self.own,
@@ -350,7 +376,11 @@ impl Space {
             return Ok(());
         }
         self.claim_feed(cx.store)?;
-        let heads = if control_heads == self.mark.0 { Vec::new() } else { control_heads.to_vec() };
+        let heads = if control_heads == self.mark.0 {
+            Vec::new()
+        } else {
+            control_heads.to_vec()
+        };
         if !heads.is_empty() {
             self.mark.0 = heads.clone();
         }
@@ -362,10 +392,16 @@ impl Space {
                 self.mark.1.insert(*id, applied);
             }
         }
-        self.pending_objects.extend(changes.iter().map(|change| change.object));
+        self.pending_objects
+            .extend(changes.iter().map(|change| change.object));
         self.summary.revision += 1;
         self.summary.clock = self.clock.last();
-        let set = PendingSet { heads, seen, changes, summary: self.summary };
+        let set = PendingSet {
+            heads,
+            seen,
+            changes,
+            summary: self.summary,
+        };
         let row = cx.store.pending_put(self.space, &dxos_base::encode(&set))?;
         self.pending.push((row, set));
         self.pending_since.get_or_insert(cx.now);
@@ -390,7 +426,10 @@ impl Space {
 
     /// Entries that wait for a key, a credential or a newer version.
     pub fn waiting_count(&self) -> usize {
-        self.feeds.values().map(|feed| feed.state.waiting.len()).sum()
+        self.feeds
+            .values()
+            .map(|feed| feed.state.waiting.len())
+            .sum()
     }
 
     /// What is stored: the last entry of every feed.
@@ -400,19 +439,32 @@ impl Space {
 
     /// What is applied without a gap, by feed.
     pub fn applied(&self) -> BTreeMap<FeedId, u64> {
-        self.timeframe.keys().map(|id| (*id, self.feeds[id].applied_seq())).collect()
+        self.timeframe
+            .keys()
+            .map(|id| (*id, self.feeds[id].applied_seq()))
+            .collect()
     }
 
     /// Hash over the timeframe: equal iff the stored entries are.
     pub fn data_digest(&self) -> Hash {
-        let rows: Vec<_> = self.timeframe.iter().map(|(id, head)| (id, head.seq, head.hash)).collect();
-        hash("timeframe", &[self.space.as_bytes(), &dxos_base::encode(&rows)])
+        let rows: Vec<_> = self
+            .timeframe
+            .iter()
+            .map(|(id, head)| (id, head.seq, head.hash))
+            .collect();
+        hash(
+            "timeframe",
+            &[self.space.as_bytes(), &dxos_base::encode(&rows)],
+        )
     }
 
     /// Sum over object versions and applied text updates; equal on all replicas that applied the same entries and
     /// have nothing pending.
     pub fn state_digest(&self) -> [u8; 16] {
-        self.summary.objects.wrapping_add(self.summary.texts).to_le_bytes()
+        self.summary
+            .objects
+            .wrapping_add(self.summary.texts)
+            .to_le_bytes()
     }
 
     /// Entries of a feed from `from_seq` on, about `bytes_max` of them (at least one, if there is one).
@@ -463,7 +515,11 @@ impl Space {
             let view = loaded.record.view(object);
             let type_name = bare_type(&view.type_name).to_owned();
             let index = index_keys(&view, |property| self.policy.covers(property));
-            let text = if self.policy.full_text { full_text(&view) } else { String::new() };
+            let text = if self.policy.full_text {
+                full_text(&view)
+            } else {
+                String::new()
+            };
             let row = ObjectRow {
                 object,
                 version: u64::from_le_bytes(version.0[..8].try_into().expect("8 of 32 bytes")),
@@ -471,8 +527,18 @@ impl Space {
                 shown: view.shown,
                 body,
             };
-            store.object_put(self.space, &row, &index, &text, &references(&view, self.space))?;
-            for open in self.open_texts.values_mut().filter(|open| open.object == object) {
+            store.object_put(
+                self.space,
+                &row,
+                &index,
+                &text,
+                &references(&view, self.space),
+            )?;
+            for open in self
+                .open_texts
+                .values_mut()
+                .filter(|open| open.object == object)
+            {
                 open.registered = false;
             }
             touched.objects.insert(object);
@@ -485,7 +551,13 @@ impl Space {
     pub(crate) fn put_feed(&mut self, store: &mut dyn Store, id: FeedId) -> Result<(), EchoError> {
         let feed = &self.feeds[&id];
         if feed.stored_seq > 0 {
-            self.timeframe.insert(id, FeedHead { seq: feed.stored_seq, hash: feed.head });
+            self.timeframe.insert(
+                id,
+                FeedHead {
+                    seq: feed.stored_seq,
+                    hash: feed.head,
+                },
+            );
         }
         let row = FeedRow {
             feed: id,
@@ -510,7 +582,8 @@ impl Space {
 
     /// The feed to write: the one this instance has begun, else the first never used.
     fn choose_feed(&mut self) {
-        let feeds = (0..limits::FEEDS_PER_DEVICE_MAX).map(|n| feed_id(&self.space, &self.device, n));
+        let feeds =
+            (0..limits::FEEDS_PER_DEVICE_MAX).map(|n| feed_id(&self.space, &self.device, n));
         let feeds: Vec<FeedId> = feeds.collect();
         self.feeds_used_up = false;
         let mine = feeds.iter().rev().find(|id| {
@@ -518,7 +591,10 @@ impl Space {
             own.is_some_and(|own| own.marker == self.marker)
         });
         // Used by another instance: a row that is not ours, even an empty one.
-        let free = feeds.iter().rposition(|id| self.feeds.contains_key(id)).map_or(0, |last| last + 1);
+        let free = feeds
+            .iter()
+            .rposition(|id| self.feeds.contains_key(id))
+            .map_or(0, |last| last + 1);
         self.own = match (mine, feeds.get(free)) {
             (Some(mine), _) => *mine,
             (None, Some(free)) => *free,
@@ -532,7 +608,11 @@ impl Space {
 
     /// Leaves the own feed to another instance of this device that writes it, and goes on in the next one.
     pub(crate) fn leave_feed(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
-        if let Some(own) = self.feeds.get_mut(&self.own).and_then(|feed| feed.state.own.as_mut()) {
+        if let Some(own) = self
+            .feeds
+            .get_mut(&self.own)
+            .and_then(|feed| feed.state.own.as_mut())
+        {
             own.marker = LEFT;
             self.put_feed(store, self.own)?;
         }
@@ -553,7 +633,11 @@ impl Space {
         self.mark = match own {
             Some(feed) => (
                 feed.heads_at(u64::MAX).to_vec(),
-                feed.state.own.as_ref().map(|own| own.seen.clone()).unwrap_or_default(),
+                feed.state
+                    .own
+                    .as_ref()
+                    .map(|own| own.seen.clone())
+                    .unwrap_or_default(),
             ),
             None => Default::default(),
         };
@@ -563,7 +647,8 @@ impl Space {
                 self.mark.0 = set.heads.clone();
             }
             self.mark.1.extend(set.seen.iter().copied());
-            self.pending_objects.extend(set.changes.iter().map(|change| change.object));
+            self.pending_objects
+                .extend(set.changes.iter().map(|change| change.object));
         }
         self.pending_since = (!self.pending.is_empty()).then_some(Tick(0));
     }
@@ -575,7 +660,10 @@ impl Space {
         }
         let feed = self.feeds.entry(self.own).or_insert_with(Feed::new);
         if feed.state.own.is_none() {
-            feed.state.own = Some(OwnFeed { marker: self.marker, seen: BTreeMap::new() });
+            feed.state.own = Some(OwnFeed {
+                marker: self.marker,
+                seen: BTreeMap::new(),
+            });
             self.put_feed(store, self.own)?;
         }
         Ok(())
@@ -613,7 +701,11 @@ impl Batch {
                     ),
                     None => (Record::default(), 0),
                 };
-                vacant.insert(Loaded { record, before, changed: false })
+                vacant.insert(Loaded {
+                    record,
+                    before,
+                    changed: false,
+                })
             }
         };
         Ok(&mut slot.record)
@@ -664,20 +756,49 @@ pub(crate) fn decode_row<T: serde::de::DeserializeOwned>(
 
 fn edit_of(write: ObjectWrite) -> Edit {
     match write {
-        ObjectWrite::Create { object, type_name, values } => {
-            Edit::Create { object, type_name, values }
-        }
-        ObjectWrite::Set { object, path, value: Some(value) } => {
-            Edit::Set { object, path: key_path(&path), value }
-        }
+        ObjectWrite::Create {
+            object,
+            type_name,
+            values,
+        } => Edit::Create {
+            object,
+            type_name,
+            values,
+        },
+        ObjectWrite::Set {
+            object,
+            path,
+            value: Some(value),
+        } => Edit::Set {
+            object,
+            path: key_path(&path),
+            value,
+        },
         // An empty path would delete the object: refused as a path, like for a set.
-        ObjectWrite::Set { object, path, value: None } if path.is_empty() => {
-            Edit::Set { object, path: Vec::new(), value: dxos_base::Value::Null }
-        }
-        ObjectWrite::Set { object, path, value: None } => {
-            Edit::Remove { object, path: key_path(&path) }
-        }
-        ObjectWrite::Delete { object } => Edit::Remove { object, path: Vec::new() },
-        ObjectWrite::Restore { object } => Edit::Restore { object, path: Vec::new() },
+        ObjectWrite::Set {
+            object,
+            path,
+            value: None,
+        } if path.is_empty() => Edit::Set {
+            object,
+            path: Vec::new(),
+            value: dxos_base::Value::Null,
+        },
+        ObjectWrite::Set {
+            object,
+            path,
+            value: None,
+        } => Edit::Remove {
+            object,
+            path: key_path(&path),
+        },
+        ObjectWrite::Delete { object } => Edit::Remove {
+            object,
+            path: Vec::new(),
+        },
+        ObjectWrite::Restore { object } => Edit::Restore {
+            object,
+            path: Vec::new(),
+        },
     }
 }

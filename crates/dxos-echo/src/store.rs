@@ -164,7 +164,12 @@ pub trait Store {
     fn list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
 
     /// Adds a credential of a space's control graph; a known hash is left as it is.
-    fn credential_put(&mut self, space: SpaceId, hash: Hash, bytes: &[u8]) -> Result<(), StoreError>;
+    fn credential_put(
+        &mut self,
+        space: SpaceId,
+        hash: Hash,
+        bytes: &[u8],
+    ) -> Result<(), StoreError>;
     /// All credentials of a space, in order of arrival.
     fn credentials(&mut self, space: SpaceId) -> Result<Vec<(Hash, Vec<u8>)>, StoreError>;
 
@@ -201,7 +206,8 @@ pub trait Store {
     fn pending_clear(&mut self, space: SpaceId, through: u64) -> Result<(), StoreError>;
 
     /// One object's row.
-    fn object(&mut self, space: SpaceId, object: ObjectId) -> Result<Option<ObjectRow>, StoreError>;
+    fn object(&mut self, space: SpaceId, object: ObjectId)
+    -> Result<Option<ObjectRow>, StoreError>;
     /// Writes an object's row and replaces its index rows, its full-text row and its outgoing references.
     fn object_put(
         &mut self,
@@ -220,9 +226,15 @@ pub trait Store {
         limit: usize,
     ) -> Result<Vec<ObjectRow>, StoreError>;
     /// Object ids in index order.
-    fn index_scan(&mut self, space: SpaceId, scan: &IndexScan) -> Result<Vec<ObjectId>, StoreError>;
+    fn index_scan(&mut self, space: SpaceId, scan: &IndexScan)
+    -> Result<Vec<ObjectId>, StoreError>;
     /// Object ids whose full text has all words of `query` (the last one as a prefix), best first.
-    fn search(&mut self, space: SpaceId, query: &str, limit: usize) -> Result<Vec<ObjectId>, StoreError>;
+    fn search(
+        &mut self,
+        space: SpaceId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>, StoreError>;
     /// Objects that refer to `target`.
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError>;
     /// Removes all materialised object rows of a space (to rebuild them from entries).
@@ -231,7 +243,12 @@ pub trait Store {
     /// A text's stored form; empty if unknown.
     fn text(&mut self, space: SpaceId, text: TextId) -> Result<TextRow, StoreError>;
     /// Appends an update to a text's tail; gives its row number (growing).
-    fn text_append(&mut self, space: SpaceId, text: TextId, update: &[u8]) -> Result<u64, StoreError>;
+    fn text_append(
+        &mut self,
+        space: SpaceId,
+        text: TextId,
+        update: &[u8],
+    ) -> Result<u64, StoreError>;
     /// Replaces a text's snapshot and drops its tail up to and with row `through`.
     fn text_snapshot(
         &mut self,

@@ -20,7 +20,7 @@ use crate::plan::{Planner, text_id_at};
 use crate::record::{Record, RegisterValue};
 use crate::space::{Batch, Space, Touched, WriteContext, decode_row, first_16};
 use crate::store::Store;
-use crate::text::TextError;
+use crate::text::{TextEngine, TextError};
 
 /// Updates in the tail at which it is folded.
 const TAIL_UPDATES: usize = 64;
@@ -41,6 +41,8 @@ pub(crate) struct OpenText {
     nonce: SessionNonce,
     /// The own session has written its first update.
     begun: bool,
+    /// The version editors know: what deltas given out lead to.
+    version: Vec<u8>,
     sessions: Sessions,
     tail: Vec<TailUpdate>,
     tail_bytes: usize,
@@ -173,6 +175,9 @@ impl Space {
         }
         for part in parts_of(delta) {
             let update = cx.text.edit(text, &part)?;
+            if update.is_empty() {
+                continue;
+            }
             if update.len() > limits::ENTRY_BYTES_MAX / 2 {
                 return Err(EchoError::BadValue {
                     path: property.to_owned(),
@@ -182,13 +187,36 @@ impl Space {
             let open = self.open_texts.get_mut(&text).expect("opened above");
             let nonce = (!std::mem::replace(&mut open.begun, true)).then_some(open.nonce);
             let clock = self.clock.tick(cx.now, dxos_base::Clock::ZERO);
-            let clock = clock.ok_or_else(|| EchoError::ClockExhausted { path: property.to_owned() })?;
-            self.append(cx.store, text, self.device, nonce, &update, TailState::Applied)?;
-            let operation = Operation::Text { id: text, nonce, update };
-            changes.push(Change { clock, object, path: path.clone(), operation });
+            let clock = clock.ok_or_else(|| EchoError::ClockExhausted {
+                path: property.to_owned(),
+            })?;
+            self.append(
+                cx.store,
+                text,
+                self.device,
+                nonce,
+                &update,
+                TailState::Applied,
+            )?;
+            let operation = Operation::Text {
+                id: text,
+                nonce,
+                update,
+            };
+            changes.push(Change {
+                clock,
+                object,
+                path: path.clone(),
+                operation,
+            });
         }
         self.acknowledge(cx, control_heads, changes)?;
         self.fold_if_long(cx, text)?;
+        let version = cx.text.version(text)?;
+        self.open_texts
+            .get_mut(&text)
+            .expect("opened above")
+            .version = version;
         Ok((text, touched))
     }
 
@@ -229,10 +257,6 @@ impl Space {
         nonce: Option<SessionNonce>,
         update: &[u8],
     ) -> Result<Option<TextDelta>, EchoError> {
-        if self.open_texts.contains_key(&text) && !cx.text.is_open(text) {
-            // The engine lost it: it is opened again with the tail when next used.
-            self.open_texts.remove(&text);
-        }
         self.append(cx.store, text, device, nonce, update, TailState::Held)?;
         if !self.open_texts.contains_key(&text) {
             return Ok(None);
@@ -252,10 +276,17 @@ impl Space {
         update: &[u8],
         state: TailState,
     ) -> Result<(), EchoError> {
-        let stored = StoredUpdate { device, nonce, update: update.to_vec() };
+        let stored = StoredUpdate {
+            device,
+            nonce,
+            update: update.to_vec(),
+        };
         let bytes = dxos_base::encode(&stored);
         let row = store.text_append(self.space, text, &bytes)?;
-        let hash = hash("text update", &[self.space.as_bytes(), text.as_bytes(), update]);
+        let hash = hash(
+            "text update",
+            &[self.space.as_bytes(), text.as_bytes(), update],
+        );
         self.summary.texts = self.summary.texts.wrapping_add(first_16(&hash));
         if let Some(open) = self.open_texts.get_mut(&text) {
             open.tail_bytes += bytes.len();
@@ -283,6 +314,7 @@ impl Space {
             registered: false,
             nonce: cx.entropy.array(),
             begun: false,
+            version: Vec::new(),
             sessions: snapshot.sessions,
             tail_bytes: row.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
             tail: Vec::with_capacity(row.tail.len()),
@@ -290,80 +322,99 @@ impl Space {
         };
         for (row, bytes) in row.tail {
             let stored = decode_row(&bytes, "text update")?;
-            open.tail.push(TailUpdate { row, stored, state: TailState::Held });
+            open.tail.push(TailUpdate {
+                row,
+                stored,
+                state: TailState::Held,
+            });
         }
         let peer = session_peer(&self.device, &text, &open.nonce);
         let passed = open.check_sessions(cx.text, &text)?;
-        let updates: Vec<&[u8]> = passed.iter().map(|at| &open.tail[*at].stored.update[..]).collect();
+        let updates = open.updates(&passed);
         match cx.text.open(text, peer, &snapshot.engine, &updates) {
             Ok(()) => {}
             Err(TextError::BadUpdate { .. }) => {
-                // One of them is bad: find it by handing them over one by one.
-                cx.text.open(text, peer, &snapshot.engine, &[])?;
-                for at in &passed {
-                    let held = &mut open.tail[*at];
-                    match cx.text.import(text, &held.stored.update) {
-                        Ok(_) => {}
-                        Err(TextError::BadUpdate { .. }) => held.state = TailState::SetAside,
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+                open.hand_over_singly(cx.text, text, peer, &snapshot.engine, &passed)?;
             }
             Err(error) => return Err(error.into()),
         }
+        open.version = cx.text.version(text)?;
         self.open_texts.insert(text, open);
         Ok(())
     }
 
-    /// Hands held updates of an open text to the engine; gives how the text changed.
+    /// Hands held updates of an open text to the engine; gives how the text changed for its editors.
     fn hand_over(
         &mut self,
         cx: &mut WriteContext<'_>,
         text: TextId,
     ) -> Result<TextDelta, EchoError> {
         let open = self.open_texts.get_mut(&text).expect("the caller checked");
-        let before = cx.text.version(text)?;
         let mut deltas = Vec::new();
-        for at in open.check_sessions(cx.text, &text)? {
-            let held = &mut open.tail[at];
-            match cx.text.import(text, &held.stored.update) {
-                Ok(imported) => {
-                    if imported.applied {
-                        held.state = TailState::Applied;
+        if cx.text.is_open(text) {
+            for at in open.check_sessions(cx.text, &text)? {
+                let held = &mut open.tail[at];
+                match cx.text.import(text, &held.stored.update) {
+                    Ok(imported) => {
+                        if imported.applied {
+                            held.state = TailState::Applied;
+                        }
+                        deltas.push(imported.delta);
                     }
-                    deltas.push(imported.delta);
+                    Err(TextError::BadUpdate { .. }) => held.state = TailState::SetAside,
+                    Err(error) => return Err(error.into()),
                 }
-                Err(TextError::BadUpdate { .. }) => held.state = TailState::SetAside,
-                Err(error) => return Err(error.into()),
+                if !cx.text.is_open(text) {
+                    break;
+                }
             }
         }
+        let before = std::mem::take(&mut open.version);
+        if !cx.text.is_open(text) {
+            // The engine lost the text, perhaps on these bytes: read it again from the store.
+            let (object, path) = (open.object, open.path.clone());
+            self.load_text(cx, text, object, path)?;
+            return Ok(cx
+                .text
+                .diff(text, &before, &self.open_texts[&text].version)?);
+        }
+        open.version = cx.text.version(text)?;
         deltas.retain(|delta| !delta.is_empty());
         if deltas.len() > 1 {
-            let after = cx.text.version(text)?;
-            return Ok(cx.text.diff(text, &before, &after)?);
+            return Ok(cx.text.diff(text, &before, &open.version)?);
         }
         Ok(deltas.pop().unwrap_or_default())
     }
 
     /// Folds the tail of an open text into a snapshot when it is long.
     fn fold_if_long(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
-        let Some(open) = self.open_texts.get_mut(&text) else { return Ok(()) };
+        let Some(open) = self.open_texts.get_mut(&text) else {
+            return Ok(());
+        };
         let long = open.tail.len() >= TAIL_UPDATES || open.tail_bytes >= TAIL_BYTES;
-        let Some(last) = open.tail.last().filter(|_| long) else { return Ok(()) };
+        let Some(last) = open.tail.last().filter(|_| long) else {
+            return Ok(());
+        };
         let through = last.row;
         if open.tail_bytes < open.snapshot_bytes / TAIL_PART {
             return Ok(());
         }
         // What the engine was handed may still wait for what it depends on; a snapshot leaves that out.
-        for held in open.tail.iter_mut().filter(|held| held.state == TailState::Handed) {
+        for held in open
+            .tail
+            .iter_mut()
+            .filter(|held| held.state == TailState::Handed)
+        {
             if cx.text.import(text, &held.stored.update)?.applied {
                 held.state = TailState::Applied;
             }
         }
         let mut sessions = open.sessions.clone();
-        let own = open.tail.iter().rev().find(|held| {
-            held.state == TailState::Applied && held.stored.device == self.device
-        });
+        let own = open
+            .tail
+            .iter()
+            .rev()
+            .find(|held| held.state == TailState::Applied && held.stored.device == self.device);
         if let Some(own) = own {
             let range = cx.text.inspect(&own.stored.update)?;
             let end = sessions.entry(range.peer).or_insert((self.device, 0));
@@ -371,8 +422,13 @@ impl Space {
         }
         let engine = cx.text.snapshot(text)?;
         let snapshot_bytes = engine.len();
-        let snapshot = dxos_base::encode(&StoredSnapshot { version: 1, sessions: sessions.clone(), engine });
-        cx.store.text_snapshot(self.space, text, &snapshot, through)?;
+        let snapshot = dxos_base::encode(&StoredSnapshot {
+            version: 1,
+            sessions: sessions.clone(),
+            engine,
+        });
+        cx.store
+            .text_snapshot(self.space, text, &snapshot, through)?;
         let mut kept = std::mem::take(&mut open.tail);
         kept.retain(|held| held.state != TailState::Applied);
         open.tail_bytes = 0;
@@ -420,17 +476,53 @@ impl Space {
     fn load_record(&self, store: &mut dyn Store, object: ObjectId) -> Result<Record, EchoError> {
         match store.object(self.space, object)? {
             Some(row) => Record::decode(&row.body),
-            None => Err(EchoError::NotFound { space: self.space, object }),
+            None => Err(EchoError::NotFound {
+                space: self.space,
+                object,
+            }),
         }
     }
 }
 
 impl OpenText {
+    fn updates(&self, places: &[usize]) -> Vec<&[u8]> {
+        places
+            .iter()
+            .map(|at| &self.tail[*at].stored.update[..])
+            .collect()
+    }
+
+    /// Opens the engine's instance with updates of which one is bad: that one is found and set aside.
+    fn hand_over_singly(
+        &mut self,
+        engine: &mut dyn TextEngine,
+        text: TextId,
+        peer: u64,
+        snapshot: &[u8],
+        passed: &[usize],
+    ) -> Result<(), EchoError> {
+        let mut good: Vec<usize> = Vec::new();
+        for at in passed {
+            if !engine.is_open(text) {
+                engine.open(text, peer, snapshot, &self.updates(&good))?;
+            }
+            match engine.import(text, &self.tail[*at].stored.update) {
+                Ok(_) => good.push(*at),
+                Err(TextError::BadUpdate { .. }) => self.tail[*at].state = TailState::SetAside,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !engine.is_open(text) {
+            engine.open(text, peer, snapshot, &self.updates(&good))?;
+        }
+        Ok(())
+    }
+
     /// Moves held updates whose session fits to `Handed`, in order; gives their places. Those of a session that is
     /// not their writer's are set aside.
     fn check_sessions(
         &mut self,
-        engine: &mut dyn crate::text::TextEngine,
+        engine: &mut dyn TextEngine,
         text: &TextId,
     ) -> Result<Vec<usize>, EchoError> {
         let mut passed = Vec::new();
@@ -470,7 +562,8 @@ impl OpenText {
                     continue;
                 }
                 held.state = TailState::Handed;
-                self.sessions.insert(range.peer, (device, end.max(range.end)));
+                self.sessions
+                    .insert(range.peer, (device, end.max(range.end)));
                 passed.push(at);
                 moved = true;
             }
@@ -492,7 +585,12 @@ fn text_at(record: &Record, path: &[Step]) -> Option<TextId> {
 
 /// A delta as steps none of which inserts more than [`INSERT_BYTES`]; each stands on the one before.
 fn parts_of(delta: &TextDelta) -> Vec<TextDelta> {
-    if delta.iter().map(|change| change.insert.len()).sum::<usize>() <= INSERT_BYTES {
+    if delta
+        .iter()
+        .map(|change| change.insert.len())
+        .sum::<usize>()
+        <= INSERT_BYTES
+    {
         return vec![delta.clone()];
     }
     let mut parts = Vec::new();
@@ -507,7 +605,11 @@ fn parts_of(delta: &TextDelta) -> Vec<TextDelta> {
                 cut -= 1;
             }
             let (insert, after) = rest.split_at(cut);
-            parts.push(vec![TextChange { from, delete, insert: insert.to_owned() }]);
+            parts.push(vec![TextChange {
+                from,
+                delete,
+                insert: insert.to_owned(),
+            }]);
             from += insert.encode_utf16().count() as u32;
             delete = 0;
             rest = after;

@@ -37,7 +37,10 @@ impl Shown {
 
 impl Record {
     fn rows(&self) -> Vec<Row<'_>> {
-        self.registers.iter().map(|((path, part), register)| (path, part, register)).collect()
+        self.registers
+            .iter()
+            .map(|((path, part), register)| (path, part, register))
+            .collect()
     }
 
     /// Not deleted.
@@ -45,14 +48,20 @@ impl Record {
         !self.is_empty()
             && !matches!(
                 self.value(&[]),
-                Some(Register { value: RegisterValue::Deleted(_), .. })
+                Some(Register {
+                    value: RegisterValue::Deleted(_),
+                    ..
+                })
             )
     }
 
     /// `@type`, with its version.
     pub(crate) fn type_name(&self) -> &str {
         match self.value(&[Step::Key("@type".to_owned())]) {
-            Some(Register { value: RegisterValue::Scalar(Scalar::String(name)), .. }) => name,
+            Some(Register {
+                value: RegisterValue::Scalar(Scalar::String(name)),
+                ..
+            }) => name,
             _ => "",
         }
     }
@@ -62,8 +71,22 @@ impl Record {
         let rows = self.rows();
         let (own, below) = split_own(&rows, 0);
         let floor = match own.first() {
-            Some((_, _, Register { value: RegisterValue::Container { since, .. }, .. })) => *since,
-            Some((_, _, Register { value: RegisterValue::Deleted(Some((_, since))), .. })) => *since,
+            Some((
+                _,
+                _,
+                Register {
+                    value: RegisterValue::Container { since, .. },
+                    ..
+                },
+            )) => *since,
+            Some((
+                _,
+                _,
+                Register {
+                    value: RegisterValue::Deleted(Some((_, since))),
+                    ..
+                },
+            )) => *since,
             _ => Stamp::ZERO,
         };
         let mut values = BTreeMap::new();
@@ -74,8 +97,14 @@ impl Record {
                 values.insert(name.clone(), shown.into_value());
             }
         }
-        let clocks = || self.registers.values().map(|register| register.stamp.clock.ms());
-        let created = self.value(&[Step::Key("@type".to_owned())]).map(|r| r.stamp.clock.ms());
+        let clocks = || {
+            self.registers
+                .values()
+                .map(|register| register.stamp.clock.ms())
+        };
+        let created = self
+            .value(&[Step::Key("@type".to_owned())])
+            .map(|r| r.stamp.clock.ms());
         ObjectView {
             object,
             type_name: self.type_name().to_owned(),
@@ -175,14 +204,20 @@ fn groups<'r, 'a>(
     rows: &'r [Row<'a>],
     depth: usize,
 ) -> impl Iterator<Item = (&'a Step, &'r [Row<'a>])> {
-    rows.chunk_by(move |a, b| a.0[depth] == b.0[depth]).map(move |group| (&group[0].0[depth], group))
+    rows.chunk_by(move |a, b| a.0[depth] == b.0[depth])
+        .map(move |group| (&group[0].0[depth], group))
 }
 
 fn index_of<'a>(rows: &[Row<'a>], depth: usize, floor: Stamp) -> Option<&'a [u8]> {
-    split_own(rows, depth).0.iter().find_map(|(_, part, register)| match (part, &register.value) {
-        (Part::Index, RegisterValue::Index(index)) if register.stamp > floor => Some(&index[..]),
-        _ => None,
-    })
+    split_own(rows, depth)
+        .0
+        .iter()
+        .find_map(|(_, part, register)| match (part, &register.value) {
+            (Part::Index, RegisterValue::Index(index)) if register.stamp > floor => {
+                Some(&index[..])
+            }
+            _ => None,
+        })
 }
 
 fn show(rows: &[Row<'_>], depth: usize, floor: Stamp) -> Option<Shown> {
@@ -193,9 +228,11 @@ fn show(rows: &[Row<'_>], depth: usize, floor: Stamp) -> Option<Shown> {
     };
     let visible = register.is_some_and(|register| register.stamp > floor);
     match register.map(|register| (register.stamp, &register.value)) {
-        Some((stamp, RegisterValue::Counter(base))) => {
-            visible.then(|| Shown::Value(Value::Int(total(own, stamp).unwrap_or(0).saturating_add_base(*base))))
-        }
+        Some((stamp, RegisterValue::Counter(base))) => visible.then(|| {
+            Shown::Value(Value::Int(
+                total(own, stamp).unwrap_or(0).saturating_add_base(*base),
+            ))
+        }),
         Some((_, RegisterValue::Scalar(scalar))) => {
             visible.then(|| Shown::Value(scalar.to_value()))
         }
@@ -208,7 +245,9 @@ fn show(rows: &[Row<'_>], depth: usize, floor: Stamp) -> Option<Shown> {
             Some(sum) => Some(Shown::Value(Value::Int(sum.saturating_add_base(0)))),
             None if below.is_empty() => None,
             None => {
-                let map = below.iter().any(|(path, _, _)| matches!(path[depth], Step::Key(_)));
+                let map = below
+                    .iter()
+                    .any(|(path, _, _)| matches!(path[depth], Step::Key(_)));
                 let kind = if map { Kind::Map } else { Kind::List };
                 show_container(below, depth, kind, floor, false)
             }
@@ -261,11 +300,15 @@ fn show_container(
 
 /// Sum of the totals under an assignment, if there are any.
 fn total(own: &[Row<'_>], standing: Stamp) -> Option<i128> {
-    own.iter().fold(None, |sum, (_, part, register)| match (part, &register.value) {
-        (Part::Slot { assignment, .. }, RegisterValue::Total(total)) if *assignment == standing => {
-            Some(sum.unwrap_or(0i128).saturating_add(*total as i128))
+    own.iter().fold(None, |sum, (_, part, register)| {
+        match (part, &register.value) {
+            (Part::Slot { assignment, .. }, RegisterValue::Total(total))
+                if *assignment == standing =>
+            {
+                Some(sum.unwrap_or(0i128).saturating_add(*total as i128))
+            }
+            _ => sum,
         }
-        _ => sum,
     })
 }
 
@@ -274,13 +317,16 @@ trait AddBase {
 }
 impl AddBase for i128 {
     fn saturating_add_base(self, base: i64) -> i64 {
-        self.saturating_add(base as i128).clamp(i64::MIN as i128, i64::MAX as i128) as i64
+        self.saturating_add(base as i128)
+            .clamp(i64::MIN as i128, i64::MAX as i128) as i64
     }
 }
 
 /// `@type` without its version.
 pub(crate) fn bare_type(type_name: &str) -> &str {
-    type_name.split_once('@').map_or(type_name, |(bare, _)| bare)
+    type_name
+        .split_once('@')
+        .map_or(type_name, |(bare, _)| bare)
 }
 
 /// Order-preserving bytes of a scalar, cut to [`INDEX_VALUE_BYTES_MAX`]; `None` for containers. Kinds order as
@@ -296,7 +342,11 @@ pub fn index_value(value: &Value) -> Option<Vec<u8>> {
         }
         Value::Float(number) => {
             let bits = number.to_bits();
-            let ordered = if bits >> 63 == 1 { !bits } else { bits | (1 << 63) };
+            let ordered = if bits >> 63 == 1 {
+                !bits
+            } else {
+                bits | (1 << 63)
+            };
             out.push(3);
             out.extend(ordered.to_be_bytes());
         }
@@ -329,12 +379,20 @@ pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Ve
     }
     let times = [("@created", view.created_ms), ("@updated", view.updated_ms)]
         .map(|(name, ms)| (name.to_owned(), index_value(&Value::Timestamp(ms as i64))));
-    let values = view.values.iter().map(|(name, value)| (name.clone(), index_value(value)));
+    let values = view
+        .values
+        .iter()
+        .map(|(name, value)| (name.clone(), index_value(value)));
     times
         .into_iter()
         .chain(values)
         .filter(|(name, _)| wanted(name))
-        .filter_map(|(property, value)| Some(IndexKey { property, value: value? }))
+        .filter_map(|(property, value)| {
+            Some(IndexKey {
+                property,
+                value: value?,
+            })
+        })
         .collect()
 }
 
@@ -355,7 +413,9 @@ pub(crate) fn full_text(view: &ObjectView) -> String {
     }
     let mut out = String::new();
     if view.shown {
-        view.values.values().for_each(|value| collect(value, &mut out));
+        view.values
+            .values()
+            .for_each(|value| collect(value, &mut out));
     }
     out
 }
@@ -374,7 +434,9 @@ pub(crate) fn references(view: &ObjectView, space: SpaceId) -> Vec<ObjectId> {
     }
     let mut out = Vec::new();
     if view.shown {
-        view.values.values().for_each(|value| collect(value, space, &mut out));
+        view.values
+            .values()
+            .for_each(|value| collect(value, space, &mut out));
         out.sort_unstable();
         out.dedup();
     }

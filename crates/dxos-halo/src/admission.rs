@@ -48,7 +48,7 @@ pub enum AdmitError {
         /// Which.
         device: DeviceKey,
     },
-    /// The host holds no key to give.
+    /// The host holds no key to give: it has not learned the space's keys yet.
     #[error("no key of this space is held")]
     NoKey,
     /// A public key is no valid key.
@@ -230,7 +230,8 @@ fn check_chain(body: &OfferBody) -> Result<Vec<Credential>, OfferError> {
 
 /// Credentials that make the guest a member with `role`: membership with its sealed name, devices, all keys held.
 ///
-/// Only what is missing; nothing if all is there. The caller adds them to the graph and stores them.
+/// Only what is missing; nothing if all is there. After a removal that nobody replaced the key for, a new key is
+/// among the grants. The caller adds them to the graph, stores them and lets the keyring learn.
 pub fn admit(
     graph: &ControlGraph,
     keyring: &Keyring,
@@ -241,7 +242,27 @@ pub fn admit(
 ) -> Result<Vec<Credential>, AdmitError> {
     let state = graph.state();
     let issue_role = state.role_of(&host.device());
-    let (_, newest) = keyring.newest(state).ok_or(AdmitError::NoKey)?;
+    if keyring.is_empty() {
+        return Err(AdmitError::NoKey);
+    }
+    let mut keys: Vec<&SpaceKey> = keyring.all().map(|(_, key)| key).collect();
+    let mut grants = Vec::new();
+    let fresh = SpaceKey::generate(entropy);
+    let newest = match keyring.newest(state) {
+        Some((_, newest)) => newest,
+        None => {
+            for (_, member) in state.present_members() {
+                grants.push(seal_key(
+                    &graph.space(),
+                    &fresh,
+                    &member.agreement,
+                    entropy,
+                )?);
+            }
+            keys.push(&fresh);
+            &fresh
+        }
+    };
     if let Some(device) = state.devices.get(&guest.device())
         && !device.active
     {
@@ -283,13 +304,9 @@ pub fn admit(
             .map_or(guest.agreement(), |m| m.agreement),
         None => guest.agreement(),
     };
-    let mut grants = Vec::new();
-    for (id, key) in keyring.all() {
-        if !state
-            .keys
-            .get(id)
-            .is_some_and(|standing| standing.recipients.contains(&agreement))
-        {
+    for key in keys {
+        let standing = state.keys.get(&key.id());
+        if !standing.is_some_and(|standing| standing.recipients.contains(&agreement)) {
             grants.push(seal_key(&graph.space(), key, &agreement, entropy)?);
         }
     }

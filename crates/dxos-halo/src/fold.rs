@@ -15,6 +15,7 @@ use std::sync::Arc;
 use dxos_base::{DeviceKey, Hash, IdentityKey, SpaceId, verify_signature};
 
 use crate::body::{CredentialBody, Role, invitation_proof_hash};
+use crate::counted::{CountedIndex, effective, is_removal};
 use crate::credential::{Credential, Issuer};
 use crate::dag::{Bits, Dag};
 use crate::state::{ControlState, Cut, Place};
@@ -28,109 +29,6 @@ pub(crate) struct Folded {
 /// Folds before each removal: the ancestors of a node never change, so neither do these.
 #[derive(Default)]
 pub(crate) struct FoldCache(RefCell<BTreeMap<usize, Arc<Folded>>>);
-
-/// Counted credentials by subject, as node indices in the fold's order.
-#[derive(Default)]
-pub(crate) struct CountedIndex {
-    counted: Bits,
-    memberships: BTreeMap<IdentityKey, Vec<usize>>,
-    authorisations: BTreeMap<DeviceKey, Vec<usize>>,
-    revocations: BTreeMap<DeviceKey, Vec<usize>>,
-    recovery: BTreeMap<[u8; 32], Vec<usize>>,
-    recovery_revoked: BTreeMap<[u8; 32], Vec<usize>>,
-    /// Admissions by a delegated invitation.
-    admissions: BTreeMap<Hash, u32>,
-    overused: BTreeMap<Hash, u32>,
-    cancelled: BTreeMap<Hash, Vec<usize>>,
-    /// Removals, demotions and revocations.
-    removals: Vec<usize>,
-}
-
-impl CountedIndex {
-    /// Role given by the counted credentials in `view`: the lowest among those no other one follows.
-    pub(crate) fn role_in(&self, dag: &Dag, view: &Bits, identity: &IdentityKey) -> Option<Role> {
-        let mut all = self.memberships.get(identity)?.iter().copied();
-        let within: Vec<usize> = all.by_ref().filter(|i| view.contains(*i)).collect();
-        within
-            .iter()
-            .filter(|i| !within.iter().any(|j| dag.follows(*j, **i)))
-            .map(|i| role_given(dag.nodes[*i].credential.body()))
-            .min()
-            .flatten()
-    }
-
-    /// Identity of a device authorised and not revoked by the counted credentials in `view`.
-    pub(crate) fn active_in(
-        &self,
-        dag: &Dag,
-        view: &Bits,
-        device: &DeviceKey,
-    ) -> Option<IdentityKey> {
-        let has = |list: Option<&Vec<usize>>| {
-            list.and_then(|list| list.iter().copied().find(|i| view.contains(*i)))
-        };
-        let authorised = has(self.authorisations.get(device))?;
-        if has(self.revocations.get(device)).is_some() {
-            return None;
-        }
-        match effective(&dag.nodes[authorised].credential).body() {
-            CredentialBody::AuthorizedDevice { identity, .. } => Some(*identity),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn may_write_in(&self, dag: &Dag, view: &Bits, device: &DeviceKey) -> bool {
-        self.active_in(dag, view, device)
-            .and_then(|identity| self.role_in(dag, view, &identity))
-            .is_some_and(Role::may_write)
-    }
-
-    /// Counted grants of a role to `identity` that follow node `after`.
-    pub(crate) fn regrants<'a>(
-        &'a self,
-        dag: &'a Dag,
-        identity: &IdentityKey,
-        after: usize,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let list = self
-            .memberships
-            .get(identity)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        list.iter().copied().filter(move |i| {
-            let role = role_given(dag.nodes[*i].credential.body());
-            role.is_some_and(Role::may_write) && dag.follows(*i, after)
-        })
-    }
-
-    fn recovery_stands(&self, view: &Bits, key: &[u8; 32]) -> bool {
-        let has = |list: Option<&Vec<usize>>| {
-            list.is_some_and(|list| list.iter().any(|i| view.contains(*i)))
-        };
-        has(self.recovery.get(key)) && !has(self.recovery_revoked.get(key))
-    }
-}
-
-/// What a credential does here: itself, or the one it carries.
-fn effective(credential: &Credential) -> &Credential {
-    credential.carried().unwrap_or(credential)
-}
-
-fn role_given(body: &CredentialBody) -> Option<Role> {
-    match body {
-        CredentialBody::SpaceGenesis { .. } => Some(Role::Owner),
-        CredentialBody::SpaceMember { role, .. } => *role,
-        _ => None,
-    }
-}
-
-fn is_removal(body: &CredentialBody) -> bool {
-    match body {
-        CredentialBody::SpaceMember { cut, .. } => cut.is_some(),
-        CredentialBody::RevokedDevice { .. } | CredentialBody::RecoveryRevoked { .. } => true,
-        _ => false,
-    }
-}
 
 /// Folds `set`, which holds the ancestors of all its members.
 pub(crate) fn fold(dag: &Dag, cache: &FoldCache, space: SpaceId, set: &Bits) -> Folded {
@@ -373,9 +271,16 @@ impl Fold<'_> {
             }
             Issuer::Device(device) => device,
         };
-        let Some(issuer) = index.active_in(self.dag, view, &device) else {
-            return false;
-        };
+        match index.active_in(self.dag, view, &device) {
+            Some(issuer) => self.device_has_right(index, i, issuer),
+            None => false,
+        }
+    }
+
+    /// The same for what an active device of `issuer` signed.
+    fn device_has_right(&self, index: &mut CountedIndex, i: usize, issuer: IdentityKey) -> bool {
+        let view = &self.dag.nodes[i].ancestors;
+        let body = self.credential(i).body();
         let role = index.role_in(self.dag, view, &issuer);
         let at_least = |least: Role| role.is_some_and(|role| role >= least);
         match body {
@@ -605,10 +510,15 @@ impl Fold<'_> {
                 state.recovery.insert(*recovery, (*identity, *agreement));
             }
             CredentialBody::KeyGrant { grants } => {
+                // A demotion takes nothing from what its subject may read.
+                let ends = |i: usize| {
+                    let body = self.credential(i).body();
+                    !matches!(body, CredentialBody::SpaceMember { role: Some(_), .. })
+                };
                 let current = index
                     .removals
                     .iter()
-                    .all(|removal| self.dag.follows(i, *removal));
+                    .all(|removal| !ends(*removal) || self.dag.follows(i, *removal));
                 for grant in grants {
                     let standing = state.keys.entry(grant.key).or_insert_with(|| KeyStanding {
                         first_depth: place.depth,

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod body;
+mod counted;
 pub mod credential;
 mod dag;
 mod fold;

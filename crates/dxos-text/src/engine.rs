@@ -3,7 +3,7 @@
 //! Invariants
 //! * an update made by [`edit`](TextEngine::edit) holds operations of the session's own peer only;
 //! * documents are never detached and every change is committed at once, so the version is the document's heads;
-//! * an instance in which the engine panicked is dropped: its text is no longer open, nothing else is touched.
+//! * an instance in which the engine panicked is let go: its text is no longer open, nothing else is touched.
 //!
 //! Only updates and full snapshots are read or written, never shallow ones (Loro issues 1040 and 1068).
 
@@ -44,7 +44,7 @@ impl LoroEngine {
     ) -> Result<T, TextError> {
         let instance = self.open.get(&text).ok_or(TextError::NotOpen)?;
         guard(doing, || work(instance)).unwrap_or_else(|detail| {
-            self.open.remove(&text);
+            self.open.remove(&text).map(forget);
             Err(match doing {
                 Doing::Import => TextError::BadUpdate { detail },
                 _ => TextError::Unavailable { detail },
@@ -62,10 +62,15 @@ impl TextEngine for LoroEngine {
         updates: &[&[u8]],
     ) -> Result<(), TextError> {
         self.open.remove(&text);
-        let instance = guard(Doing::Open, || Instance::load(peer, snapshot, updates))
-            .map_err(|detail| TextError::BadUpdate { detail })??;
-        self.open.insert(text, instance);
-        Ok(())
+        // Made outside the boundary: a document that panicked must not be dropped while unwinding.
+        let instance = Instance::empty(peer)?;
+        match guard(Doing::Open, || instance.load(snapshot, updates)) {
+            Ok(result) => result.map(|()| drop(self.open.insert(text, instance))),
+            Err(detail) => {
+                forget(instance);
+                Err(TextError::BadUpdate { detail })
+            }
+        }
     }
 
     fn close(&mut self, text: TextId) {
@@ -122,6 +127,12 @@ impl TextEngine for LoroEngine {
     }
 }
 
+/// Leaks an instance in which the engine panicked: its locks are poisoned and dropping it would panic again. Only
+/// hostile bytes get here, and the entry that held them is set aside after the first time.
+fn forget(instance: Instance) {
+    std::mem::forget(instance);
+}
+
 /// An open text.
 struct Instance {
     doc: LoroDoc,
@@ -129,13 +140,18 @@ struct Instance {
 }
 
 impl Instance {
-    fn load(peer: u64, snapshot: &[u8], updates: &[&[u8]]) -> Result<Instance, TextError> {
+    fn empty(peer: u64) -> Result<Instance, TextError> {
         let doc = LoroDoc::new();
-        doc.set_peer_id(peer).map_err(bad_update)?;
+        doc.set_peer_id(peer).map_err(unavailable)?;
+        let text = doc.get_text(CONTAINER);
+        Ok(Instance { doc, text })
+    }
+
+    fn load(&self, snapshot: &[u8], updates: &[&[u8]]) -> Result<(), TextError> {
         if !snapshot.is_empty() {
             check_bytes(snapshot)?;
-            doc.import(snapshot).map_err(bad_update)?;
-            if doc.is_shallow() {
+            self.doc.import(snapshot).map_err(bad_update)?;
+            if self.doc.is_shallow() {
                 let detail = "a snapshot without its history is not taken".into();
                 return Err(TextError::BadUpdate { detail });
             }
@@ -145,15 +161,14 @@ impl Instance {
         }
         match updates {
             [] => {}
-            [update] => drop(doc.import(update).map_err(bad_update)?),
+            [update] => drop(self.doc.import(update).map_err(bad_update)?),
             // One pass over all of them: a tail of many small updates opens in a fraction of the time.
             _ => {
                 let updates: Vec<Vec<u8>> = updates.iter().map(|update| update.to_vec()).collect();
-                doc.import_batch(&updates).map_err(bad_update)?;
+                self.doc.import_batch(&updates).map_err(bad_update)?;
             }
         }
-        let text = doc.get_text(CONTAINER);
-        Ok(Instance { doc, text })
+        Ok(())
     }
 
     fn edit(&self, delta: &TextDelta) -> Result<Vec<u8>, TextError> {

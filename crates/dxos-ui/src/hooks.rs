@@ -9,9 +9,31 @@ use dxos_base::{InvitationId, ObjectView, Query, SpaceId};
 use dxos_client::{Client, IdentityView, InvitationView, SpaceView, StatusView};
 use leptos::prelude::*;
 
+/// How the page stands with its node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// The store is being opened.
+    #[default]
+    Starting,
+    /// A node answers.
+    Live,
+    /// The tab that ran the node is gone; this one or another takes over.
+    TakingOver,
+    /// Another tab holds the data and cannot share it.
+    InOtherTab,
+    /// It cannot start.
+    Failed {
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
 /// Handle of the page's client and what it tells.
 #[derive(Clone, Copy)]
 pub struct ClientRef {
+    phase: RwSignal<Phase>,
     client: StoredValue<Client, LocalStorage>,
     status: RwSignal<Option<Arc<StatusView>>>,
     saving: RwSignal<usize>,
@@ -26,8 +48,9 @@ impl ClientRef {
 }
 
 /// Makes a client known to all components below the present one, and follows it.
-pub fn provide_client(client: Client) -> ClientRef {
+pub fn provide_client(client: Client, phase: RwSignal<Phase>) -> ClientRef {
     let handle = ClientRef {
+        phase,
         client: StoredValue::new_local(client.clone()),
         status: RwSignal::new(client.status().map(|status| Arc::new((*status).clone()))),
         saving: RwSignal::new(client.unacknowledged()),
@@ -51,6 +74,11 @@ pub fn provide_client(client: Client) -> ClientRef {
 /// The page's client.
 pub fn use_client() -> ClientRef {
     use_context().expect("provide_client ran above every component that uses the client")
+}
+
+/// How the page stands with its node.
+pub fn use_phase() -> Signal<Phase> {
+    use_client().phase.into()
 }
 
 /// What the node reports; `None` until it has answered.

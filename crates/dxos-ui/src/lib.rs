@@ -28,8 +28,8 @@ pub use digits::Digits;
 pub use editor::{TextEditor, focus_next_editor};
 pub use field::{Field, Select};
 pub use hooks::{
-    ClientRef, provide_client, use_client, use_identity, use_invitations, use_query, use_saving,
-    use_space, use_status,
+    ClientRef, Phase, provide_client, use_client, use_identity, use_invitations, use_phase,
+    use_query, use_saving, use_space, use_status,
 };
 pub use icon::{ICONS, Icon};
 pub use menu::{Menu, MenuItem};

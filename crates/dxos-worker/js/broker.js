@@ -2,21 +2,22 @@
 // no content; a tab talks to the worker directly over the port.
 //
 // From a window: {type: "tab"}, {type: "worker", port}, {type: "connect", tab, port}, {type: "bye"}.
-// From a worker, over its port: {type: "lead"}. To windows: {type: "leader", epoch}. To the worker: {type: "connect"}.
+// From a worker, over its port: {type: "lead", tab}. To windows: {type: "leader", tab, epoch}. To the worker: {type: "connect"}.
 
 const tabs = new Set();
 let leader = null;
-let epoch = 0;
+/** Names of the tab whose worker leads, and how many led so far. */
+let leads = { type: "leader", tab: "", epoch: 0 };
 
-function lead(worker) {
+function lead(worker, tab) {
   leader = worker;
-  epoch += 1;
-  for (const tab of tabs) tab.postMessage({ type: "leader", epoch });
+  leads = { type: "leader", tab, epoch: leads.epoch + 1 };
+  for (const window of tabs) window.postMessage(leads);
 }
 
 function adopt(worker) {
   worker.onmessage = ({ data }) => {
-    if (data.type === "lead") lead(worker);
+    if (data.type === "lead") lead(worker, data.tab);
   };
 }
 
@@ -25,7 +26,7 @@ self.onconnect = ({ ports: [tab] }) => {
     switch (data.type) {
       case "tab":
         tabs.add(tab);
-        if (leader) tab.postMessage({ type: "leader", epoch });
+        if (leader) tab.postMessage(leads);
         break;
       case "worker":
         adopt(data.port);

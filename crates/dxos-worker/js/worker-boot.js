@@ -3,9 +3,9 @@
 // Every tab starts one. The profile's Web Lock, taken in here so that it ends with the worker, makes exactly one
 // live: it opens the store and serves a MessagePort to every tab; the others wait, ready to take over.
 //
-// From the window: {type: "start", config, broker?: MessagePort}, {type: "connect", tab, port}, {type: "link", port}.
+// From the window: {type: "start", config: {profile, signalUrl, tab}, broker?: MessagePort}, {type: "connect", tab, port}, {type: "link", port}.
 // To the window: {type: "waiting" | "starting" | "live"}, {type: "failed" | "crashed", kind, message}.
-// Through the broker: {type: "lead"} out, {type: "connect", tab, port} in.
+// Through the broker: {type: "lead", tab} out, {type: "connect", tab, port} in.
 
 import { openKeys } from "./worker-keys.js";
 import { loadText, prepareText, textModule, textReady } from "./worker-text.js";
@@ -76,7 +76,7 @@ async function run() {
   const keys = await openKeys(config.profile);
   host = await openHost(glue, keys);
   keys.key.fill(0);
-  broker?.postMessage({ type: "lead" });
+  broker?.postMessage({ type: "lead", tab: config.tab });
   tell({ type: "live" });
   prepareText().catch(() => {});
   for (const [tab, port] of early.splice(0)) connect(tab, port);

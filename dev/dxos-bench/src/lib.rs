@@ -1,1 +1,84 @@
-//! Benchmarks
+//! Benchmarks of the data layer: real entries, real rows, a real file; what each id means stands in DESIGN 12.
+//!
+//! * Every benchmark is run several times (five if not told otherwise); the median and the worst are kept.
+//! * Figures are processor time of the one thread that works, unless the unit says `wall`: the machine may be
+//!   shared, and the load stands beside each figure. Waiting for the disk is left out.
+//! * Where there is a floor (plain SQLite doing only what cannot be avoided) it is measured in the same run.
+//!
+//! Not here: figures in a browser or over a network, and anything that is not measured by this program.
+
+mod create;
+mod measure;
+mod read;
+mod report;
+mod space;
+mod text;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use measure::Outcome;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Ids of benchmarks; all if empty.
+    pub names: Vec<String>,
+    /// Rounds of each.
+    pub rounds: usize,
+    /// A keystroke trace for the text benchmarks, instead of the repository's own.
+    pub trace: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            names: Vec::new(),
+            rounds: 5,
+            trace: None,
+        }
+    }
+}
+
+type Bench = fn(&Options) -> Result<Vec<Outcome>>;
+
+/// A function and the ids it measures in one go.
+const BENCHES: &[(&[&str], Bench)] = &[
+    (
+        &["create_batch_per_s", "disk_per_object_bytes"],
+        create::batch,
+    ),
+    (&["create_one_per_s"], create::one),
+    (&["write_ack_us"], create::write_ack),
+    (&["open_1k_ms"], read::open_1k),
+    (&["open_100k_ms"], read::open_100k),
+    (&["fts_30k_ms"], read::full_text),
+    (
+        &["text_trace_ms", "keystroke_us", "text_open_ms"],
+        text::trace,
+    ),
+];
+
+/// Runs the benchmarks named, writes `dev/dxos-bench/results.json` and renders `RESULTS.md` from it.
+pub fn run(options: &Options) -> Result<()> {
+    for name in &options.names {
+        let known = BENCHES.iter().any(|(ids, _)| ids.contains(&name.as_str()));
+        ensure!(known, "there is no benchmark {name}");
+    }
+    let wanted = |ids: &[&str]| {
+        options.names.is_empty()
+            || ids
+                .iter()
+                .any(|id| options.names.iter().any(|name| name == id))
+    };
+    for (ids, bench) in BENCHES.iter().filter(|(ids, _)| wanted(ids)) {
+        eprintln!("{} …", ids.join(", "));
+        let outcomes = bench(options)?;
+        for outcome in &outcomes {
+            println!("{outcome}");
+        }
+        report::keep(&outcomes)?;
+    }
+    Ok(())
+}

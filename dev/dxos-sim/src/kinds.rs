@@ -108,5 +108,5 @@ pub fn tell_effect(effect: &Effect) -> String {
 }
 
 fn cut(words: String) -> String {
-    words.chars().take(300).collect()
+    words.chars().take(1500).collect()
 }

@@ -218,6 +218,58 @@ mod tests {
         assert!(stamp_service_worker(b"no mark", &manifest).is_err());
     }
 
+    fn assets() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/composer/assets")
+    }
+
+    /// A folder made of the real assets and a stand-in for the app.
+    fn dist(root: &Path, profile: Profile) -> PathBuf {
+        let app = root.join("parts");
+        fs::create_dir_all(&app).unwrap();
+        let start = "export default async () => document.querySelector('#app').append(document.createElement('p'));";
+        fs::write(app.join("app.js"), start).unwrap();
+        let build = WebBuild {
+            root: root.to_owned(),
+            cargo: "cargo".into(),
+            profile,
+        };
+        assemble(&build, &[app, assets()]).unwrap();
+        build.dist_dir()
+    }
+
+    #[test]
+    fn release_folder_is_packed_and_lists_every_file_for_offline_use() {
+        let root = tempfile::tempdir().unwrap();
+        let dist = dist(root.path(), Profile::Release);
+        let worker = fs::read_to_string(dist.join("sw.js")).unwrap();
+        for path in files_below(&dist).unwrap() {
+            let name = url_path(&dist, &path).unwrap();
+            let left_out =
+                name.ends_with(".br") || ["sw.js", "assets.json"].contains(&name.as_str());
+            assert_eq!(
+                !left_out,
+                worker.contains(&format!("\"{name}\":")),
+                "{name}"
+            );
+        }
+        assert!(dist.join("boot.js.br").exists());
+        assert!(!dist.join("dev-reload.js").exists());
+    }
+
+    #[test]
+    fn dev_folder_reloads_itself_and_removes_service_workers() {
+        let root = tempfile::tempdir().unwrap();
+        let dist = dist(root.path(), Profile::Dev);
+        let page = fs::read_to_string(dist.join("index.html")).unwrap();
+        assert!(page.contains("<html lang=\"en\" data-dev>"));
+        assert!(
+            fs::read_to_string(dist.join("sw.js"))
+                .unwrap()
+                .contains("unregister")
+        );
+        assert!(dist.join("dev-reload.js").exists());
+    }
+
     #[test]
     fn brotli_is_skipped_where_it_does_not_help() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! The status bar: words for facts of the node. Values stand in data attributes too, for tests.
 
 use dxos_surface::{parse_path, use_app};
-use dxos_ui::{LinkFact, SaveFact, SyncFact, status_words, use_saving, use_space, use_status};
+use dxos_ui::{LinkFact, Phase, SaveFact, SyncFact, status_words, use_phase, use_saving, use_space, use_status};
 use leptos::prelude::*;
 
 fn link_name(fact: LinkFact) -> &'static str {
@@ -49,7 +49,11 @@ pub fn status() -> impl IntoView {
     let sync = move || words.with(|w| w.as_ref().map_or("alone", |w| sync_name(w.sync)));
     let save = move || words.with(|w| w.as_ref().map_or("saved", |w| save_name(w.save)));
     let link_word = move || words.with(|w| w.as_ref().map_or("", |w| w.link_word));
-    let sync_words = move || words.with(|w| w.as_ref().map(|w| w.sync_words.clone()));
+    let phase = use_phase();
+    let sync_words = move || match phase.get() {
+        Phase::TakingOver => Some("Taking over from another tab; your edits are kept".to_owned()),
+        _ => words.with(|w| w.as_ref().map(|w| w.sync_words.clone())),
+    };
     let save_word = move || words.with(|w| w.as_ref().map_or("", |w| w.save_word));
     view! {
         <span class="status-link" data-link=link><i class="dot"/>{link_word}</span>

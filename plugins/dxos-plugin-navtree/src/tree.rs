@@ -85,14 +85,14 @@ fn tree(workspace: Signal<String>) -> impl IntoView {
         })
     };
     view! {
-        <div class="tree" role="tree" aria-label="Contents" node_ref=list on:keydown=steer>
-            <For
+        <div class="tree" node_ref=list on:keydown=steer>
+            <ul aria-label="Contents"><For
                 each=move || children.get().into_iter().enumerate()
                 key=|(at, node)| (*at == 0, node.id.clone(), node.label.clone())
                 let:entry
             >
                 {row(entry.1, entry.0 == 0)}
-            </For>
+            </For></ul>
             {empty}
         </div>
     }
@@ -121,24 +121,24 @@ fn row(node: Node, first: bool) -> impl IntoView {
         };
         actions.get().into_iter().map(item).collect::<Vec<_>>()
     });
+    let (label, icon, people) = (node.label.clone(), node.icon, here(node.id.clone()));
     let menu = format!("menu-{}", node.id.rsplit('/').next().unwrap_or_default());
     view! {
-        <div class="line" class:current=move || attended.get()>
+        <li class="line" class:current=move || attended.get()>
             <button
                 class="row"
                 type="button"
-                role="treeitem"
-                aria-selected=move || attended.get().to_string()
+                aria-current=move || attended.get().then_some("page")
                 tabindex=stop
-                title=node.label.clone()
+                title=node.label
                 on:click=move |event| open(event.ctrl_key() || event.meta_key())
             >
-                <Icon name=node.icon/>
-                <b>{node.label}</b>
-                <AvatarList people=here(node.id)/>
+                <Icon name=icon/>
+                <b>{label}</b>
+                <AvatarList people=people/>
             </button>
             <Menu label="More" id=menu items=items on_choose=move |action: String| app.run(&id.get_value(), &action)/>
-        </div>
+        </li>
     }
 }
 
@@ -170,7 +170,7 @@ enum Step {
 }
 
 fn move_focus(list: &web_sys::HtmlElement, step: Step) {
-    let Ok(rows) = list.query_selector_all("[role=treeitem]") else { return };
+    let Ok(rows) = list.query_selector_all("button.row") else { return };
     let count = rows.length();
     if count == 0 {
         return;

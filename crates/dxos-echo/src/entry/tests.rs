@@ -48,7 +48,14 @@ fn sample() -> Vec<Change> {
     vec![
         change(0, Operation::Set(Scalar::String("héllo".into()))),
         change(1, Operation::Delete { hides: None }),
-        change(2, Operation::Text { id: TextId([3; 16]), nonce: Some([4; 8]), update: vec![1, 2] }),
+        change(
+            2,
+            Operation::Text {
+                id: TextId([3; 16]),
+                nonce: Some([4; 8]),
+                update: vec![1, 2],
+            },
+        ),
     ]
 }
 
@@ -60,12 +67,16 @@ fn made(header: &EntryHeader, changes: Vec<Change>) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.as_bytes().chunks(80).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect()
+    hex.as_bytes()
+        .chunks(80)
+        .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+        .collect()
 }
 
 #[test]
 fn golden_bytes() {
-    expect_file!["../../../../vectors/echo-entry-1.hex"].assert_eq(&hex(&made(&header(), sample())));
+    expect_file!["../../../../vectors/echo-entry-1.hex"]
+        .assert_eq(&hex(&made(&header(), sample())));
 }
 
 #[test]
@@ -76,7 +87,13 @@ fn an_entry_opens_as_it_was_made() {
     assert!(entry.verify(&signer().device_key()));
     assert!(!entry.verify(&SigningKey::from_seed([8; 32]).device_key()));
     let body = entry.open(&SpaceKey([9; 32])).unwrap();
-    assert_eq!(body, Body { seen: vec![(FeedId([6; 16]), 3)], changes: sample() });
+    assert_eq!(
+        body,
+        Body {
+            seen: vec![(FeedId([6; 16]), 3)],
+            changes: sample()
+        }
+    );
     assert!(entry.open(&SpaceKey([8; 32])).is_err());
 }
 
@@ -85,13 +102,22 @@ fn altered_and_cut_bytes_never_pass() {
     let bytes = made(&header(), sample());
     let device = signer().device_key();
     for at in 0..bytes.len() {
-        assert!(!Entry::decode(&bytes[..at]).is_ok_and(|entry| entry.verify(&device)), "cut {at}");
+        assert!(
+            !Entry::decode(&bytes[..at]).is_ok_and(|entry| entry.verify(&device)),
+            "cut {at}"
+        );
         let mut altered = bytes.clone();
         altered[at] ^= 0x40;
-        assert!(!Entry::decode(&altered).is_ok_and(|entry| entry.verify(&device)), "altered {at}");
+        assert!(
+            !Entry::decode(&altered).is_ok_and(|entry| entry.verify(&device)),
+            "altered {at}"
+        );
     }
     let newer = [&[ENTRY_VERSION + 1], &bytes[1..]].concat();
-    assert!(matches!(Entry::decode(&newer), Err(DecodeError::Version { .. })));
+    assert!(matches!(
+        Entry::decode(&newer),
+        Err(DecodeError::Version { .. })
+    ));
 }
 
 #[test]
@@ -100,9 +126,18 @@ fn a_signed_body_that_breaks_the_format_is_an_error() {
     let bad = [
         change(0, Operation::Set(Scalar::Float(-0.0))),
         change(0, Operation::Index(vec![1])),
-        Change { path: vec![], ..change(0, Operation::Set(Scalar::Null)) },
-        Change { clock: Clock::ZERO, ..change(0, Operation::Set(Scalar::Null)) },
-        Change { path: vec![Step::Key("k".into()); 40], ..change(0, Operation::Set(Scalar::Null)) },
+        Change {
+            path: vec![],
+            ..change(0, Operation::Set(Scalar::Null))
+        },
+        Change {
+            clock: Clock::ZERO,
+            ..change(0, Operation::Set(Scalar::Null))
+        },
+        Change {
+            path: vec![Step::Key("k".into()); 40],
+            ..change(0, Operation::Set(Scalar::Null))
+        },
     ];
     for change in bad {
         let bytes = made(&header(), vec![change.clone()]);
@@ -110,16 +145,28 @@ fn a_signed_body_that_breaks_the_format_is_an_error() {
         assert!(entry.verify(&signer().device_key()));
         assert!(entry.open(&key).is_err(), "{change:?}");
     }
-    let other_kind = made(&EntryHeader { kind: 1, ..header() }, sample());
+    let other_kind = made(
+        &EntryHeader {
+            kind: 1,
+            ..header()
+        },
+        sample(),
+    );
     assert!(Entry::decode(&other_kind).unwrap().open(&key).is_err());
 }
 
 #[test]
 fn clocks_anywhere_in_the_range_survive() {
     for clock in [1, 1 << 62, u64::MAX - 1, u64::MAX] {
-        let change = Change { clock: Clock(clock), ..change(0, Operation::Set(Scalar::Null)) };
+        let change = Change {
+            clock: Clock(clock),
+            ..change(0, Operation::Set(Scalar::Null))
+        };
         let bytes = made(&header(), vec![change.clone()]);
-        let body = Entry::decode(&bytes).unwrap().open(&SpaceKey([9; 32])).unwrap();
+        let body = Entry::decode(&bytes)
+            .unwrap()
+            .open(&SpaceKey([9; 32]))
+            .unwrap();
         assert_eq!(body.changes, vec![change]);
     }
 }

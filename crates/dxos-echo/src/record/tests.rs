@@ -16,7 +16,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn stamp() -> impl Strategy<Value = Stamp> {
-    (0..12u64, 0..3u8).prop_map(|(clock, feed)| Stamp { clock: Clock(clock), feed: FeedId([feed; 16]) })
+    (0..12u64, 0..3u8).prop_map(|(clock, feed)| Stamp {
+        clock: Clock(clock),
+        feed: FeedId([feed; 16]),
+    })
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -41,15 +44,27 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn change() -> impl Strategy<Value = (Change, FeedId)> {
-    (1..12u64, 0..3u8, proptest::collection::vec(step(), 0..4), operation()).prop_map(
-        |(clock, feed, mut path, operation)| {
+    (
+        1..12u64,
+        0..3u8,
+        proptest::collection::vec(step(), 0..4),
+        operation(),
+    )
+        .prop_map(|(clock, feed, mut path, operation)| {
             // Changes that fail the check never get here: an object is a map.
             if let Some(first @ Step::Element(_)) = path.first_mut() {
                 *first = Step::Key("k0".into());
             }
-            (Change { clock: Clock(clock), object: OBJECT, path, operation }, FeedId([feed; 16]))
-        },
-    )
+            (
+                Change {
+                    clock: Clock(clock),
+                    object: OBJECT,
+                    path,
+                    operation,
+                },
+                FeedId([feed; 16]),
+            )
+        })
 }
 
 fn joined<'a>(changes: impl IntoIterator<Item = &'a (Change, FeedId)>) -> Record {
@@ -127,14 +142,19 @@ proptest! {
 fn shows(record: &Record, path: &[Step], leaf: &Register) -> bool {
     (0..path.len()).all(|depth| {
         let above = &path[..depth];
-        let wanted = if matches!(path[depth], Step::Key(_)) { Kind::Map } else { Kind::List };
-        let below_is_map = record
-            .registers
-            .keys()
-            .any(|(p, _)| p.len() > depth && p.starts_with(above) && matches!(p[depth], Step::Key(_)));
+        let wanted = if matches!(path[depth], Step::Key(_)) {
+            Kind::Map
+        } else {
+            Kind::List
+        };
+        let below_is_map = record.registers.keys().any(|(p, _)| {
+            p.len() > depth && p.starts_with(above) && matches!(p[depth], Step::Key(_))
+        });
         match record.value(above).map(|register| &register.value) {
             None => depth == 0 || (wanted == Kind::Map) == below_is_map,
-            Some(RegisterValue::Container { kind, since }) => *kind == wanted && *since < leaf.stamp,
+            Some(RegisterValue::Container { kind, since }) => {
+                *kind == wanted && *since < leaf.stamp
+            }
             // A deleted object still tells what it held.
             Some(RegisterValue::Deleted(hides)) if depth == 0 => {
                 hides.is_none_or(|(_, since)| since < leaf.stamp)
@@ -155,12 +175,43 @@ fn deletion_beats_edits_below_and_restore_brings_all_back() {
         operation,
     };
     let mut record = Record::default();
-    record.apply(&at(1, &["address", "city"], Operation::Set(Scalar::Int(1))), feed);
-    record.apply(&at(2, &["address"], Operation::Delete { hides: Some((Kind::Map, Stamp::ZERO)) }), feed);
-    record.apply(&at(3, &["address", "street"], Operation::Set(Scalar::Int(2))), other);
+    record.apply(
+        &at(1, &["address", "city"], Operation::Set(Scalar::Int(1))),
+        feed,
+    );
+    record.apply(
+        &at(
+            2,
+            &["address"],
+            Operation::Delete {
+                hides: Some((Kind::Map, Stamp::ZERO)),
+            },
+        ),
+        feed,
+    );
+    record.apply(
+        &at(3, &["address", "street"], Operation::Set(Scalar::Int(2))),
+        other,
+    );
     assert_eq!(record.view(OBJECT).values.get("address"), None);
     let since = Some(Stamp::ZERO);
-    record.apply(&at(4, &["address"], Operation::Assign { kind: Kind::Map, since }), feed);
-    let both = Value::Map([("city".into(), Value::Int(1)), ("street".into(), Value::Int(2))].into());
+    record.apply(
+        &at(
+            4,
+            &["address"],
+            Operation::Assign {
+                kind: Kind::Map,
+                since,
+            },
+        ),
+        feed,
+    );
+    let both = Value::Map(
+        [
+            ("city".into(), Value::Int(1)),
+            ("street".into(), Value::Int(2)),
+        ]
+        .into(),
+    );
     assert_eq!(record.view(OBJECT).values.get("address"), Some(&both));
 }

@@ -24,12 +24,23 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn query() -> impl Strategy<Value = Query> {
     let op = prop_oneof![
-        Just(FilterOp::Eq), Just(FilterOp::Neq), Just(FilterOp::Lt), Just(FilterOp::Lte),
-        Just(FilterOp::Gt), Just(FilterOp::Gte), Just(FilterOp::Contains),
+        Just(FilterOp::Eq),
+        Just(FilterOp::Neq),
+        Just(FilterOp::Lt),
+        Just(FilterOp::Lte),
+        Just(FilterOp::Gt),
+        Just(FilterOp::Gte),
+        Just(FilterOp::Contains),
     ];
-    let filter = ("[xy]", op, value()).prop_map(|(property, op, value)| Filter { property, op, value });
-    let order = ("[xy]|@updated", any::<bool>())
-        .prop_map(|(property, descending)| Order { property, descending });
+    let filter = ("[xy]", op, value()).prop_map(|(property, op, value)| Filter {
+        property,
+        op,
+        value,
+    });
+    let order = ("[xy]|@updated", any::<bool>()).prop_map(|(property, descending)| Order {
+        property,
+        descending,
+    });
     (
         proptest::option::of(Just("org.example.Task".to_owned())),
         proptest::collection::vec(filter, 0..3),
@@ -39,7 +50,12 @@ fn query() -> impl Strategy<Value = Query> {
         any::<bool>(),
     )
         .prop_map(|(type_name, filters, order, skip, limit, deleted)| Query {
-            type_name, filters, order, skip, limit, deleted,
+            type_name,
+            filters,
+            order,
+            skip,
+            limit,
+            deleted,
         })
 }
 
@@ -84,9 +100,16 @@ proptest! {
 fn live_queries_rerun_only_for_their_type() {
     let mut device = Replica::new(1, &Rc::new(Members::default()));
     let object = ObjectId([1; 16]);
-    let create = ObjectWrite::Create { object, type_name: "org.example.Task@1".into(), values: Default::default() };
+    let create = ObjectWrite::Create {
+        object,
+        type_name: "org.example.Task@1".into(),
+        values: Default::default(),
+    };
     let touched = device.write(&[create]).unwrap();
-    let of = |name: &str| Query { type_name: Some(name.to_owned()), ..Query::default() };
+    let of = |name: &str| Query {
+        type_name: Some(name.to_owned()),
+        ..Query::default()
+    };
     assert!(affects(&of("org.example.Task"), &touched) && affects(&Query::default(), &touched));
     assert!(!affects(&of("org.example.Other"), &touched));
     assert!(!affects(&Query::default(), &Touched::default()));

@@ -51,14 +51,21 @@ impl Access for Known {
         self.members.devices.borrow().get(feed).copied()
     }
     fn decide(&self, claim: &Claim<'_>) -> Decision {
-        let claimed =
-            (claim.header.seq, claim.previous_heads.to_vec(), claim.control_heads.to_vec());
+        let claimed = (
+            claim.header.seq,
+            claim.previous_heads.to_vec(),
+            claim.control_heads.to_vec(),
+        );
         self.members.claims.borrow_mut().push(claimed);
         if self.members.void.borrow().contains(&claim.header.feed) {
             return Decision::Void;
         }
         let unknown = self.members.unknown_heads.borrow();
-        match claim.control_heads.iter().any(|head| unknown.contains(head)) {
+        match claim
+            .control_heads
+            .iter()
+            .any(|head| unknown.contains(head))
+        {
             true => Decision::Wait,
             false => Decision::Counts,
         }
@@ -93,7 +100,10 @@ impl Replica {
         let signer = SigningKey::from_seed([n; 32]);
         let device = signer.device_key();
         for number in 0..16 {
-            members.devices.borrow_mut().insert(feed_id(&SPACE, &device, number), device);
+            members
+                .devices
+                .borrow_mut()
+                .insert(feed_id(&SPACE, &device, number), device);
         }
         store.begin().unwrap();
         let space = Space::open(SPACE, device, [marker; 16], &mut store).unwrap();
@@ -106,7 +116,10 @@ impl Replica {
             signer,
             now: Tick(1_700_000_000_000),
             heads: vec![Hash([1; 32])],
-            access: Known { members: members.clone(), has_key: Cell::new(true) },
+            access: Known {
+                members: members.clone(),
+                has_key: Cell::new(true),
+            },
         }
     }
 
@@ -138,48 +151,74 @@ impl Replica {
     }
 
     pub fn edit(&mut self, edits: &[Edit]) {
-        self.run(|space, cx, _, heads| space.edit(cx, heads, edits)).unwrap();
+        self.run(|space, cx, _, heads| space.edit(cx, heads, edits))
+            .unwrap();
     }
 
     pub fn create(&mut self, n: u8, values: &[(&str, Value)]) -> ObjectId {
         let object = ObjectId([n; 16]);
-        let values = values.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let values = values
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect();
         let type_name = "org.example.Task@0.1.0".to_owned();
-        self.write(&[ObjectWrite::Create { object, type_name, values }]).unwrap();
+        self.write(&[ObjectWrite::Create {
+            object,
+            type_name,
+            values,
+        }])
+        .unwrap();
         object
     }
 
     pub fn set(&mut self, object: ObjectId, path: &[&str], value: Option<Value>) {
         let path = path.iter().map(|name| name.to_string()).collect();
-        self.write(&[ObjectWrite::Set { object, path, value }]).unwrap();
+        self.write(&[ObjectWrite::Set {
+            object,
+            path,
+            value,
+        }])
+        .unwrap();
     }
 
     pub fn seal(&mut self) -> Vec<SealedEntry> {
         let signer = self.signer.clone();
         let key = space_key();
-        self.run(|space, cx, _, _| space.seal(cx, &Sealing { key: &key, signer: &signer })).unwrap()
+        self.run(|space, cx, _, _| {
+            space.seal(
+                cx,
+                &Sealing {
+                    key: &key,
+                    signer: &signer,
+                },
+            )
+        })
+        .unwrap()
     }
 
     pub fn receive(&mut self, entries: &[Vec<u8>]) -> Received {
-        self.run(|space, cx, access, _| space.receive(cx, access, entries)).unwrap()
+        self.run(|space, cx, access, _| space.receive(cx, access, entries))
+            .unwrap()
     }
 
     pub fn retry(&mut self) -> Received {
-        self.run(|space, cx, access, _| space.retry_waiting(cx, access)).unwrap()
+        self.run(|space, cx, access, _| space.retry_waiting(cx, access))
+            .unwrap()
     }
 
     pub fn rebuild(&mut self) -> Received {
-        self.run(|space, cx, access, _| space.rebuild(cx, access)).unwrap()
+        self.run(|space, cx, access, _| space.rebuild(cx, access))
+            .unwrap()
     }
 
     pub fn open_text(&mut self, object: ObjectId, property: &str) -> TextId {
-        self.run(|space, cx, _, _| space.open_text(cx, object, property)).unwrap()
+        self.run(|space, cx, _, _| space.open_text(cx, object, property))
+            .unwrap()
     }
 
     pub fn type_text(&mut self, object: ObjectId, property: &str, delta: &TextDelta) -> TextId {
-        let edited = self.run(|space, cx, _, heads| {
-            space.edit_text(cx, heads, object, property, delta)
-        });
+        let edited =
+            self.run(|space, cx, _, heads| space.edit_text(cx, heads, object, property, delta));
         edited.unwrap().0
     }
 
@@ -189,7 +228,10 @@ impl Replica {
     }
 
     pub fn object(&mut self, object: ObjectId) -> ObjectView {
-        self.space.object(&mut self.store, object).unwrap().expect("the object is here")
+        self.space
+            .object(&mut self.store, object)
+            .unwrap()
+            .expect("the object is here")
     }
 
     pub fn query(&mut self, query: &Query) -> Vec<ObjectView> {
@@ -201,8 +243,15 @@ impl Replica {
         let feeds: Vec<FeedId> = self.space.timeframe().keys().copied().collect();
         let mut out = Vec::new();
         for feed in feeds {
-            let from = other.space.timeframe().get(&feed).map_or(1, |head| head.seq + 1);
-            let rows = self.space.entries_from(&mut self.store, feed, from, usize::MAX).unwrap();
+            let from = other
+                .space
+                .timeframe()
+                .get(&feed)
+                .map_or(1, |head| head.seq + 1);
+            let rows = self
+                .space
+                .entries_from(&mut self.store, feed, from, usize::MAX)
+                .unwrap();
             out.extend(rows.into_iter().map(|row| row.bytes));
         }
         out
@@ -242,7 +291,9 @@ pub fn sync(replicas: &mut [Replica]) {
 }
 
 pub fn pair(replicas: &mut [Replica], a: usize, b: usize) -> (&mut Replica, &mut Replica) {
-    let [a, b] = replicas.get_disjoint_mut([a, b]).expect("two different replicas");
+    let [a, b] = replicas
+        .get_disjoint_mut([a, b])
+        .expect("two different replicas");
     (a, b)
 }
 

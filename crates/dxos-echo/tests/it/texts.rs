@@ -2,15 +2,20 @@
 
 use std::rc::Rc;
 
-use dxos_base::{ObjectWrite, TextChange, TextDelta, Value};
+use dxos_base::{ObjectWrite, TextChange, TextDelta, TextId, Value};
 use dxos_echo::EchoError;
-use dxos_echo::text::TextEngine;
+use dxos_echo::store::Store;
+use dxos_echo::text::{Imported, TextEngine, TextError, UpdateRange};
 use proptest::prelude::*;
 
 use crate::replica::*;
 
 fn insert(from: u32, text: &str) -> TextDelta {
-    vec![TextChange { from, delete: 0, insert: text.to_owned() }]
+    vec![TextChange {
+        from,
+        delete: 0,
+        insert: text.to_owned(),
+    }]
 }
 
 fn replicas(count: u8) -> Vec<Replica> {
@@ -35,10 +40,17 @@ fn opening_writes_nothing_and_the_first_edit_begins_the_text() {
     assert!(!replicas[0].space.pending());
     let (space, store) = (&replicas[0].space, &mut replicas[0].store.clone());
     assert_eq!(space.text_of(store, object, "body").unwrap(), None);
-    assert_eq!(replicas[0].type_text(object, "body", &insert(0, "Hello")), text);
+    assert_eq!(
+        replicas[0].type_text(object, "body", &insert(0, "Hello")),
+        text
+    );
     assert_eq!(replicas[0].object(object).values["body"], Value::Null);
     assert_eq!(replicas[0].content(object, "body"), "Hello");
-    assert_eq!(replicas[1].open_text(object, "body"), text, "begun on the same state");
+    assert_eq!(
+        replicas[1].open_text(object, "body"),
+        text,
+        "begun on the same state"
+    );
     sync(&mut replicas);
     assert_converged(&mut replicas);
     assert_eq!(assert_texts_agree(&mut replicas, object), "Hello");
@@ -91,14 +103,21 @@ fn a_typed_character_is_small_and_survives_a_crash() {
     for at in 1..40 {
         replicas[0].type_text(object, "body", &insert(at, "b"));
         let sealed = replicas[0].seal();
-        assert!(sealed[0].bytes.len() <= 400, "{} bytes", sealed[0].bytes.len());
+        assert!(
+            sealed[0].bytes.len() <= 400,
+            "{} bytes",
+            sealed[0].bytes.len()
+        );
         if at % 10 == 0 {
             replicas[0].restart();
         }
     }
     replicas[0].type_text(object, "body", &insert(0, "unsealed "));
     replicas[0].restart();
-    assert_eq!(replicas[0].content(object, "body"), format!("unsealed a{}", "b".repeat(39)));
+    assert_eq!(
+        replicas[0].content(object, "body"),
+        format!("unsealed a{}", "b".repeat(39))
+    );
     sync(&mut replicas);
     assert_texts_agree(&mut replicas, object);
 }
@@ -111,8 +130,12 @@ fn long_tails_are_folded_and_nothing_is_lost() {
     for at in 0..500 {
         replicas[0].type_text(object, "body", &insert(at, "x"));
     }
-    let row = dxos_echo::store::Store::text(&mut replicas[0].store, SPACE, text).unwrap();
-    assert!(row.tail.len() < 200 && !row.snapshot.is_empty(), "{} in the tail", row.tail.len());
+    let row = replicas[0].store.text(SPACE, text).unwrap();
+    assert!(
+        row.tail.len() < 200 && !row.snapshot.is_empty(),
+        "{} in the tail",
+        row.tail.len()
+    );
     sync(&mut replicas);
     replicas[0].restart();
     for (replica, at) in [(0, 500), (1, 0), (0, 501), (1, 1)] {
@@ -122,7 +145,9 @@ fn long_tails_are_folded_and_nothing_is_lost() {
     assert_converged(&mut replicas);
     assert_eq!(assert_texts_agree(&mut replicas, object).len(), 504);
     for replica in &mut replicas {
-        replica.run(|space, cx, _, _| space.close_text(cx, text)).unwrap();
+        replica
+            .run(|space, cx, _, _| space.close_text(cx, text))
+            .unwrap();
         assert!(!replica.text.is_open(text));
         replica.restart();
     }
@@ -138,7 +163,8 @@ fn a_refused_edit_leaves_the_text_as_it_was() {
     let object = replicas[0].create(1, &[]);
     replicas[0].type_text(object, "body", &insert(0, "abc"));
     let bad = insert(99, "x");
-    let refused = replicas[0].run(|space, cx, _, heads| space.edit_text(cx, heads, object, "body", &bad));
+    let refused =
+        replicas[0].run(|space, cx, _, heads| space.edit_text(cx, heads, object, "body", &bad));
     assert!(matches!(refused, Err(EchoError::Text(_))));
     let failed: Result<(), _> = replicas[0].run(|space, cx, _, heads| {
         space.edit_text(cx, heads, object, "body", &insert(3, "lost"))?;
@@ -157,12 +183,23 @@ fn a_long_paste_is_cut_into_entries() {
     replicas[0].type_text(object, "body", &insert(0, "ab"));
     let long = "wört ".repeat(150_000);
     let delta = vec![
-        TextChange { from: 0, delete: 1, insert: "A".into() },
-        TextChange { from: 1, delete: 1, insert: long.clone() },
+        TextChange {
+            from: 0,
+            delete: 1,
+            insert: "A".into(),
+        },
+        TextChange {
+            from: 1,
+            delete: 1,
+            insert: long.clone(),
+        },
     ];
     replicas[0].type_text(object, "body", &delta);
     sync(&mut replicas);
-    assert_eq!(assert_texts_agree(&mut replicas, object), format!("A{long}"));
+    assert_eq!(
+        assert_texts_agree(&mut replicas, object),
+        format!("A{long}")
+    );
 }
 
 #[test]
@@ -186,17 +223,8 @@ fn an_update_of_anothers_session_is_set_aside() {
     sync(&mut replicas);
     // A forger writes with the engine peer of someone else's session.
     let text = replicas[0].open_text(object, "body");
-    struct Forged;
-    let _ = Forged;
-    replicas[1].open_text(object, "body");
     let content = replicas[1].content(object, "body");
     let snapshot = replicas[1].text.snapshot(text).unwrap();
-    let update_range = {
-        replicas[0].type_text(object, "body", &insert(3, "d"));
-        let row = dxos_echo::store::Store::text(&mut replicas[0].store, SPACE, text).unwrap();
-        row.tail.len()
-    };
-    assert!(update_range > 0);
     replicas[1].text.open(text, 12345, &snapshot, &[]).unwrap();
     replicas[1].type_text(object, "body", &insert(0, "forged"));
     let sealed = replicas[1].seal();
@@ -204,6 +232,108 @@ fn an_update_of_anothers_session_is_set_aside() {
     assert_eq!(replicas[2].content(object, "body"), content);
     replicas[2].restart();
     assert_eq!(replicas[2].content(object, "body"), content);
+}
+
+#[test]
+fn updates_that_break_the_engine_are_set_aside_and_the_rest_shows() {
+    let mut replicas = replicas(3);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    sync(&mut replicas);
+    let text = replicas[1].open_text(object, "body");
+    // An engine that gives out junk for an update.
+    struct Junk(dxos_text::LoroEngine);
+    let mut junk = Junk(std::mem::take(&mut replicas[0].text));
+    let edited = {
+        let replica = &mut replicas[0];
+        replica.store.begin().unwrap();
+        let mut cx = dxos_echo::WriteContext {
+            now: replica.now,
+            store: &mut replica.store,
+            text: &mut junk,
+            entropy: &mut replica.entropy,
+        };
+        let heads = replica.heads.clone();
+        let edited = replica
+            .space
+            .edit_text(&mut cx, &heads, object, "body", &insert(3, "d"));
+        replica
+            .store
+            .commit(dxos_echo::store::Durability::Synced)
+            .unwrap();
+        edited
+    };
+    assert_eq!(edited.unwrap().0, text);
+    let sealed = replicas[0].seal();
+    for reader in [1, 2] {
+        let received = replicas[reader].receive(&[sealed[0].bytes.clone()]);
+        assert_eq!((received.stored, received.text_deltas), (1, vec![]));
+        assert_eq!(replicas[reader].content(object, "body"), "abc");
+        replicas[reader].type_text(object, "body", &insert(3, "!"));
+        replicas[reader].restart();
+        assert_eq!(replicas[reader].content(object, "body"), "abc!");
+    }
+
+    impl TextEngine for Junk {
+        fn edit(&mut self, text: TextId, delta: &TextDelta) -> Result<Vec<u8>, TextError> {
+            self.0
+                .edit(text, delta)
+                .map(|update| update.iter().map(|byte| byte ^ 0x55).collect())
+        }
+        fn open(&mut self, t: TextId, p: u64, s: &[u8], u: &[&[u8]]) -> Result<(), TextError> {
+            self.0.open(t, p, s, u)
+        }
+        fn close(&mut self, text: TextId) {
+            self.0.close(text)
+        }
+        fn is_open(&self, text: TextId) -> bool {
+            self.0.is_open(text)
+        }
+        fn import(&mut self, text: TextId, update: &[u8]) -> Result<Imported, TextError> {
+            self.0.import(text, update)
+        }
+        fn content(&mut self, text: TextId) -> Result<String, TextError> {
+            self.0.content(text)
+        }
+        fn version(&mut self, text: TextId) -> Result<Vec<u8>, TextError> {
+            self.0.version(text)
+        }
+        fn diff(&mut self, t: TextId, from: &[u8], to: &[u8]) -> Result<TextDelta, TextError> {
+            self.0.diff(t, from, to)
+        }
+        fn snapshot(&mut self, text: TextId) -> Result<Vec<u8>, TextError> {
+            self.0.snapshot(text)
+        }
+        fn anchor(&mut self, text: TextId, position: u32) -> Result<Vec<u8>, TextError> {
+            self.0.anchor(text, position)
+        }
+        fn position(&mut self, text: TextId, anchor: &[u8]) -> Result<u32, TextError> {
+            self.0.position(text, anchor)
+        }
+        fn inspect(&mut self, update: &[u8]) -> Result<UpdateRange, TextError> {
+            self.0.inspect(update)
+        }
+    }
+}
+
+#[test]
+fn editors_stay_right_when_the_engine_loses_a_text() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    sync(&mut replicas);
+    let text = replicas[1].open_text(object, "body");
+    replicas[1].type_text(object, "body", &insert(0, ">"));
+    replicas[0].type_text(object, "body", &insert(3, "d"));
+    let sealed = replicas[0].seal();
+    replicas[1].text = Default::default();
+    let received = replicas[1].receive(&[sealed[0].bytes.clone()]);
+    assert_eq!(received.text_deltas, vec![(text, insert(4, "d"))]);
+    replicas[1].text = Default::default();
+    replicas[1].type_text(object, "body", &insert(5, "e"));
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), ">abcde");
 }
 
 #[derive(Debug, Clone)]

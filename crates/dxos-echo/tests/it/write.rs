@@ -26,7 +26,10 @@ fn what_is_written_shows_and_survives_a_restart() {
     let nested = Value::Map(
         [
             ("city".to_owned(), Value::from("Paris")),
-            ("tags".to_owned(), Value::List(vec![Value::Int(1), Value::Null, Value::from("x")])),
+            (
+                "tags".to_owned(),
+                Value::List(vec![Value::Int(1), Value::Null, Value::from("x")]),
+            ),
             ("empty".to_owned(), Value::Map(Default::default())),
         ]
         .into(),
@@ -38,7 +41,10 @@ fn what_is_written_shows_and_survives_a_restart() {
     assert_eq!(view.values["where"], nested);
     assert_eq!(view.values["done"], Value::Bool(true));
     assert!(view.shown && view.saving);
-    assert_eq!((view.created_ms, view.updated_ms), (1_700_000_000_000, 1_700_000_000_000));
+    assert_eq!(
+        (view.created_ms, view.updated_ms),
+        (1_700_000_000_000, 1_700_000_000_000)
+    );
     device.restart();
     assert_eq!(device.object(object), view);
     assert!(device.space.pending());
@@ -55,17 +61,35 @@ fn values_below_other_values_replace_them_and_removals_go_deep() {
     let object = device.create(1, &[("a", 5.into())]);
     device.set(object, &["a", "b", "c"], Some(1.into()));
     let map = |name: &str, value| Value::Map([(name.to_owned(), value)].into());
-    assert_eq!(device.object(object).values["a"], map("b", map("c", 1.into())));
+    assert_eq!(
+        device.object(object).values["a"],
+        map("b", map("c", 1.into()))
+    );
     device.set(object, &["a", "b"], None);
-    assert_eq!(device.object(object).values["a"], Value::Map(Default::default()));
+    assert_eq!(
+        device.object(object).values["a"],
+        Value::Map(Default::default())
+    );
     device.set(object, &["a", "b", "d"], Some(2.into()));
-    assert_eq!(device.object(object).values["a"], map("b", map("d", 2.into())));
+    assert_eq!(
+        device.object(object).values["a"],
+        map("b", map("d", 2.into()))
+    );
     device.set(object, &["a"], Some(map("b", map("e", 3.into()))));
-    assert_eq!(device.object(object).values["a"], map("b", map("e", 3.into())));
+    assert_eq!(
+        device.object(object).values["a"],
+        map("b", map("e", 3.into()))
+    );
     device.set(object, &["a"], None);
     assert_eq!(device.object(object).values.get("a"), None);
-    device.edit(&[Edit::Restore { object, path: key_path(&["a"]) }]);
-    assert_eq!(device.object(object).values["a"], map("b", map("e", 3.into())));
+    device.edit(&[Edit::Restore {
+        object,
+        path: key_path(&["a"]),
+    }]);
+    assert_eq!(
+        device.object(object).values["a"],
+        map("b", map("e", 3.into()))
+    );
 }
 
 #[test]
@@ -86,7 +110,12 @@ fn list_elements_are_inserted_moved_and_removed() {
     let mut device = one();
     let object = device.create(1, &[("items", Value::List(vec!["b".into(), "d".into()]))]);
     let items = key_path(&["items"]);
-    let insert = |at, value: &str| Edit::Insert { object, list: items.clone(), at, value: value.into() };
+    let insert = |at, value: &str| Edit::Insert {
+        object,
+        list: items.clone(),
+        at,
+        value: value.into(),
+    };
     device.edit(&[insert(0, "a"), insert(2, "c"), insert(99, "e")]);
     let shown: Vec<Value> = ["a", "b", "c", "d", "e"].map(Value::from).into();
     assert_eq!(list(&mut device, object), shown);
@@ -107,10 +136,17 @@ fn list_elements_are_inserted_moved_and_removed() {
 fn counters_begin_from_nothing_or_an_integer() {
     let mut device = one();
     let object = device.create(1, &[("stars", 5.into()), ("name", "n".into())]);
-    let count = |name: &str, by| Edit::Count { object, path: key_path(&[name]), by };
+    let count = |name: &str, by| Edit::Count {
+        object,
+        path: key_path(&[name]),
+        by,
+    };
     device.edit(&[count("stars", 2), count("views", 3), count("views", -1)]);
     let view = device.object(object);
-    assert_eq!((&view.values["stars"], &view.values["views"]), (&Value::Int(7), &Value::Int(2)));
+    assert_eq!(
+        (&view.values["stars"], &view.values["views"]),
+        (&Value::Int(7), &Value::Int(2))
+    );
     device.set(object, &["views"], None);
     assert_eq!(device.object(object).values.get("views"), None);
     device.edit(&[count("views", 4)]);
@@ -124,7 +160,11 @@ fn wrong_writes_are_refused_whole() {
     let mut device = one();
     let object = device.create(1, &[("a", 1.into())]);
     let before = (device.rows(), device.space.state_digest());
-    let good = ObjectWrite::Set { object, path: vec!["a".into()], value: Some(2.into()) };
+    let good = ObjectWrite::Set {
+        object,
+        path: vec!["a".into()],
+        value: Some(2.into()),
+    };
     let set = |path: &[&str], value: Value| ObjectWrite::Set {
         object,
         path: path.iter().map(|name| name.to_string()).collect(),
@@ -137,13 +177,28 @@ fn wrong_writes_are_refused_whole() {
         set(&["a", ""], 1.into()),
         set(&["x"; 40], 1.into()),
         set(&["big"], Value::Bytes(vec![0; 300 * 1024])),
-        ObjectWrite::Set { object, path: vec![], value: None },
+        ObjectWrite::Set {
+            object,
+            path: vec![],
+            value: None,
+        },
         ObjectWrite::Delete { object: missing },
-        ObjectWrite::Create { object, type_name: String::new(), values: Default::default() },
+        ObjectWrite::Create {
+            object,
+            type_name: String::new(),
+            values: Default::default(),
+        },
     ];
     for write in wrong {
-        assert!(device.write(&[good.clone(), write.clone()]).is_err(), "{write:?}");
-        assert_eq!((device.rows(), device.space.state_digest()), before, "{write:?}");
+        assert!(
+            device.write(&[good.clone(), write.clone()]).is_err(),
+            "{write:?}"
+        );
+        assert_eq!(
+            (device.rows(), device.space.state_digest()),
+            before,
+            "{write:?}"
+        );
     }
     device.write(&[good]).unwrap();
 }
@@ -154,13 +209,37 @@ fn references_and_words_are_found() {
     let target = device.create(1, &[("title", "Milk and honey".into())]);
     let source = device.create(
         2,
-        &[("to", Value::List(vec![Ref { space: None, object: target }.into()]))],
+        &[(
+            "to",
+            Value::List(vec![
+                Ref {
+                    space: None,
+                    object: target,
+                }
+                .into(),
+            ]),
+        )],
     );
-    let ids = |views: Vec<dxos_base::ObjectView>| views.iter().map(|v| v.object).collect::<Vec<_>>();
-    assert_eq!(ids(device.space.referrers(&mut device.store, target).unwrap()), vec![source]);
-    assert_eq!(ids(device.space.search(&mut device.store, "honey mil", 9).unwrap()), vec![target]);
-    device.write(&[ObjectWrite::Delete { object: target }]).unwrap();
-    assert_eq!(device.space.search(&mut device.store, "honey", 9).unwrap(), vec![]);
+    let ids =
+        |views: Vec<dxos_base::ObjectView>| views.iter().map(|v| v.object).collect::<Vec<_>>();
+    assert_eq!(
+        ids(device.space.referrers(&mut device.store, target).unwrap()),
+        vec![source]
+    );
+    assert_eq!(
+        ids(device
+            .space
+            .search(&mut device.store, "honey mil", 9)
+            .unwrap()),
+        vec![target]
+    );
+    device
+        .write(&[ObjectWrite::Delete { object: target }])
+        .unwrap();
+    assert_eq!(
+        device.space.search(&mut device.store, "honey", 9).unwrap(),
+        vec![]
+    );
 }
 
 #[test]
@@ -169,7 +248,19 @@ fn elements_of_a_list_are_maps_too() {
     let item = Value::Map([("name".to_owned(), Value::from("n"))].into());
     let object = device.create(1, &[("items", Value::List(vec![item.clone()]))]);
     assert_eq!(list(&mut device, object), vec![item]);
-    let path = vec![Step::Key("items".into()), Step::Element(dxos_base::ElementId([3; 8])), Step::Key("name".into())];
-    device.edit(&[Edit::Set { object, path, value: "m".into() }]);
-    assert_eq!(list(&mut device, object).len(), 2, "an element without index stands last");
+    let path = vec![
+        Step::Key("items".into()),
+        Step::Element(dxos_base::ElementId([3; 8])),
+        Step::Key("name".into()),
+    ];
+    device.edit(&[Edit::Set {
+        object,
+        path,
+        value: "m".into(),
+    }]);
+    assert_eq!(
+        list(&mut device, object).len(),
+        2,
+        "an element without index stands last"
+    );
 }

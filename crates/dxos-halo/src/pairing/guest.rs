@@ -237,7 +237,7 @@ impl GuestPairing {
             exchange,
             ours,
         };
-        vec![begin, PairingOutput::State(PairingState::Authenticating)]
+        vec![PairingOutput::State(PairingState::Authenticating), begin]
     }
 
     fn offer(&mut self, host: DeviceKey, introduction: Introduction) -> Vec<PairingOutput> {

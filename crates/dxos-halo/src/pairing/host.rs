@@ -131,9 +131,9 @@ impl HostPairing {
                     tries_left: invitation.tries_left(),
                 };
                 vec![
-                    send(&welcome),
                     PairingOutput::State(PairingState::Connected),
                     PairingOutput::State(PairingState::ReadyForAuthentication),
+                    send(&welcome),
                 ]
             }
             (Stage::Ready { guest }, GuestMessage::Begin { exchange }) => {
@@ -213,9 +213,9 @@ impl HostPairing {
                 self.release(invitation);
                 self.stage = Stage::Ready { guest };
                 vec![
-                    send(&HostMessage::Wrong { tries_left }),
                     wrong,
                     PairingOutput::State(PairingState::ReadyForAuthentication),
+                    send(&HostMessage::Wrong { tries_left }),
                 ]
             }
             other => {
@@ -299,8 +299,8 @@ impl HostPairing {
             answer,
         };
         vec![
-            send(&HostMessage::Reply { exchange: ours }),
             PairingOutput::State(PairingState::Authenticating),
+            send(&HostMessage::Reply { exchange: ours }),
         ]
     }
 

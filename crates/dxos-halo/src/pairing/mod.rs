@@ -26,7 +26,7 @@ pub use host::{HostPairing, HostParty};
 /// Version of the conversation.
 const PAIRING_VERSION: u8 = 1;
 
-/// What a pairing asks its caller to do, in order.
+/// What a pairing asks its caller to do, in order. What a message makes known stands before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PairingOutput {
     /// Send this message on the stream.

@@ -1,0 +1,128 @@
+//! Writing: objects in batches, one by one, and single properties.
+
+use anyhow::Result;
+use dxos_base::{ObjectWrite, Value};
+use rusqlite::{Connection, params};
+
+use crate::Options;
+use crate::measure::{Outcome, Spent, quantile, spent};
+use crate::space::{Bench, Indexing, object, objects, title};
+
+const OBJECTS: usize = 10_000;
+const BATCH: usize = 1000;
+
+/// Objects acknowledged and sealed in batches of 1,000, two indexed properties; and what they take on disk.
+pub(crate) fn batch(options: &Options) -> Result<Vec<Outcome>> {
+    let writes = objects(OBJECTS);
+    let (mut rates, mut floors, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let mut bench = Bench::new(Indexing::TwoProperties)?;
+        let (result, took) = spent(|| {
+            writes.chunks(BATCH).try_for_each(|batch| {
+                bench.write(batch)?;
+                bench.seal().map(drop)
+            })
+        });
+        result?;
+        rates.push(OBJECTS as f64 / took.cpu);
+        let (path, dir) = bench.close()?;
+        sizes.push(std::fs::metadata(path)?.len() as f64 / OBJECTS as f64);
+        drop(dir);
+        floors.push(OBJECTS as f64 / floor(BATCH)?.cpu);
+    }
+    let rate = Outcome::new(
+        "create_batch_per_s",
+        quantile(&mut rates, 0.5),
+        "objects / CPU s",
+    );
+    let disk = Outcome::new("disk_per_object_bytes", quantile(&mut sizes, 0.5), "bytes");
+    Ok(vec![rate.with_floor(quantile(&mut floors, 0.5)), disk])
+}
+
+/// The same, one transaction each; sealed every 1,000, as a device without peers does within a second.
+pub(crate) fn one(options: &Options) -> Result<Vec<Outcome>> {
+    let writes = objects(OBJECTS);
+    let (mut rates, mut floors) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let mut bench = Bench::new(Indexing::TwoProperties)?;
+        let (result, took) = spent(|| {
+            writes.chunks(BATCH).try_for_each(|batch| {
+                batch.chunks(1).try_for_each(|single| bench.write(single))?;
+                bench.seal().map(drop)
+            })
+        });
+        result?;
+        rates.push(OBJECTS as f64 / took.cpu);
+        floors.push(OBJECTS as f64 / floor(1)?.cpu);
+    }
+    let rate = Outcome::new(
+        "create_one_per_s",
+        quantile(&mut rates, 0.5),
+        "objects / CPU s",
+    );
+    Ok(vec![rate.with_floor(quantile(&mut floors, 0.5))])
+}
+
+/// Plain SQLite with a blob and two index rows an object, `batch` objects a transaction.
+fn floor(batch: usize) -> Result<Spent> {
+    let dir = tempfile::tempdir()?;
+    let connection = Connection::open(dir.path().join("floor.db"))?;
+    connection.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         CREATE TABLE o(rid INTEGER PRIMARY KEY, body BLOB);
+         CREATE TABLE ix(prop INTEGER, value BLOB, id BLOB, PRIMARY KEY(prop, value, id)) WITHOUT ROWID;",
+    )?;
+    let rows: Vec<_> = (0..OBJECTS)
+        .map(|n| {
+            (
+                object(n),
+                title(n),
+                (n as u64 * 997).to_be_bytes(),
+                vec![n as u8; 170],
+            )
+        })
+        .collect();
+    let (result, took) = spent(|| -> rusqlite::Result<()> {
+        for rows in rows.chunks(batch) {
+            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            for (id, title, created, body) in rows {
+                connection
+                    .prepare_cached("INSERT INTO o(body) VALUES(?)")?
+                    .execute([body])?;
+                let mut index = connection.prepare_cached("INSERT INTO ix VALUES(?,?,?)")?;
+                index.execute(params![1, title.as_bytes(), id.as_bytes()])?;
+                index.execute(params![2, &created[..], id.as_bytes()])?;
+            }
+            connection.prepare_cached("COMMIT")?.execute([])?;
+        }
+        Ok(())
+    });
+    result?;
+    Ok(took)
+}
+
+/// One property of one object, acknowledged, 1,000 objects in the space; sealed every 100.
+pub(crate) fn write_ack(options: &Options) -> Result<Vec<Outcome>> {
+    let mut times = Vec::new();
+    for _ in 0..options.rounds {
+        let mut bench = Bench::new(Indexing::TwoProperties)?;
+        bench.fill(1000)?;
+        for n in 0..1000 {
+            let write = ObjectWrite::Set {
+                object: object(n * 7 % 1000),
+                path: vec!["title".into()],
+                value: Some(Value::String(format!("changed {n}"))),
+            };
+            let (result, took) = spent(|| bench.write(std::slice::from_ref(&write)));
+            result?;
+            times.push(took.wall * 1e6);
+            if n % 100 == 99 {
+                bench.seal()?;
+            }
+        }
+    }
+    let p95 = quantile(&mut times, 0.95);
+    Ok(vec![
+        Outcome::new("write_ack_us", quantile(&mut times, 0.5), "µs wall").with_p95(p95),
+    ])
+}

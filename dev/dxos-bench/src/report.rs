@@ -1,0 +1,144 @@
+//! `results.json` and the page rendered from it.
+//!
+//! A result is replaced when it is measured again; each carries the commit, machine and load it was measured at.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::measure::{Outcome, load, machine};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Figure {
+    id: String,
+    value: f64,
+    unit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p95: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor: Option<f64>,
+    /// Other systems at the same work.
+    #[serde(default)]
+    peers: BTreeMap<String, f64>,
+    commit: String,
+    machine: String,
+    load: f64,
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The commit measured; a `+` says that the tree had changes.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .current_dir(directory())
+            .args(arguments)
+            .output()
+            .ok()?;
+        String::from_utf8(output.stdout)
+            .ok()
+            .map(|text| text.trim().to_owned())
+    };
+    let head = git(&["rev-parse", "--short", "HEAD"]).filter(|head| !head.is_empty());
+    let changed = git(&["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty());
+    format!(
+        "{}{}",
+        head.as_deref().unwrap_or("unknown"),
+        if changed { "+" } else { "" }
+    )
+}
+
+/// DXOS 0.8.3 at the same work, measured on the same machine before this program existed.
+fn peers(id: &str) -> BTreeMap<String, f64> {
+    let dxos = match id {
+        "create_batch_per_s" => Some(64.0),
+        "open_1k_ms" => Some(12_300.0),
+        _ => None,
+    };
+    dxos.map(|value| ("DXOS 0.8.3".to_owned(), value))
+        .into_iter()
+        .collect()
+}
+
+/// Adds the outcomes to `results.json`, replacing older ones of the same ids, and renders `RESULTS.md`.
+pub(crate) fn keep(outcomes: &[Outcome]) -> Result<()> {
+    let path = directory().join("results.json");
+    let mut figures: Vec<Figure> = match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).context("results.json")?,
+        Err(_) => Vec::new(),
+    };
+    let (commit, machine, load) = (commit(), machine(), load());
+    for outcome in outcomes {
+        figures.retain(|figure| figure.id != outcome.id);
+        figures.push(Figure {
+            id: outcome.id.into(),
+            value: outcome.value,
+            unit: outcome.unit.into(),
+            p95: outcome.p95,
+            floor: outcome.floor,
+            peers: peers(outcome.id),
+            commit: commit.clone(),
+            machine: machine.clone(),
+            load,
+        });
+    }
+    figures.sort_by(|a, b| a.id.cmp(&b.id));
+    std::fs::write(&path, serde_json::to_string_pretty(&figures)? + "\n")?;
+    std::fs::write(directory().join("RESULTS.md"), page(&figures))?;
+    Ok(())
+}
+
+/// Three digits that matter.
+fn shown(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn page(figures: &[Figure]) -> String {
+    let mut page = String::from(
+        "# Results\n\nRendered from `results.json` by `cargo xtask bench`; the ids are explained in `ARCHITECTURE.md` \
+         and in this crate. Median of five rounds. Figures in CPU time leave out waiting for the disk; the load says \
+         how busy the machine was. A floor is plain SQLite doing the least that the same work needs, in the same \
+         run. A `+` after the commit: measured with changes not yet committed.\n\n\
+         | id | value | unit | p95 | floor | ratio | peers | commit | load |\n\
+         | :-- | --: | :-- | --: | --: | --: | :-- | :-- | --: |\n",
+    );
+    let optional = |value: Option<f64>| value.map_or_else(String::new, shown);
+    for figure in figures {
+        let peers: Vec<String> = figure
+            .peers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", shown(*value)))
+            .collect();
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
+            figure.id,
+            shown(figure.value),
+            figure.unit,
+            optional(figure.p95),
+            optional(figure.floor),
+            optional(figure.floor.map(|floor| figure.value / floor)),
+            peers.join(", "),
+            figure.commit,
+            figure.load,
+        );
+    }
+    let mut machines: Vec<&str> = figures
+        .iter()
+        .map(|figure| figure.machine.as_str())
+        .collect();
+    machines.sort_unstable();
+    machines.dedup();
+    let _ = writeln!(page, "\nMachine: {}.", machines.join("; "));
+    page
+}

@@ -1,0 +1,213 @@
+//! The command palette: places and actions of the graph, found by typing.
+
+use dxos_app::{CloseDialog, Node, Open, ROOT, SwitchWorkspace};
+use dxos_surface::{key_label, use_app};
+use dxos_ui::{Dialog, Icon};
+use leptos::prelude::*;
+
+/// Rows shown at once.
+const ROWS_MAX: usize = 50;
+
+#[derive(Debug, Clone, PartialEq)]
+enum Does {
+    Go { id: String, workspace: String, opens: bool },
+    Run { node: String, action: String },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    label: String,
+    place: String,
+    icon: &'static str,
+    keys: String,
+    does: Does,
+}
+
+/// Where `needle` stands in `label`, ignoring case; a prefix of a word counts more.
+fn rank(label: &str, needle: &str) -> Option<u8> {
+    let (label, needle) = (label.to_lowercase(), needle.trim().to_lowercase());
+    if needle.is_empty() || label.starts_with(&needle) {
+        return Some(0);
+    }
+    if label.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with(&needle)) {
+        return Some(1);
+    }
+    label.contains(&needle).then_some(2)
+}
+
+fn filtered(all: Vec<Row>, needle: &str) -> Vec<Row> {
+    let mut found: Vec<(u8, Row)> =
+        all.into_iter().filter_map(|row| Some((rank(&row.label, needle)?, row))).collect();
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect()
+}
+
+fn place_row(node: Node, workspace: &Node) -> Row {
+    let own = node.id == workspace.id;
+    Row {
+        label: node.label,
+        place: if own { String::new() } else { workspace.label.clone() },
+        icon: if node.icon.is_empty() { "cube" } else { node.icon },
+        keys: String::new(),
+        does: Does::Go { id: node.id, workspace: workspace.id.clone(), opens: node.opens },
+    }
+}
+
+/// The dialog.
+pub fn palette() -> impl IntoView {
+    let app = use_app();
+    let query = RwSignal::new(String::new());
+    let chosen = RwSignal::new(0_usize);
+    let input = NodeRef::<leptos::html::Input>::new();
+    Effect::new(move |_| {
+        if let Some(input) = input.get() {
+            // A failed focus leaves the person where they were.
+            let _ = input.focus();
+        }
+    });
+    let places = Memo::new(move |_| {
+        let app = app.get();
+        let mut rows = Vec::new();
+        for space in app.graph().children(&app, ROOT) {
+            let inside = app.graph().children(&app, &space.id);
+            rows.extend(inside.into_iter().map(|node| place_row(node, &space)));
+            rows.push(place_row(space.clone(), &space));
+        }
+        filtered(rows, &query.get())
+    });
+    let actions = Memo::new(move |_| {
+        let layout = app.layout().get_untracked();
+        let core = app.get();
+        let mut rows = Vec::new();
+        for id in [layout.attention, layout.workspace, Some(ROOT.to_owned())].into_iter().flatten() {
+            let Some(node) = core.graph().node(&core, &id) else { continue };
+            for action in core.action_views(&id) {
+                if action.id == "layout/palette" {
+                    continue;
+                }
+                rows.push(Row {
+                    label: action.label,
+                    place: node.label.clone(),
+                    icon: action.icon,
+                    keys: key_label(action.keys),
+                    does: Does::Run { node: id.clone(), action: action.id },
+                });
+            }
+        }
+        filtered(rows, &query.get())
+    });
+    let all = Memo::new(move |_| [places.get(), actions.get()].concat());
+    let run = move |row: Row| {
+        app.send(CloseDialog {});
+        match row.does {
+            Does::Run { node, action } => app.run(&node, &action),
+            Does::Go { id, workspace, opens } => {
+                app.send(SwitchWorkspace { subject: workspace });
+                if opens {
+                    app.send(Open { subject: id, beside: false });
+                }
+            }
+        }
+    };
+    let key = move |event: leptos::ev::KeyboardEvent| {
+        let count = all.with(Vec::len);
+        match event.key().as_str() {
+            "ArrowDown" if count > 0 => chosen.update(|at| *at = (*at + 1) % count),
+            "ArrowUp" if count > 0 => chosen.update(|at| *at = (*at + count - 1) % count),
+            "Enter" if !event.is_composing() => {
+                if let Some(row) = all.with(|rows| rows.get(chosen.get_untracked()).cloned()) {
+                    run(row);
+                }
+            }
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    let group = move |title: &'static str, rows: Memo<Vec<Row>>, from: Signal<usize>| {
+        move || {
+            (!rows.with(Vec::is_empty)).then(|| {
+                let items = rows.get().into_iter().enumerate().map(|(at, row)| {
+                    let index = move || from.get() + at;
+                    let selected = move || (chosen.get() == index()).to_string();
+                    let label = row.label.clone();
+                    let (place, keys, icon) = (row.place.clone(), row.keys.clone(), row.icon);
+                    view! {
+                        <li
+                            role="option"
+                            id=move || format!("palette-{}", index())
+                            aria-selected=selected
+                            on:mousemove=move |_| chosen.set(index())
+                            on:click=move |_| run(row.clone())
+                        >
+                            <Icon name=icon/>
+                            <b>{label}</b>
+                            <em>{place}</em>
+                            {(!keys.is_empty()).then(|| view! { <kbd>{keys}</kbd> })}
+                        </li>
+                    }
+                });
+                view! {
+                    <li role="presentation"><h3>{title}</h3></li>
+                    {items.collect_view()}
+                }
+            })
+        }
+    };
+    Effect::new(move |_| {
+        let at = chosen.get();
+        let row = document().get_element_by_id(&format!("palette-{at}"));
+        if let Some(row) = row {
+            let options = web_sys::ScrollIntoViewOptions::new();
+            options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+            row.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    });
+    let active = move || format!("palette-{}", chosen.get());
+    view! {
+        <Dialog title="Search or jump" class="pal" bare=true on_close=move |()| app.send(CloseDialog {})>
+            <div class="q">
+                <Icon name="magnifying-glass"/>
+                <input
+                    node_ref=input
+                    type="text"
+                    role="combobox"
+                    aria-expanded="true"
+                    aria-controls="palette-rows"
+                    aria-activedescendant=active
+                    aria-label="Search or jump"
+                    placeholder="Search or jump"
+                    autocomplete="off"
+                    spellcheck="false"
+                    prop:value=query
+                    on:input=move |event| {
+                        query.set(event_target_value(&event));
+                        chosen.set(0);
+                    }
+                    on:keydown=key
+                />
+                <kbd>"Esc"</kbd>
+            </div>
+            <ul id="palette-rows" role="listbox" aria-label="Results">
+                {group("Go to", places, Signal::derive(|| 0))}
+                {group("Actions", actions, Signal::derive(move || places.with(Vec::len)))}
+            </ul>
+            <Show when=move || all.with(Vec::is_empty)>
+                <p class="none">"Nothing is called that. Titles and actions are searched."</p>
+            </Show>
+        </Dialog>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rank;
+
+    #[test]
+    fn beginnings_of_words_come_first() {
+        assert_eq!(rank("Sampling sites", "sam"), Some(0));
+        assert_eq!(rank("Interview with Sam", "sam"), Some(1));
+        assert_eq!(rank("Sesame", "sam"), Some(2));
+        assert_eq!(rank("Field notes", "sam"), None);
+        assert_eq!(rank("Anything", " "), Some(0));
+    }
+}
