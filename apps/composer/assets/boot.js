@@ -25,7 +25,7 @@ function explainInsecure() {
   const number = port || "80";
   explain("insecure-origin", "This address cannot run Composer",
     element("p", [
-      "Composer keeps your data encrypted in this browser. Browsers allow that only on pages reached by ", code("https"),
+      "Composer keeps your work and your keys in this browser. Browsers allow that only on pages reached by ", code("https"),
       " or on the very machine that serves them. This page came by plain ", code("http"), " from ", code(hostname), ", so it stops here. Nothing is broken and nothing is lost.",
     ]),
     element("h2", "What you can do"),
@@ -33,7 +33,6 @@ function explainInsecure() {
       element("li", ["On the machine that runs ", code("dx"), ": open ", code(`http://localhost:${number}`), "."]),
       element("li", ["From this machine, through a tunnel: run ", code(`ssh -N -L ${number}:localhost:${number} ${hostname}`), ", then open ",
         element("a", `http://localhost:${number}`, { href: `http://localhost:${number}/${location.hash}` }), " here."]),
-      element("li", ["Run ", code("dx"), " on this machine too: people on different machines write together all the same."]),
       element("li", ["For everybody: put ", code("https"), " in front of ", code("dx"), ", for example ", code(`caddy reverse-proxy --to localhost:${number}`), "."]),
     ]));
 }

@@ -4,9 +4,11 @@
 #![deny(missing_docs)]
 
 pub mod access;
+mod batch;
 pub mod change;
 pub mod entry;
 pub mod error;
+mod feed;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod order;

@@ -112,8 +112,11 @@ pub enum SortPosition {
     Without(ObjectId),
 }
 
+/// Inclusive lower and exclusive upper bound.
+type Range = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// An index range that holds every object fulfilling one filter.
-fn range_of(filter: &Filter) -> Option<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+fn range_of(filter: &Filter) -> Option<Range> {
     let key = index_value(&filter.value)?;
     let kind = key[0];
     // Keys may be cut: the upper bound must let everything with this prefix in.

@@ -9,10 +9,12 @@
 use dxos_base::{DecodeError, DeviceKey, FeedId, Hash, TextDelta, TextId};
 
 use crate::access::{Access, Claim, Decision};
+use crate::batch::Batch;
 use crate::change::Operation;
 use crate::entry::Entry;
 use crate::error::EchoError;
-use crate::space::{Batch, Feed, Space, Summary, Touched, WriteContext};
+use crate::feed::Feed;
+use crate::space::{Space, Summary, Touched, WriteContext};
 use crate::store::{EntryRow, EntryState, Store};
 
 /// What receiving did.

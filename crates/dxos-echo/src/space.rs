@@ -15,18 +15,19 @@ use serde::{Deserialize, Serialize};
 
 use dxos_base::{
     Clock, DeviceKey, Entropy, FeedId, Hash, HybridClock, ObjectId, ObjectView, ObjectWrite,
-    SpaceId, TextId, Tick, hash, limits,
+    SpaceId, TextId, Tick, hash,
 };
 
+use crate::batch::Batch;
 use crate::change::{Change, Edit, key_path};
 use crate::entry::feed_id;
 use crate::error::EchoError;
+use crate::feed::{Feed, FeedState};
 use crate::plan::Planner;
-use crate::record::{Record, object_version};
-use crate::store::{EntryRow, FeedRow, ObjectRow, Store};
+use crate::record::Record;
+use crate::store::{EntryRow, ObjectRow, Store};
 use crate::text::TextEngine;
 use crate::texts::OpenText;
-use crate::view::{bare_type, full_text, index_keys, references};
 
 /// What a call of a space may touch.
 pub struct WriteContext<'a> {
@@ -100,72 +101,6 @@ impl IndexPolicy {
     }
 }
 
-/// What is remembered of a feed besides its row's plain columns.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct FeedState {
-    /// Control heads by the first entry they hold for, from before the first waiting entry on; the last one holds
-    /// for what comes next.
-    pub heads: Vec<(u64, Vec<Hash>)>,
-    /// Control heads of the first entry.
-    pub first: Vec<Hash>,
-    /// Waiting entries.
-    pub waiting: BTreeSet<u64>,
-    /// Of a feed this device wrote: the instance that wrote it and what it had seen at its last entry.
-    pub own: Option<OwnFeed>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OwnFeed {
-    pub marker: [u8; 16],
-    pub seen: BTreeMap<FeedId, u64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Feed {
-    pub stored_seq: u64,
-    pub head: Hash,
-    pub state: FeedState,
-}
-
-impl Feed {
-    pub fn new() -> Feed {
-        Feed {
-            stored_seq: 0,
-            head: Hash::default(),
-            state: FeedState::default(),
-        }
-    }
-
-    /// Greatest seq of the gap-free applied prefix.
-    pub fn applied_seq(&self) -> u64 {
-        self.state
-            .waiting
-            .first()
-            .map_or(self.stored_seq, |first| first - 1)
-    }
-
-    /// Control heads that hold at entry `seq`.
-    pub fn heads_at(&self, seq: u64) -> &[Hash] {
-        let held = self.state.heads.iter().rev().find(|(from, _)| *from <= seq);
-        held.map_or(&[], |(_, heads)| heads)
-    }
-
-    /// Notes the heads of a new last entry and forgets those nothing waiting needs.
-    pub fn push_heads(&mut self, seq: u64, heads: &[Hash]) {
-        if seq == 1 {
-            self.state.first = heads.to_vec();
-        }
-        if !heads.is_empty() {
-            self.state.heads.push((seq, heads.to_vec()));
-        }
-        // The entry being decided on, and the first waiting one, need the heads of the entry before.
-        let oldest = self.applied_seq().min(self.stored_seq.saturating_sub(1));
-        while self.state.heads.len() > 1 && self.state.heads[1].0 <= oldest {
-            self.state.heads.remove(0);
-        }
-    }
-}
-
 /// Sums over state, and the last clock: written with every transaction, in the pending row or beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Summary {
@@ -209,11 +144,8 @@ pub struct Space {
     pub(crate) open_texts: BTreeMap<TextId, OpenText>,
     pub(crate) needs_rebuild: bool,
     /// This device has no feed left to write in; reading goes on.
-    feeds_used_up: bool,
+    pub(crate) feeds_used_up: bool,
 }
-
-/// Marks an own feed that another instance of this device writes too.
-const LEFT: [u8; 16] = [0; 16];
 
 impl Space {
     /// Opens a space as stored; an unknown one is empty. `instance_marker` is kept outside the database: a
@@ -494,81 +426,6 @@ impl Space {
         Ok(view)
     }
 
-    /// Writes the rows of changed records and keeps the digest.
-    pub(crate) fn flush(
-        &mut self,
-        batch: Batch,
-        store: &mut dyn Store,
-    ) -> Result<Touched, EchoError> {
-        let mut touched = Touched::default();
-        for (object, loaded) in batch.records {
-            if !loaded.changed {
-                continue;
-            }
-            let body = loaded.record.encode();
-            let version = object_version(&self.space, &object, &body);
-            self.summary.objects = self
-                .summary
-                .objects
-                .wrapping_sub(loaded.before)
-                .wrapping_add(first_16(&version));
-            let view = loaded.record.view(object);
-            let type_name = bare_type(&view.type_name).to_owned();
-            let index = index_keys(&view, |property| self.policy.covers(property));
-            let text = if self.policy.full_text {
-                full_text(&view)
-            } else {
-                String::new()
-            };
-            let row = ObjectRow {
-                object,
-                version: u64::from_le_bytes(version.0[..8].try_into().expect("8 of 32 bytes")),
-                type_name: type_name.clone(),
-                shown: view.shown,
-                body,
-            };
-            store.object_put(
-                self.space,
-                &row,
-                &index,
-                &text,
-                &references(&view, self.space),
-            )?;
-            for open in self
-                .open_texts
-                .values_mut()
-                .filter(|open| open.object == object)
-            {
-                open.registered = false;
-            }
-            touched.objects.insert(object);
-            touched.types.insert(type_name);
-        }
-        Ok(touched)
-    }
-
-    /// Writes a feed's row.
-    pub(crate) fn put_feed(&mut self, store: &mut dyn Store, id: FeedId) -> Result<(), EchoError> {
-        let feed = &self.feeds[&id];
-        if feed.stored_seq > 0 {
-            self.timeframe.insert(
-                id,
-                FeedHead {
-                    seq: feed.stored_seq,
-                    hash: feed.head,
-                },
-            );
-        }
-        let row = FeedRow {
-            feed: id,
-            stored_seq: feed.stored_seq,
-            head: feed.head,
-            applied_seq: feed.applied_seq(),
-            state: dxos_base::encode(&feed.state),
-        };
-        Ok(store.feed_put(self.space, &row)?)
-    }
-
     /// Writes the summary beside the pending rows.
     pub(crate) fn put_summary(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
         self.summary.revision += 1;
@@ -579,171 +436,6 @@ impl Space {
     fn summary_key(&self) -> String {
         format!("echo/{}/summary", self.space)
     }
-
-    /// The feed to write: the one this instance has begun, else the first never used.
-    fn choose_feed(&mut self) {
-        let feeds =
-            (0..limits::FEEDS_PER_DEVICE_MAX).map(|n| feed_id(&self.space, &self.device, n));
-        let feeds: Vec<FeedId> = feeds.collect();
-        self.feeds_used_up = false;
-        let mine = feeds.iter().rev().find(|id| {
-            let own = self.feeds.get(id).and_then(|feed| feed.state.own.as_ref());
-            own.is_some_and(|own| own.marker == self.marker)
-        });
-        // Used by another instance: a row that is not ours, even an empty one.
-        let free = feeds
-            .iter()
-            .rposition(|id| self.feeds.contains_key(id))
-            .map_or(0, |last| last + 1);
-        self.own = match (mine, feeds.get(free)) {
-            (Some(mine), _) => *mine,
-            (None, Some(free)) => *free,
-            (None, None) => {
-                self.feeds_used_up = true;
-                self.own
-            }
-        };
-        self.needs_rebuild = mine.is_none() && !self.pending.is_empty();
-    }
-
-    /// Leaves the own feed to another instance of this device that writes it, and goes on in the next one.
-    pub(crate) fn leave_feed(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
-        if let Some(own) = self
-            .feeds
-            .get_mut(&self.own)
-            .and_then(|feed| feed.state.own.as_mut())
-        {
-            own.marker = LEFT;
-            self.put_feed(store, self.own)?;
-        }
-        self.choose_feed();
-        self.reload_mark();
-        Ok(())
-    }
-
-    /// Takes the chosen feed for re-issued writes.
-    pub(crate) fn reclaim(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
-        self.claim_feed(store)?;
-        self.reload_mark();
-        Ok(())
-    }
-
-    fn reload_mark(&mut self) {
-        let own = self.feeds.get(&self.own);
-        self.mark = match own {
-            Some(feed) => (
-                feed.heads_at(u64::MAX).to_vec(),
-                feed.state
-                    .own
-                    .as_ref()
-                    .map(|own| own.seen.clone())
-                    .unwrap_or_default(),
-            ),
-            None => Default::default(),
-        };
-        self.pending_objects.clear();
-        for (_, set) in &self.pending {
-            if !set.heads.is_empty() {
-                self.mark.0 = set.heads.clone();
-            }
-            self.mark.1.extend(set.seen.iter().copied());
-            self.pending_objects
-                .extend(set.changes.iter().map(|change| change.object));
-        }
-        self.pending_since = (!self.pending.is_empty()).then_some(Tick(0));
-    }
-
-    /// Makes sure the own feed is marked as this instance's before anything is acknowledged in it.
-    fn claim_feed(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
-        if self.feeds_used_up {
-            return Err(EchoError::NoFeedLeft { space: self.space });
-        }
-        let feed = self.feeds.entry(self.own).or_insert_with(Feed::new);
-        if feed.state.own.is_none() {
-            feed.state.own = Some(OwnFeed {
-                marker: self.marker,
-                seen: BTreeMap::new(),
-            });
-            self.put_feed(store, self.own)?;
-        }
-        Ok(())
-    }
-}
-
-/// Records loaded for a run of changes, written back once.
-#[derive(Default)]
-pub(crate) struct Batch {
-    records: BTreeMap<ObjectId, Loaded>,
-}
-
-struct Loaded {
-    record: Record,
-    /// What the object added to the digest when loaded.
-    before: u128,
-    changed: bool,
-}
-
-impl Batch {
-    /// The record of an object; empty if it was never written.
-    pub fn load(
-        &mut self,
-        space: SpaceId,
-        object: ObjectId,
-        store: &mut dyn Store,
-    ) -> Result<&mut Record, EchoError> {
-        let slot = match self.records.entry(object) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                let (record, before) = match store.object(space, object)? {
-                    Some(row) => (
-                        Record::decode(&row.body)?,
-                        first_16(&object_version(&space, &object, &row.body)),
-                    ),
-                    None => (Record::default(), 0),
-                };
-                vacant.insert(Loaded {
-                    record,
-                    before,
-                    changed: false,
-                })
-            }
-        };
-        Ok(&mut slot.record)
-    }
-
-    /// Joins a change into its loaded record.
-    pub fn apply(
-        &mut self,
-        space: SpaceId,
-        change: &Change,
-        feed: FeedId,
-        store: &mut dyn Store,
-    ) -> Result<(), EchoError> {
-        if self.load(space, change.object, store)?.apply(change, feed)
-            && let Some(loaded) = self.records.get_mut(&change.object)
-        {
-            loaded.changed = true;
-        }
-        Ok(())
-    }
-
-    /// Notes that planned changes were joined.
-    pub fn touch(&mut self, changes: &[Change]) {
-        for change in changes {
-            if let Some(loaded) = self.records.get_mut(&change.object) {
-                loaded.changed = true;
-            }
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-}
-
-/// The part of a hash that is summed up.
-pub(crate) fn first_16(hash: &Hash) -> u128 {
-    u128::from_le_bytes(hash.0[..16].try_into().expect("16 of 32 bytes"))
 }
 
 /// Decodes a row of our own.

@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use dxos_base::{DeviceKey, Hash, ObjectId, TextChange, TextDelta, TextId, hash, limits};
 
+use crate::batch::{Batch, first_16};
 use crate::change::{Change, Operation, Path, SessionNonce, Step};
 use crate::error::EchoError;
 use crate::plan::{Planner, text_id_at};
 use crate::record::{Record, RegisterValue};
-use crate::space::{Batch, Space, Touched, WriteContext, decode_row, first_16};
+use crate::space::{Space, Touched, WriteContext, decode_row};
 use crate::store::Store;
 use crate::text::{TextEngine, TextError};
 

@@ -35,6 +35,8 @@ const DIRECT_TRY_MS: u64 = 20_000;
 pub const SILENCE_MS_MAX: u64 = 12_000;
 /// The signal server is asked for a sign of life after this silence, and given up at twice and a half of it.
 const SIGNAL_PING_MS: u64 = 5_000;
+/// Messages held of a direct session that is not active yet: more than the windows of its first streams.
+const HELD_MESSAGES_MAX: usize = 64;
 /// Peers remembered at once.
 const PEERS_MAX: usize = 1_024;
 
@@ -155,6 +157,8 @@ struct Direct {
     session: Option<Session>,
     ready: bool,
     established: Option<(AgreementKey, [u8; 32])>,
+    /// What came after the handshake while the peer is kept on the relay: the other side may have switched already.
+    held: Vec<Vec<u8>>,
 }
 
 struct Relay {
@@ -676,3 +680,6 @@ impl Swarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,11 +43,11 @@ impl Node {
         };
         let opened = match base {
             None => TextOpened { version, delta: whole(turn)?, on_base: false },
-            Some(base) => match repeat.filter(|repeat| repeat.base == base && repeat.after != base) {
+            Some(base) => match repeat.and_then(|repeat| repeat.rest(&base)) {
                 // This client has the write applied and unanswered: it hears what it was carried over.
-                Some(repeat) => {
+                Some((repeat, over)) => {
                     editor = Editor { told: repeat.before, repeats: Some(repeat.n) };
-                    later = repeat.over;
+                    later = over;
                     TextOpened { version: base, delta: Vec::new(), on_base: true }
                 }
                 None => match open.since(&base) {

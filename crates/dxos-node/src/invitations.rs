@@ -516,7 +516,7 @@ impl Node {
                     let invitation = hosted.invitation.clone();
                     if let Err(error) = self.store_invitation(turn, &invitation) {
                         let reason = from_store(&error).message;
-                        self.refuse_all(turn, id, PairingFailure::Cancelled);
+                        self.refuse_all(turn, id, PairingFailure::Storage);
                         return self.end_hosted(turn, id, InvitationState::Error, &reason);
                     }
                     let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
@@ -531,8 +531,8 @@ impl Node {
                         queue.extend(pairing.grant(&mut hosted.invitation, &credentials));
                         hosted.view.state = InvitationState::Success;
                     }
-                    Err(reason) => {
-                        self.refuse_all(turn, id, PairingFailure::Cancelled);
+                    Err((failed, reason)) => {
+                        self.refuse_all(turn, id, failed);
                         return self.end_hosted(turn, id, InvitationState::Error, &reason);
                     }
                 },
@@ -550,38 +550,44 @@ impl Node {
         }
         let Some(hosted) = self.invitations.hosted.get(&id) else { return };
         if hosted.view.state == InvitationState::Success {
-            let (space, invitation) = (hosted.invitation.space, hosted.invitation.clone());
-            if let Err(error) = self.store_invitation(turn, &invitation) {
-                tracing::error!(%error, "invitation.store_failed");
-            }
+            let space = hosted.invitation.space;
             self.open_space(turn, peer, space);
         }
         self.tell_invitations();
     }
 
-    /// Writes the guest's membership; tells the credentials it needs.
+    /// Writes the guest's membership, and that the invitation is used, in one transaction; tells the credentials
+    /// the guest needs.
     fn admit(
         &mut self,
         turn: &mut Turn<'_, '_>,
         id: InvitationId,
         offer: &dxos_halo::GuestOffer,
-    ) -> Result<Vec<dxos_halo::Credential>, String> {
-        let (Some(hosted), Some(identity)) = (self.invitations.hosted.get(&id), &self.identity) else {
-            return Err("The invitation has ended.".to_owned());
-        };
-        let (space_id, role) = (hosted.invitation.space, hosted.invitation.role);
-        let space = self.spaces.get_mut(&space_id).ok_or("The space is not here any more.")?;
+    ) -> Result<Vec<dxos_halo::Credential>, (PairingFailure, String)> {
+        let gone = || (PairingFailure::NotAllowed, "The space is not here any more.".to_owned());
+        let hosted = self.invitations.hosted.get(&id).ok_or_else(gone)?;
+        let mut used = hosted.invitation.clone();
+        used.used = true;
+        let key = format!("{INVITE_PREFIX}{id}");
+        let sealed = self.seal_secret(&key, &used.to_secret_bytes(), turn.cx);
+        let identity = self.identity.as_ref().ok_or_else(gone)?;
+        let space = self.spaces.get_mut(&used.space).ok_or_else(gone)?;
         let entropy = &mut *turn.cx.entropy;
-        let made = dxos_halo::admit(&space.graph, &space.keyring, identity, offer, role, entropy);
-        let made = made.map_err(|error| capital(&error.to_string()))?;
+        let made = dxos_halo::admit(&space.graph, &space.keyring, identity, offer, used.role, entropy);
+        let made = made
+            .map_err(|error| (PairingFailure::NotAllowed, capital(&error.to_string())))?;
         let agreement = identity.agreement().clone();
         let added = transaction(turn.cx, Durability::Synced, |cx| {
+            cx.store.set(&key, Some(&sealed))?;
             space.add_credentials(made, &agreement, cx)
         });
-        added.map_err(|error| from_store(&error).message)?;
-        let all = space.graph.after(&[]).into_iter().cloned().collect();
-        self.credentials_changed(turn, space_id);
-        Ok(all)
+        if let Err(error) = added {
+            self.reload(turn, used.space);
+            return Err((PairingFailure::Storage, from_store(&error).message));
+        }
+        self.credentials_changed(turn, used.space);
+        let space = self.spaces.get(&used.space).ok_or_else(gone)?;
+        Ok(space.graph.after(&[]).into_iter().cloned().collect())
     }
 
     fn refuse_all(&mut self, turn: &mut Turn<'_, '_>, id: InvitationId, reason: PairingFailure) {

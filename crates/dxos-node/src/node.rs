@@ -314,9 +314,9 @@ impl Node {
     /// Reads a space's memory again from disk and opens the texts on screen again.
     pub(crate) fn reload(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         let Some(space) = self.spaces.get_mut(&id) else { return };
-        let reload = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space.data.reload(&mut *cx.store)
-        });
+        let Some(identity) = &self.identity else { return };
+        let agreement = identity.agreement().clone();
+        let reload = transaction(turn.cx, Durability::Acknowledged, |cx| space.reload(&agreement, cx));
         if let Err(error) = reload {
             tracing::error!(space = %id, %error, "space.reload_failed");
         }

@@ -106,6 +106,9 @@ impl Node {
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
         let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
         peer_space.remote_control = Some(control);
+        // The peer listens from its greeting on: what it was told before it may have dropped for want of our proof.
+        peer_space.told.clear();
+        (peer_space.told_control, peer_space.heads_sent_for) = (None, None);
         if same {
             peer_space.remote.extend(stored.iter().copied());
             peer_space.told.extend(stored);

@@ -111,6 +111,16 @@ pub(crate) fn write_context<'b>(cx: &'b mut Context<'_>) -> WriteContext<'b> {
     }
 }
 
+fn read_graph(id: SpaceId, cx: &mut Context<'_>) -> Result<ControlGraph, EchoError> {
+    let mut graph = ControlGraph::new(id);
+    for (_, bytes) in cx.store.credentials(id)? {
+        let credential =
+            Credential::decode(&bytes).map_err(|_| EchoError::Damaged { what: "credential" })?;
+        graph.add(credential);
+    }
+    Ok(graph)
+}
+
 impl SpaceState {
     /// Opens a stored space, within a transaction.
     pub(crate) fn open(
@@ -121,12 +131,7 @@ impl SpaceState {
         marker: [u8; 16],
         cx: &mut Context<'_>,
     ) -> Result<SpaceState, EchoError> {
-        let mut graph = ControlGraph::new(id);
-        for (_, bytes) in cx.store.credentials(id)? {
-            let credential = Credential::decode(&bytes)
-                .map_err(|_| EchoError::Damaged { what: "credential" })?;
-            graph.add(credential);
-        }
+        let graph = read_graph(id, cx)?;
         let data = dxos_echo::Space::open(id, device, marker, &mut *cx.store)?;
         let mut space = SpaceState {
             id,
@@ -146,6 +151,19 @@ impl SpaceState {
             space.seal_at = Some(cx.now);
         }
         Ok(space)
+    }
+
+    /// Reads everything again from disk, within a transaction: what a failed commit left in memory goes.
+    pub(crate) fn reload(
+        &mut self,
+        agreement: &AgreementSecret,
+        cx: &mut Context<'_>,
+    ) -> Result<(), EchoError> {
+        self.graph = read_graph(self.id, cx)?;
+        self.keyring = Keyring::new();
+        self.feeds.clear();
+        self.refold(agreement);
+        self.data.reload(&mut *cx.store)
     }
 
     /// Writes a new space's record and credentials, within a transaction, and opens it.

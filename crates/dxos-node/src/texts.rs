@@ -65,6 +65,23 @@ pub(crate) struct TextRepeat {
     pub(crate) after: Vec<u8>,
 }
 
+impl TextRepeat {
+    /// What a client that stands on `base` still has to hear of the steps its write was carried over; `None` if
+    /// it does not stand between the write's base and the write.
+    pub(crate) fn rest(mut self, base: &[u8]) -> Option<(TextRepeat, Vec<Step>)> {
+        if self.after == base {
+            return None;
+        }
+        let heard = match self.over.iter().position(|step| step.base == base) {
+            Some(heard) => heard,
+            None if self.before == base => self.over.len(),
+            None => return None,
+        };
+        let over = self.over.split_off(heard);
+        Some((self, over))
+    }
+}
+
 /// Storage key of a client's [`TextRepeat`] on a text.
 pub(crate) fn repeat_key(client: &dxos_services::ClientId, text: &TextAddress) -> String {
     let client = dxos_base::PeerId(client.0);

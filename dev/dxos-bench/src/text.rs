@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use dxos_base::{ObjectWrite, TextChange, TextDelta};
 use dxos_echo::store::Durability;
-use dxos_echo::text::TextEngine as _;
 use serde::Deserialize;
 
 use crate::Options;

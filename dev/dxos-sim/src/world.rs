@@ -365,6 +365,7 @@ impl World {
         }
         let mut out = Vec::new();
         let now = self.now();
+        let hits = self.peers[index].store.faults_hit();
         let started = self.peers[index].start(now, &mut out);
         self.say(|| format!("peer {index} starts, run {}", self.peers[index].run));
         match started {
@@ -380,7 +381,7 @@ impl World {
                 self.fault("killed while starting");
                 self.died(index, 100);
             }
-            Err(error) if self.peers[index].store.faulty() => {
+            Err(error) if self.peers[index].store.faults_hit() > hits => {
                 self.say(|| format!("peer {index} does not start: {error}"));
                 self.later(1000, Item::Restart { peer: index });
             }

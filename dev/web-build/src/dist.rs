@@ -45,6 +45,23 @@ pub(crate) fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Copies the parts into one folder, made anew.
+pub(crate) fn copy(parts: &[PathBuf], to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    for part in parts {
+        for path in files_below(part)? {
+            let target = to.join(url_path(part, &path)?);
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::copy(&path, &target).with_context(|| format!("write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the folder anew and swaps it in; returns the version (hash over all files).
 pub(crate) fn assemble(build: &WebBuild, parts: &[PathBuf]) -> Result<String> {
     let dist = build.dist_dir();

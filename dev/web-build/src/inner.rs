@@ -12,11 +12,11 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{MODULES, Module, Profile, WebBuild};
+use crate::{Module, Profile, WebBuild};
 
 /// Result of the inner cargo call.
 pub(crate) struct Compiled {
-    /// One per entry of [`MODULES`], same order.
+    /// One per module asked for, same order.
     pub wasm: Vec<PathBuf>,
     /// Sources, from cargo's dep-info.
     pub sources: Vec<PathBuf>,
@@ -58,7 +58,7 @@ fn is_poison(name: &str) -> bool {
 }
 
 /// Compiles all modules in one call, so that they share their dependencies.
-pub(crate) fn compile(build: &WebBuild) -> Result<Compiled> {
+pub(crate) fn compile(build: &WebBuild, modules: &[Module]) -> Result<Compiled> {
     let target_dir = build.web_dir();
     let mut command = Command::new(&build.cargo);
     for (name, _) in env::vars_os() {
@@ -81,13 +81,17 @@ pub(crate) fn compile(build: &WebBuild) -> Result<Compiled> {
     }
     command
         .current_dir(&build.root)
-        .args(["build", "--lib", "--locked"])
+        .args(["build", "--locked"])
         .args(["--target", "wasm32-unknown-unknown"])
         .args(["--profile", build.profile.cargo_name()])
         .arg("--target-dir")
         .arg(&target_dir);
-    for module in &MODULES {
+    for module in modules {
         command.args(["-p", module.package]);
+        match module.example {
+            Some(example) => command.args(["--example", example]),
+            None => command.arg("--lib"),
+        };
     }
     let status = command
         .status()
@@ -101,8 +105,11 @@ pub(crate) fn compile(build: &WebBuild) -> Result<Compiled> {
         wasm: Vec::new(),
         sources: Vec::new(),
     };
-    for module in &MODULES {
-        let stem = module.package.replace('-', "_");
+    for module in modules {
+        let stem = match module.example {
+            Some(example) => format!("examples/{example}"),
+            None => module.package.replace('-', "_"),
+        };
         let wasm = out_dir.join(format!("{stem}.wasm"));
         ensure!(
             wasm.exists(),

@@ -52,6 +52,8 @@ impl Profile {
 /// One WASM module of the page.
 struct Module {
     package: &'static str,
+    /// The example of the package, instead of its library.
+    example: Option<&'static str>,
     /// Name under which the page knows it: `<output>.js` and `<output>_bg.wasm`.
     output: &'static str,
 }
@@ -59,15 +61,32 @@ struct Module {
 const MODULES: [Module; 3] = [
     Module {
         package: "composer",
+        example: None,
         output: "app",
     },
     Module {
         package: "dxos-worker",
+        example: None,
         output: "worker",
     },
     Module {
         package: "dxos-text",
+        example: None,
         output: "text",
+    },
+];
+
+/// Pages that run the conformance suites in a real browser (tests only).
+const CONFORMANCE: [Module; 2] = [
+    Module {
+        package: "dxos-net",
+        example: Some("conformance_page"),
+        output: "net",
+    },
+    Module {
+        package: "dxos-store",
+        example: Some("opfs_conformance"),
+        output: "store",
     },
 ];
 
@@ -113,19 +132,38 @@ impl WebBuild {
         bundle::build(self).map(|_| ())
     }
 
+    /// Builds the pages that run the conformance suites in a browser; returns the folder to serve.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn conformance(&self) -> Result<PathBuf> {
+        let _lock = self.lock()?;
+        let compiled = inner::compile(self, &CONFORMANCE)?;
+        let mut parts = vec![self.root.join("e2e/conformance")];
+        for (module, wasm) in CONFORMANCE.iter().zip(&compiled.wasm) {
+            parts.push(inner::bind(self, module, wasm)?);
+        }
+        let folder = self.web_dir().join("conformance");
+        dist::copy(&parts, &folder)?;
+        Ok(folder)
+    }
+
+    /// A second builder (a server's build beside `xtask dev`) waits for the first.
+    fn lock(&self) -> Result<fs::File> {
+        let web_dir = self.web_dir();
+        fs::create_dir_all(&web_dir).with_context(|| format!("create {}", web_dir.display()))?;
+        let path = web_dir.join(".build-lock");
+        let lock = fs::File::create(&path).with_context(|| format!("create {}", path.display()))?;
+        lock.lock().context("lock the web build")?;
+        Ok(lock)
+    }
+
     /// Builds everything that changed since the last run.
     ///
     /// # Errors
     /// Compilation or bundling failed (their own output stands on stderr), or a file could not be written.
     pub fn run(&self) -> Result<Built> {
-        let web_dir = self.web_dir();
-        fs::create_dir_all(&web_dir).with_context(|| format!("create {}", web_dir.display()))?;
-        // A second builder (a server's build beside `xtask dev`) waits for the first.
-        let lock_path = web_dir.join(".build-lock");
-        let lock = fs::File::create(&lock_path)
-            .with_context(|| format!("create {}", lock_path.display()))?;
-        lock.lock().context("lock the web build")?;
-
+        let _lock = self.lock()?;
         let mut stages = Vec::new();
         let mut timed = |name, started: Instant| stages.push((name, started.elapsed()));
 
@@ -135,7 +173,7 @@ impl WebBuild {
         timed("editor", started);
 
         let started = Instant::now();
-        let compiled = inner::compile(self)?;
+        let compiled = inner::compile(self, &MODULES)?;
         timed("cargo", started);
 
         let started = Instant::now();

@@ -32,6 +32,8 @@ enum Task {
     },
     /// Build the editor bundle alone: native checks of the crates that name it need no more.
     Bundle,
+    /// Build the pages that run the conformance suites in a browser, into target/web/conformance.
+    Conformance,
     /// Build the page, serve it, and rebuild and reload on every change.
     Dev {
         /// Port to serve on.
@@ -76,6 +78,10 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Bundle => web(root, Profile::Dev).bundle(),
+        Task::Conformance => {
+            println!("{}", web(root, Profile::Release).conformance()?.display());
+            Ok(())
+        }
         Task::Dev { port } => dev::run(&web(root, Profile::Dev), port),
         Task::Bench { names } => {
             let status = Command::new(cargo())

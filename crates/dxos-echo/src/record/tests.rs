@@ -215,3 +215,40 @@ fn deletion_beats_edits_below_and_restore_brings_all_back() {
     );
     assert_eq!(record.view(OBJECT).values.get("address"), Some(&both));
 }
+
+#[test]
+fn golden_ids_and_versions() {
+    let space = SpaceId([1; 20]);
+    let device = dxos_base::DeviceKey([2; 32]);
+    let feed = crate::feed_id(&space, &device, 3);
+    let mut record = Record::default();
+    let path = key_path(&["body"]);
+    let begun = crate::plan::text_id_at(&record, OBJECT, &path);
+    let clock = Clock::from_ms(1_700_000_000_000);
+    let change = Change {
+        clock,
+        object: OBJECT,
+        path: path.clone(),
+        operation: Operation::SetText(begun),
+    };
+    record.apply(&change, feed);
+    let body = record.encode();
+    let again = crate::plan::text_id_at(&record, OBJECT, &path);
+    let peer = crate::texts::session_peer(&device, &begun, &[7; 8]);
+    let version = object_version(&space, &OBJECT, &body);
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let shown = format!(
+        "feed 3: {}\ntext begun on nothing: {}\nrecord: {}\nobject version: {}\ntext begun over it: {}\nsession peer: {peer}\n",
+        hex(&feed.0),
+        hex(&begun.0),
+        hex(&body),
+        hex(&version.0),
+        hex(&again.0),
+    );
+    expect_test::expect_file!["../../../../vectors/echo-ids-1.txt"].assert_eq(&shown);
+}

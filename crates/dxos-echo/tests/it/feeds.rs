@@ -265,7 +265,7 @@ fn large_transactions_span_entries_within_limits() {
         255,
         &[(
             "blob",
-            Value::Bytes((0..200_000u64).map(|n| (n * n >> 7) as u8).collect()),
+            Value::Bytes((0..200_000u64).map(|n| ((n * n) >> 7) as u8).collect()),
         )],
     );
     let sealed = replicas[0].seal();

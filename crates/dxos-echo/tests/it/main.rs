@@ -1,5 +1,7 @@
 //! Whole spaces against each other: writing, sealing, receiving, reading, restarting.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod feeds;
 mod merge;
 mod query;

@@ -31,13 +31,16 @@ impl Entropy for Seeded {
     }
 }
 
+pub type Claimed = (u64, Vec<Hash>, Vec<Hash>);
+
 /// What all members agree on; shared by the replicas of a test.
 #[derive(Default)]
 pub struct Members {
     pub devices: RefCell<BTreeMap<FeedId, DeviceKey>>,
     pub void: RefCell<BTreeSet<FeedId>>,
     pub unknown_heads: RefCell<BTreeSet<Hash>>,
-    pub claims: RefCell<Vec<(u64, Vec<Hash>, Vec<Hash>)>>,
+    /// Seq, heads of the entry before, heads: of every entry decided on.
+    pub claims: RefCell<Vec<Claimed>>,
 }
 
 /// One replica's access: the members, and whether it holds the key.

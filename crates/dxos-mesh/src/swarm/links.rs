@@ -70,6 +70,7 @@ impl Swarm {
             session: None,
             ready: false,
             established: None,
+            held: Vec::new(),
         });
         out.effects.push(SwarmEffect::Link(LinkCommand::Open {
             link,
@@ -241,6 +242,7 @@ impl Swarm {
                     session: None,
                     ready: false,
                     established: None,
+            held: Vec::new(),
                 });
                 out.effects.push(SwarmEffect::Link(LinkCommand::Open {
                     link,

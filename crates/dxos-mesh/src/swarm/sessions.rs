@@ -51,6 +51,17 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        if path == Path::Direct
+            && peer.active == Some(Path::Relayed)
+            && let Some(direct) = &mut peer.direct
+            && direct.established.is_some()
+        {
+            direct.held.push(message.to_vec());
+            if direct.held.len() > HELD_MESSAGES_MAX {
+                self.drop_direct(now, id, true, entropy, out);
+            }
+            return;
+        }
         let session = match path {
             Path::Direct => peer
                 .direct
@@ -149,14 +160,14 @@ impl Swarm {
         &mut self,
         now: Tick,
         id: PeerId,
-        _entropy: &mut dyn Entropy,
+        entropy: &mut dyn Entropy,
         out: &mut SwarmOutput,
     ) {
         let initiator = initiates(&self.me, &id);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let Some(direct) = &peer.direct else { return };
+        let Some(direct) = &mut peer.direct else { return };
         let Some((remote, handshake_hash)) = direct.established else {
             return;
         };
@@ -164,6 +175,7 @@ impl Swarm {
             return;
         }
         let topic = direct.topic;
+        let held = std::mem::take(&mut direct.held);
         if let Some(relay) = peer.relay.take() {
             let close = RelayFrame {
                 connection: relay.connection,
@@ -185,5 +197,8 @@ impl Swarm {
             topic,
             initiator,
         });
+        for message in held {
+            self.receive(now, id, Path::Direct, &message, entropy, out);
+        }
     }
 }

@@ -3,11 +3,13 @@
 //! Works in a dedicated worker only. The pool's files are locked while it is installed: a second tab gets `Busy`
 //! (hold the Web Lock first, then this does not happen).
 
-use dxos_echo::store::StoreError;
+use dxos_echo::store::{Store, StoreError};
 use rusqlite::{Connection, OpenFlags};
 use sqlite_wasm_rs::WasmOsCallback;
-use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, install};
+use sqlite_wasm_vfs::VfsFilesManager as _;
+use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, OpfsSAHPoolUtil, install};
 
+use crate::conformance;
 use crate::error::store_error;
 use crate::schema::Medium;
 use crate::sqlite::SqliteStore;
@@ -18,6 +20,7 @@ const POOL_FILES: usize = 6;
 /// A directory of the origin private file system, made ready for databases.
 pub struct OpfsPool {
     vfs: String,
+    files: OpfsSAHPoolUtil,
 }
 
 impl OpfsPool {
@@ -33,10 +36,38 @@ impl OpfsPool {
             .directory(&format!(".dxos/{name}"))
             .initial_capacity(POOL_FILES)
             .build();
-        install::<WasmOsCallback>(&config, false)
+        let files = install::<WasmOsCallback>(&config, false)
             .await
             .map_err(pool_error)?;
-        Ok(OpfsPool { vfs })
+        Ok(OpfsPool { vfs, files })
+    }
+
+    /// Removes a closed database of the pool with its log; harmless if there is none.
+    pub fn remove(&self, file: &str) -> Result<(), StoreError> {
+        for name in self.files.names().map_err(pool_error)? {
+            let bare = name.trim_start_matches('/');
+            if bare
+                .strip_prefix(file)
+                .is_some_and(|rest| matches!(rest, "" | "-wal" | "-journal"))
+            {
+                self.files.remove(&name).map_err(pool_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the conformance suite on databases of this pool; gives the number of checks or what failed.
+    pub fn conformance(&self) -> Result<usize, String> {
+        const FILE: &str = "conformance.db";
+        let boxed = |store: Result<SqliteStore, StoreError>| Ok(Box::new(store?) as Box<dyn Store>);
+        let count = conformance::run(&mut || {
+            self.remove(FILE)?;
+            boxed(self.open(FILE))
+        })?;
+        self.remove(FILE).map_err(|error| error.to_string())?;
+        conformance::reopen(&mut || boxed(self.open(FILE)))?;
+        self.remove(FILE).map_err(|error| error.to_string())?;
+        Ok(count + 1)
     }
 
     /// Opens a database of the pool, making it if it is missing.

@@ -104,11 +104,6 @@ impl CrashStore {
         self.dead
     }
 
-    /// Whether writes fail now.
-    pub fn faulty(&self) -> bool {
-        self.fault.is_some()
-    }
-
     /// Commits that took entries of others while own changes were acknowledged and not yet sealed.
     pub fn amid_pending(&self) -> u64 {
         self.amid_pending

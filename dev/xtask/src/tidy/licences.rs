@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Licences that ask for no more than to be named. MPL-2.0 covers single files and stays in them.
-const ALLOWED: [&str; 14] = [
+const ALLOWED: [&str; 15] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -16,6 +16,7 @@ const ALLOWED: [&str; 14] = [
     "MIT",
     "MIT-0",
     "MPL-2.0",
+    "MPL-2.0+",
     "Unicode-3.0",
     "Zlib",
 ];
