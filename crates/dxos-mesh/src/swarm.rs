@@ -294,8 +294,10 @@ impl Swarm {
                 out.effects.push(SwarmEffect::SignalSend(join.encode()));
             }
         }
-        if !direct {
-            for id in self.peers.keys().copied().collect::<Vec<_>>() {
+        for id in self.peers.keys().copied().collect::<Vec<_>>() {
+            if direct {
+                self.plan_direct(now, id);
+            } else {
                 self.drop_direct(now, id, true, entropy, out);
             }
         }
@@ -667,6 +669,7 @@ impl Swarm {
             topic,
         });
         self.connect(now, seen.peer, entropy, out);
+        self.plan_direct(now, seen.peer);
     }
 
     fn forget_if_idle(&mut self, id: PeerId) {

@@ -42,6 +42,19 @@ impl Swarm {
         }
     }
 
+    /// A relayed pair that can make direct links now, and could not when it met, tries one at once.
+    pub(super) fn plan_direct(&mut self, now: Tick, id: PeerId) {
+        let begins = self.direct && initiates(&self.me, &id);
+        if let Some(peer) = self.peers.get_mut(&id)
+            && begins
+            && peer.active == Some(Path::Relayed)
+            && peer.direct.is_none()
+            && peer.topics.values().any(|direct| *direct)
+        {
+            peer.direct_retry_at.get_or_insert(now);
+        }
+    }
+
     pub(super) fn start_direct(
         &mut self,
         now: Tick,

@@ -7,6 +7,13 @@ use crate::testing::Seeded;
 
 const TOPIC: Topic = Topic([9; 32]);
 
+#[derive(Clone, Copy, PartialEq)]
+enum Hold {
+    Nothing,
+    Relay,
+    RelayOnceLinked,
+}
+
 /// Two swarms and what is under way between them; `0` has the lower id and begins.
 struct World {
     now: Tick,
@@ -87,14 +94,19 @@ impl World {
         });
     }
 
-    /// Carries everything but, if `relay` is held, what goes over the relay.
-    fn settle(&mut self, hold_relay: bool) {
+    /// Carries everything but what is held.
+    fn settle(&mut self, hold: Hold) {
         let mut held = VecDeque::new();
         while !self.signals.is_empty() || !self.links.is_empty() {
             if let Some((side, signal)) = self.signals.pop_front() {
                 let (from, other) = (PeerId([side as u8 + 1; 16]), 1 - side);
                 match signal {
-                    ClientSignal::Relay { .. } if hold_relay => held.push_back((side, signal)),
+                    ClientSignal::Relay { .. }
+                        if hold == Hold::Relay
+                            || (hold == Hold::RelayOnceLinked && self.linked) =>
+                    {
+                        held.push_back((side, signal));
+                    }
                     ClientSignal::Join {
                         topic,
                         direct_capable,
@@ -200,28 +212,30 @@ impl World {
     }
 
     fn messages(&self, side: usize) -> Vec<&[u8]> {
-        let message = |event| match event {
-            &SwarmEvent::Message { ref bytes, .. } => Some(&bytes[..]),
-            _ => None,
-        };
-        self.events[side].iter().filter_map(message).collect()
+        let mut messages = Vec::new();
+        for event in &self.events[side] {
+            if let SwarmEvent::Message { bytes, .. } = event {
+                messages.push(&bytes[..]);
+            }
+        }
+        messages
     }
 }
 
 #[test]
 fn peers_without_direct_links_speak_over_the_relay() {
     let mut world = World::new(false);
-    world.settle(false);
+    world.settle(Hold::Nothing);
     assert_eq!(world.paths(), [Some(Path::Relayed); 2]);
     world.open_and_send(1, b"hello");
-    world.settle(false);
+    world.settle(Hold::Nothing);
     assert_eq!(world.messages(0), [b"hello"]);
 }
 
 #[test]
 fn peers_with_direct_links_use_them_at_once() {
     let mut world = World::new(true);
-    world.settle(true);
+    world.settle(Hold::Relay);
     assert_eq!(world.paths(), [Some(Path::Direct); 2]);
     assert!(world.signals.is_empty(), "nothing was relayed");
 }
@@ -230,12 +244,12 @@ fn peers_with_direct_links_use_them_at_once() {
 fn a_direct_link_that_does_not_open_gives_way_to_the_relay_and_returns() {
     let mut world = World::new(true);
     world.linked = true;
-    world.settle(false);
+    world.settle(Hold::Nothing);
     assert_eq!(world.paths(), [None; 2]);
     let start = world.now;
     while world.paths() != [Some(Path::Relayed); 2] {
         world.sleep();
-        world.settle(false);
+        world.settle(Hold::Nothing);
         assert!(
             world.now <= start.plus_ms(DIRECT_WAIT_MS),
             "relayed in time"
@@ -244,15 +258,34 @@ fn a_direct_link_that_does_not_open_gives_way_to_the_relay_and_returns() {
     world.linked = false;
     while world.paths() != [Some(Path::Direct); 2] {
         world.sleep();
-        world.settle(false);
+        world.settle(Hold::Nothing);
         assert!(world.now <= start.plus_ms(60_000), "direct after a while");
+    }
+}
+
+#[test]
+fn a_relayed_pair_goes_direct_as_soon_as_both_can() {
+    for order in [[0, 1], [1, 0]] {
+        let mut world = World::new(false);
+        world.settle(Hold::Nothing);
+        let start = world.now;
+        for side in order {
+            assert_eq!(world.paths(), [Some(Path::Relayed); 2]);
+            world.call(side, |swarm, now, entropy, out| {
+                swarm.set_direct(now, true, entropy, out)
+            });
+            world.settle(Hold::Nothing);
+        }
+        world.sleep();
+        world.settle(Hold::Nothing);
+        assert_eq!((world.paths(), world.now), ([Some(Path::Direct); 2], start));
     }
 }
 
 #[test]
 fn what_the_other_side_sends_after_its_switch_is_kept_for_a_pinned_peer() {
     let mut world = World::new(false);
-    world.settle(false);
+    world.settle(Hold::Nothing);
     assert_eq!(world.paths(), [Some(Path::Relayed); 2]);
     let lower = PeerId([1; 16]);
     world.call(1, |swarm, now, entropy, out| {
@@ -263,19 +296,20 @@ fn what_the_other_side_sends_after_its_switch_is_kept_for_a_pinned_peer() {
             swarm.set_direct(now, true, entropy, out)
         });
     }
-    world.settle(true);
-    for _ in 0..1000 {
-        if world.path(0) == Some(Path::Direct) {
-            break;
+    world.settle(Hold::Nothing);
+    // Both speak now and then, so the relayed session lives until the direct link is tried again.
+    while world.path(0) == Some(Path::Relayed) {
+        for side in [0, 1] {
+            world.open_and_send(side, b"beat");
         }
+        world.settle(Hold::Nothing);
         world.sleep();
-        let _ = world.signals.iter().count();
-        world.settle(world.linked);
+        world.settle(Hold::RelayOnceLinked);
     }
     assert_eq!(world.paths(), [Some(Path::Direct), Some(Path::Relayed)]);
     world.events = Default::default();
     world.open_and_send(0, b"early");
-    world.settle(true);
+    world.settle(Hold::Relay);
     assert_eq!(world.messages(1), Vec::<&[u8]>::new());
     world.call(1, |swarm, now, entropy, out| {
         swarm.pin(now, &lower, false, entropy, out)
