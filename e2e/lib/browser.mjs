@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { chromium } from "playwright-core";
 import { hub } from "./network.mjs";
 import { outDir } from "./server.mjs";
@@ -103,13 +103,15 @@ export class Profile {
   }
 }
 
+/** Each test file is a process: its name keeps the pictures of several apart. */
+const story = basename(process.argv[1] ?? "page").replace(/\.test\.mjs$/, "");
 let pictures = 0;
 
 /** A picture in e2e/out, numbered in the order taken. */
 export async function picture(page, name) {
   mkdirSync(outDir, { recursive: true });
   pictures += 1;
-  const path = join(outDir, `${String(pictures).padStart(2, "0")}-${name}.png`);
+  const path = join(outDir, `${story}-${String(pictures).padStart(2, "0")}-${name}.png`);
   await page.screenshot({ path });
   return path;
 }

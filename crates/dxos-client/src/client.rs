@@ -165,6 +165,25 @@ impl Client {
         self.0.on_status.add(listener)
     }
 
+    /// Waits for a status of which `wanted` gives a value; looks at the present one first.
+    pub async fn status_with<T: 'static>(
+        &self,
+        wanted: impl Fn(&StatusView) -> Option<T> + 'static,
+    ) -> T {
+        let (sender, found) = promise();
+        let sender = Cell::new(Some(sender));
+        let listener = self.on_status(move |status| {
+            if let Some(value) = wanted(status)
+                && let Some(sender) = sender.take()
+            {
+                sender.send(value);
+            }
+        });
+        let found = found.await;
+        drop(listener);
+        found
+    }
+
     /// Hears of every step of every invitation and join.
     pub fn on_invitation(&self, listener: impl Fn(&InvitationView) + 'static) -> Subscription {
         self.0.on_invitation.add(listener)

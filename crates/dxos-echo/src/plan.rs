@@ -186,7 +186,8 @@ impl Planner<'_> {
         })
     }
 
-    fn create(
+    /// Plans a new object.
+    pub fn create(
         &mut self,
         record: &mut Record,
         object: ObjectId,

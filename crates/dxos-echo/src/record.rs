@@ -157,7 +157,7 @@ impl Record {
 
     /// A register.
     pub(crate) fn register(&self, path: &[Step], part: Part) -> Option<&Register> {
-        self.registers.get(&(path.to_vec(), part))
+        self.registers.get(&(path, part) as &dyn KeyView)
     }
 
     /// Registers strictly below a path.
@@ -236,6 +236,46 @@ impl Record {
             );
         }
         Some(Record { registers })
+    }
+}
+
+/// A register's key, looked up without owning its path.
+trait KeyView {
+    fn key(&self) -> (&[Step], Part);
+}
+
+impl KeyView for (Path, Part) {
+    fn key(&self) -> (&[Step], Part) {
+        (&self.0, self.1)
+    }
+}
+
+impl KeyView for (&[Step], Part) {
+    fn key(&self) -> (&[Step], Part) {
+        *self
+    }
+}
+
+impl<'a> std::borrow::Borrow<dyn KeyView + 'a> for (Path, Part) {
+    fn borrow(&self) -> &(dyn KeyView + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn KeyView + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+impl Eq for dyn KeyView + '_ {}
+impl PartialOrd for dyn KeyView + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for dyn KeyView + '_ {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
     }
 }
 

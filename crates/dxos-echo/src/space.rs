@@ -9,13 +9,14 @@
 //!
 //! Not here: who may write (the caller's [`Access`](crate::Access)), networking, transactions.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
     Clock, DeviceKey, Entropy, FeedId, Hash, HybridClock, ObjectId, ObjectView, ObjectWrite,
-    SpaceId, TextId, Tick, hash,
+    SpaceId, TextId, Tick, Value, hash,
 };
 
 use crate::batch::Batch;
@@ -123,6 +124,9 @@ pub(crate) struct PendingSet {
     pub changes: Vec<Change>,
     pub summary: Summary,
 }
+
+/// Records of a write held before their rows are written: they stay in the processor's cache.
+const WRITE_BATCH_RECORDS: usize = 64;
 
 /// One space of the profile.
 #[derive(Debug)]
@@ -256,8 +260,19 @@ impl Space {
         control_heads: &[Hash],
         writes: &[ObjectWrite],
     ) -> Result<Touched, EchoError> {
-        let edits: Vec<Edit> = writes.iter().cloned().map(edit_of).collect();
-        self.edit(cx, control_heads, &edits)
+        let work = writes.iter().map(|write| match write {
+            ObjectWrite::Create {
+                object,
+                type_name,
+                values,
+            } => Work::Create {
+                object: *object,
+                type_name,
+                values,
+            },
+            other => Work::Edit(Cow::Owned(edit_of(other))),
+        });
+        self.run(cx, control_heads, work)
     }
 
     /// As [`Space::write`], for all edits there are: lists, counters, nested paths.
@@ -267,21 +282,35 @@ impl Space {
         control_heads: &[Hash],
         edits: &[Edit],
     ) -> Result<Touched, EchoError> {
+        let work = edits.iter().map(|edit| match edit {
+            Edit::Create {
+                object,
+                type_name,
+                values,
+            } => Work::Create {
+                object: *object,
+                type_name,
+                values,
+            },
+            other => Work::Edit(Cow::Borrowed(other)),
+        });
+        self.run(cx, control_heads, work)
+    }
+
+    fn run<'w>(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        control_heads: &[Hash],
+        work: impl Iterator<Item = Work<'w>>,
+    ) -> Result<Touched, EchoError> {
+        let mut touched = Touched::default();
         let mut batch = Batch::default();
         let mut changes = Vec::new();
-        for edit in edits {
-            let object = edit.object();
-            let record = batch.load(self.space, object, cx.store)?;
-            let create = matches!(edit, Edit::Create { .. });
-            if create && !record.is_empty() {
-                return Err(EchoError::Exists { object });
+        for work in work {
+            if batch.len() >= WRITE_BATCH_RECORDS {
+                touched.merge(self.flush(std::mem::take(&mut batch), cx.store)?);
             }
-            if !create && record.is_empty() {
-                return Err(EchoError::NotFound {
-                    space: self.space,
-                    object,
-                });
-            }
+            let planned = changes.len();
             let mut planner = Planner {
                 feed: self.own,
                 now: cx.now,
@@ -289,10 +318,33 @@ impl Space {
                 entropy: cx.entropy,
                 changes: &mut changes,
             };
-            planner.edit(record, edit)?;
+            match work {
+                Work::Create {
+                    object,
+                    type_name,
+                    values,
+                } => {
+                    let record = batch.load(self.space, object, cx.store)?;
+                    if !record.is_empty() {
+                        return Err(EchoError::Exists { object });
+                    }
+                    planner.create(record, object, type_name, values)?;
+                }
+                Work::Edit(edit) => {
+                    let object = edit.object();
+                    let record = batch.load(self.space, object, cx.store)?;
+                    if record.is_empty() {
+                        return Err(EchoError::NotFound {
+                            space: self.space,
+                            object,
+                        });
+                    }
+                    planner.edit(record, &edit)?;
+                }
+            }
+            batch.touch(&changes[planned..]);
         }
-        batch.touch(&changes);
-        let touched = self.flush(batch, cx.store)?;
+        touched.merge(self.flush(batch, cx.store)?);
         self.acknowledge(cx, control_heads, changes)?;
         Ok(touched)
     }
@@ -324,8 +376,9 @@ impl Space {
                 self.mark.1.insert(*id, applied);
             }
         }
-        self.pending_objects
-            .extend(changes.iter().map(|change| change.object));
+        for run in changes.chunk_by(|a, b| a.object == b.object) {
+            self.pending_objects.insert(run[0].object);
+        }
         self.summary.revision += 1;
         self.summary.clock = self.clock.last();
         let set = PendingSet {
@@ -446,25 +499,35 @@ pub(crate) fn decode_row<T: serde::de::DeserializeOwned>(
     dxos_base::codec::decode_trusted(bytes).map_err(|_| EchoError::Damaged { what })
 }
 
-fn edit_of(write: ObjectWrite) -> Edit {
+/// What a write asks for; creations are borrowed, they are what comes in thousands.
+enum Work<'w> {
+    Create {
+        object: ObjectId,
+        type_name: &'w str,
+        values: &'w BTreeMap<String, Value>,
+    },
+    Edit(Cow<'w, Edit>),
+}
+
+fn edit_of(write: &ObjectWrite) -> Edit {
     match write {
         ObjectWrite::Create {
             object,
             type_name,
             values,
         } => Edit::Create {
-            object,
-            type_name,
-            values,
+            object: *object,
+            type_name: type_name.clone(),
+            values: values.clone(),
         },
         ObjectWrite::Set {
             object,
             path,
             value: Some(value),
         } => Edit::Set {
-            object,
-            path: key_path(&path),
-            value,
+            object: *object,
+            path: key_path(path),
+            value: value.clone(),
         },
         // An empty path would delete the object: refused as a path, like for a set.
         ObjectWrite::Set {
@@ -472,24 +535,24 @@ fn edit_of(write: ObjectWrite) -> Edit {
             path,
             value: None,
         } if path.is_empty() => Edit::Set {
-            object,
+            object: *object,
             path: Vec::new(),
-            value: dxos_base::Value::Null,
+            value: Value::Null,
         },
         ObjectWrite::Set {
             object,
             path,
             value: None,
         } => Edit::Remove {
-            object,
-            path: key_path(&path),
+            object: *object,
+            path: key_path(path),
         },
         ObjectWrite::Delete { object } => Edit::Remove {
-            object,
+            object: *object,
             path: Vec::new(),
         },
         ObjectWrite::Restore { object } => Edit::Restore {
-            object,
+            object: *object,
             path: Vec::new(),
         },
     }

@@ -13,6 +13,8 @@ use crate::store::IndexKey;
 
 /// Index values are cut here (see [`IndexKey`]).
 pub(crate) const INDEX_VALUE_BYTES_MAX: usize = 128;
+/// Name of the register that holds the type.
+const TYPE: &str = "@type";
 /// Words of an object beyond this are not found by full text.
 const FULL_TEXT_BYTES_MAX: usize = 64 * 1024;
 
@@ -55,9 +57,24 @@ impl Record {
             )
     }
 
+    /// The register of `@type`; it stands near the front.
+    fn type_register(&self) -> Option<&Register> {
+        let own = self
+            .registers
+            .iter()
+            .take_while(|((path, _), _)| match path.first() {
+                Some(Step::Key(name)) => name.as_str() <= TYPE,
+                _ => true,
+            });
+        let mut own = own.skip_while(
+            |((path, part), _)| !matches!((&path[..], part), ([Step::Key(name)], Part::Value) if name == TYPE),
+        );
+        own.next().map(|(_, register)| register)
+    }
+
     /// `@type`, with its version.
     pub(crate) fn type_name(&self) -> &str {
-        match self.value(&[Step::Key("@type".to_owned())]) {
+        match self.type_register() {
             Some(Register {
                 value: RegisterValue::Scalar(Scalar::String(name)),
                 ..
@@ -92,7 +109,7 @@ impl Record {
         let mut values = BTreeMap::new();
         for (step, group) in groups(below, 0) {
             if let (Step::Key(name), Some(shown)) = (step, show(group, 1, floor))
-                && name != "@type"
+                && name != TYPE
             {
                 values.insert(name.clone(), shown.into_value());
             }
@@ -103,8 +120,8 @@ impl Record {
                 .map(|register| register.stamp.clock.ms())
         };
         let created = self
-            .value(&[Step::Key("@type".to_owned())])
-            .map(|r| r.stamp.clock.ms());
+            .type_register()
+            .map(|register| register.stamp.clock.ms());
         ObjectView {
             object,
             type_name: self.type_name().to_owned(),
@@ -377,23 +394,22 @@ pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Ve
     if !view.shown {
         return Vec::new();
     }
-    let times = [("@created", view.created_ms), ("@updated", view.updated_ms)]
-        .map(|(name, ms)| (name.to_owned(), index_value(&Value::Timestamp(ms as i64))));
-    let values = view
-        .values
-        .iter()
-        .map(|(name, value)| (name.clone(), index_value(value)));
-    times
-        .into_iter()
-        .chain(values)
-        .filter(|(name, _)| wanted(name))
-        .filter_map(|(property, value)| {
-            Some(IndexKey {
-                property,
-                value: value?,
-            })
+    let key = |property: &str, value: &Value| {
+        Some(IndexKey {
+            property: property.to_owned(),
+            value: index_value(value)?,
         })
-        .collect()
+    };
+    let mut keys = Vec::new();
+    for (name, ms) in [("@created", view.created_ms), ("@updated", view.updated_ms)] {
+        if wanted(name) {
+            keys.extend(key(name, &Value::Timestamp(ms as i64)));
+        }
+    }
+    for (name, value) in view.values.iter().filter(|(name, _)| wanted(name)) {
+        keys.extend(key(name, value));
+    }
+    keys
 }
 
 /// All strings of a shown object, for full-text search.

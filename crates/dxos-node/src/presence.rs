@@ -14,6 +14,7 @@ use dxos_services::{CaretView, Event, Place, TextAddress, TextSelection};
 
 use crate::event::ChannelId;
 use crate::node::{Node, Turn};
+use crate::replicate::News;
 use crate::status::hue;
 use crate::wire::{GossipCaret, GossipMessage, GossipPlace};
 
@@ -56,6 +57,7 @@ impl Node {
             self.send_presence_to(turn, peer);
             let spaces = self.conversations.get(&peer).map(|c| c.spaces.keys().copied().collect());
             for space in spaces.unwrap_or_else(Vec::new) {
+                self.tell_have(turn, peer, space, News::All);
                 self.ask_missing(turn, peer, space);
             }
         }

@@ -7,7 +7,7 @@
 
 use dxos_base::{FeedId, Hash, PeerId, SpaceId, limits};
 use dxos_echo::store::Durability;
-use dxos_echo::{Received, RefusalReason, SealedEntry};
+use dxos_echo::{EntryHeader, Received, RefusalReason, SealedEntry};
 use dxos_halo::Credential;
 use dxos_mesh::StreamId;
 
@@ -25,6 +25,15 @@ const ANNOUNCE_MS: u64 = 40;
 const CREDENTIALS_MAX: usize = 4_096;
 /// Feeds a peer may name.
 const FEEDS_MAX: usize = 65_536;
+
+/// What is worth a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Entries or credentials.
+    Stored,
+    /// Those, or the state alone.
+    All,
+}
 
 impl Node {
     pub(crate) fn space_message(
@@ -67,8 +76,13 @@ impl Node {
                 self.have_received(turn, peer, id, feeds, control, state);
             }
             SpaceMessage::Want { feed, after } => self.want_received(turn, peer, id, feed, after),
-            SpaceMessage::Entries { feed, entries } => {
-                self.entries_received(turn, peer, id, feed, &entries);
+            SpaceMessage::Entries { entries } => self.entries_received(turn, peer, id, &entries),
+            SpaceMessage::Nothing { feed } => {
+                // The peer does not have what it told: forget what it told, its next word counts.
+                if let Some(peer_space) = conversation.spaces.get_mut(&id) {
+                    peer_space.wants.remove(&feed);
+                    peer_space.remote.remove(&feed);
+                }
             }
             SpaceMessage::Open { .. } => {}
         }
@@ -115,7 +129,7 @@ impl Node {
             peer_space.remote_known = true;
         }
         self.send_heads_if_needed(turn, peer, id);
-        self.tell_have(turn, peer, id);
+        self.tell_have(turn, peer, id, News::Stored);
         self.status_dirty(turn.cx.now);
     }
 
@@ -229,7 +243,7 @@ impl Node {
         peer: PeerId,
         id: SpaceId,
         feeds: Vec<(FeedId, u64)>,
-        control: Hash,
+        control: Option<Hash>,
         state: Option<[u8; 16]>,
     ) {
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
@@ -241,7 +255,7 @@ impl Node {
             }
         }
         peer_space.remote_known = true;
-        peer_space.remote_control = Some(control);
+        peer_space.remote_control = control.or(peer_space.remote_control);
         peer_space.remote_state = state;
         self.send_heads_if_needed(turn, peer, id);
         self.ask_missing(turn, peer, id);
@@ -276,8 +290,12 @@ impl Node {
         });
         match read {
             Ok(rows) => {
-                let entries = rows.into_iter().map(|row| row.bytes).collect();
-                self.send_space(turn, peer, id, &SpaceMessage::Entries { feed, entries });
+                let entries = rows.into_iter().map(|row| row.bytes).collect::<Vec<_>>();
+                let answer = match entries.is_empty() {
+                    true => SpaceMessage::Nothing { feed },
+                    false => SpaceMessage::Entries { entries },
+                };
+                self.send_space(turn, peer, id, &answer);
             }
             Err(error) => self.storage_failed(turn, id, &error),
         }
@@ -288,17 +306,17 @@ impl Node {
         turn: &mut Turn<'_, '_>,
         peer: PeerId,
         id: SpaceId,
-        feed: FeedId,
         entries: &[Vec<u8>],
     ) {
+        let header = entries.first().map(|entry| dxos_base::codec::take::<EntryHeader>(entry));
+        let Some(Ok((EntryHeader { feed, .. }, _))) = header else {
+            tracing::warn!(peer = %peer, space = %id, "peer.bad_entry");
+            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+        };
         if let Some(conversation) = self.conversations.get_mut(&peer)
             && let Some(peer_space) = conversation.spaces.get_mut(&id)
         {
             peer_space.wants.remove(&feed);
-            if entries.is_empty() {
-                // The peer does not have what it told: forget what it told, its next word counts.
-                peer_space.remote.remove(&feed);
-            }
         }
         let Some(space) = self.spaces.get_mut(&id) else { return };
         let received = transaction(turn.cx, Durability::Synced, |cx| space.receive(entries, cx));
@@ -323,7 +341,7 @@ impl Node {
         if let Some(conversation) = self.conversations.get_mut(&peer)
             && let Some(peer_space) = conversation.spaces.get_mut(&id)
         {
-            if clean && !entries.is_empty() {
+            if clean {
                 let known = peer_space.remote.entry(feed).or_default();
                 *known = stored.max(*known);
             }
@@ -368,28 +386,28 @@ impl Node {
         });
         for id in ids.collect::<Vec<_>>() {
             for peer in self.open_peers(&id) {
-                self.tell_have(turn, peer, id);
+                self.tell_have(turn, peer, id, News::Stored);
                 self.ask_missing(turn, peer, id);
             }
         }
     }
 
-    /// Tells a peer what changed in what we have since it was told last.
-    fn tell_have(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+    /// Tells a peer what changed in what we have since it was told last. A state alone waits for the next beat.
+    pub(crate) fn tell_have(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, news: News) {
         let Some(space) = self.spaces.get(&id) else { return };
-        let (control, state) = (space.graph.digest(), space.comparable_state());
+        let digest = space.graph.digest();
+        let state = (news == News::All).then(|| space.comparable_state()).flatten();
         let stored = space.stored();
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
         let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
-        let news = |(feed, seq): &(FeedId, u64)| peer_space.told.get(feed) != Some(seq);
-        let feeds = stored.into_iter().filter(news).collect::<Vec<_>>();
-        let first = peer_space.told_control.is_none();
-        let same = peer_space.told_control == Some(control) && peer_space.told_state == state;
-        if feeds.is_empty() && same && !first {
+        let new = |(feed, seq): &(FeedId, u64)| peer_space.told.get(feed) != Some(seq);
+        let feeds = stored.into_iter().filter(new).collect::<Vec<_>>();
+        let control = (peer_space.told_control != Some(digest)).then_some(digest);
+        if feeds.is_empty() && control.is_none() && (state.is_none() || peer_space.told_state == state) {
             return;
         }
         peer_space.told.extend(feeds.iter().copied());
-        (peer_space.told_control, peer_space.told_state) = (Some(control), state);
+        (peer_space.told_control, peer_space.told_state) = (Some(digest), state);
         self.send_space(turn, peer, id, &SpaceMessage::Have { feeds, control, state });
     }
 
@@ -408,10 +426,10 @@ impl Node {
                 let last = sealed.last().map_or(0, |entry| entry.seq);
                 peer_space.told.insert(feed, last);
                 for entries in windows(entries) {
-                    self.send_space(turn, peer, id, &SpaceMessage::Entries { feed, entries });
+                    self.send_space(turn, peer, id, &SpaceMessage::Entries { entries });
                 }
             } else {
-                self.tell_have(turn, peer, id);
+                self.tell_have(turn, peer, id, News::Stored);
             }
         }
         self.plan_announce(turn, id);

@@ -61,9 +61,9 @@ pub(crate) enum SpaceMessage {
     Have {
         /// Greatest stored seq by feed.
         feeds: Vec<(FeedId, u64)>,
-        /// Digest of the control graph.
-        control: Hash,
-        /// State digest, when nothing is pending or waiting.
+        /// Digest of the control graph, if it changed since it was told.
+        control: Option<Hash>,
+        /// State digest, with a beat, when nothing is pending or waiting.
         state: Option<[u8; 16]>,
     },
     /// Asks for entries of a feed after a seq.
@@ -75,10 +75,13 @@ pub(crate) enum SpaceMessage {
     },
     /// Entries of one feed, consecutive: pushed, or the answer to `Want`.
     Entries {
+        /// Signed bytes, at least one.
+        entries: Vec<Vec<u8>>,
+    },
+    /// The answer to a `Want` that nothing can be given for.
+    Nothing {
         /// The feed.
         feed: FeedId,
-        /// Signed bytes.
-        entries: Vec<Vec<u8>>,
     },
 }
 

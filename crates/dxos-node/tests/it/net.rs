@@ -52,6 +52,7 @@ pub struct Net {
     offers: BTreeMap<u64, (usize, LinkId)>,
     pub server_up: bool,
     pub relayed_messages: usize,
+    pub direct_bytes: Vec<usize>,
 }
 
 impl Net {
@@ -65,6 +66,7 @@ impl Net {
             offers: BTreeMap::new(),
             server_up: true,
             relayed_messages: 0,
+            direct_bytes: vec![0; direct.len()],
         };
         for (i, direct) in direct.iter().enumerate() {
             let mut store = MemoryStore::default();
@@ -277,6 +279,7 @@ impl Net {
                 self.queue.push_back((j, Event::Link(LinkEvent::Opened { link: other })));
             }
             LinkCommand::Send { link, message } => {
+                self.direct_bytes[i] += message.len();
                 if let Some((j, link)) = self.links.get(&(i, link)).copied() {
                     self.queue.push_back((j, Event::Link(LinkEvent::Message { link, message })));
                 }

@@ -107,3 +107,26 @@ fn a_reader_may_not_write() {
     let invite = Request::Invite { space, role: Role::Reader, ttl_ms: 1_000 };
     assert_eq!(net.call(1, invite).unwrap_err().kind, FailureKind::NotAllowed);
 }
+
+#[test]
+fn a_typed_character_costs_at_most_400_bytes_on_the_wire() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    net.open_text(0, &text);
+    net.type_text(0, &text, 0, &"All work and no play. ".repeat(100_000 / 22));
+    net.run(2_000);
+    net.open_text(1, &text);
+    let mut typed = Vec::new();
+    for i in 0..40 {
+        // Between two signs of life (every 3.5 s), which cost the same with nobody typing.
+        let before = net.direct_bytes.clone();
+        net.type_text(0, &text, 50_000 + i, "x");
+        net.run(80);
+        typed.push((net.direct_bytes[0] - before[0], net.direct_bytes[1] - before[1]));
+        assert_eq!(net.peers[0].shown.len(), net.peers[1].shown.len());
+    }
+    typed.sort_unstable_by_key(|(there, back)| there + back);
+    let (there, back) = typed[typed.len() / 2];
+    println!("one typed character: {there} bytes there, {back} back");
+    assert!(there + back <= 400, "{typed:?}");
+}
