@@ -1,18 +1,16 @@
 // Two people write together, peer to peer: the main job, step by step, in one story.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { promisify } from "node:util";
 import { Profile, picture } from "../lib/browser.mjs";
 import {
   closeDialog, converged, createDocument, createSpace, factIs, invite, openDocument, ready, start, text, textIs, toEnd, typeDigits,
 } from "../lib/composer.mjs";
 import { Network, namespaces } from "../lib/network.mjs";
 import { axe, offlineReady, selectedPairs, stays, until, watchPeerConnections } from "../lib/page.mjs";
-import { Server, dx, outDir } from "../lib/server.mjs";
+import { NativePeer } from "../lib/native.mjs";
+import { Server, outDir } from "../lib/server.mjs";
 
 const NOTES = "# Field notes\n\nThe *upper* gauge read **eleven**.\n\n- [ ] Ask the warden\n- [x] Calibrate\n\nSee [the map](https://example.org) and `sites.csv`.\n";
 const LATENCY_MS_P95 = 150;
@@ -169,30 +167,24 @@ describe("two people", { concurrency: false }, () => {
   });
 
   test("7: a native peer joins by code, reads and edits, over the relay", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "dxos-e2e-dx-"));
-    const profile = join(dir, "profile");
-    const run = async (...words) => {
-      const { stdout } = await promisify(execFile)(dx, ["--profile", profile, "--server", `${server.url.replace("http", "ws")}/signal`, ...words], { timeout: 60_000 });
-      return stdout;
-    };
+    const native = new NativePeer(server);
     try {
-      await run("identity", "create", "Cy");
       const { link, code } = await invite(pageA);
-      const joined = spawn(dx, ["--profile", profile, "--server", `${server.url.replace("http", "ws")}/signal`, "join", link], { stdio: ["pipe", "pipe", "pipe"] });
-      let said = "";
-      joined.stdout.on("data", (data) => { said += data; });
-      joined.stderr.on("data", (data) => { said += data; });
-      const done = new Promise((resolve) => { joined.on("exit", resolve); });
-      joined.stdin.write(`${code}\n`);
-      assert.equal(await done, 0, said);
+      await native.run("join", link, "--name", "Cy", "--code", code);
       await closeDialog(pageA);
-      const shown = await run("doc", "show", "Field notes");
-      assert.equal(shown.trimEnd(), story.trimEnd());
-      await run("doc", "append", "Field notes", " from-native");
+      assert.equal((await native.run("doc", "show", "Field notes")).trimEnd(), story.trimEnd());
+      await native.run("doc", "append", "Field notes", "from-native");
       story = await converged([pageA, pageB], ["from-native"], { timeout: 30_000 });
       assert.ok((await server.stats()).relayed_bytes > 0, "native peers speak over the relay");
+      const holder = native.spawn("peer");
+      await until("the peer is online", () => holder.said.length > 0);
+      await toEnd(pageA);
+      await pageA.keyboard.type(" for-the-peer");
+      await until("a second command on the profile answers", async () => (await native.run("doc", "show", "Field notes")).includes("for-the-peer"));
+      await holder.stop();
+      story = await converged([pageA, pageB], ["for-the-peer"]);
     } finally {
-      rmSync(dir, { recursive: true, force: true });
+      await native.remove();
     }
   });
 

@@ -2,8 +2,8 @@
 //!
 //! Invariants
 //! * a write keeps its number until answered, and writes of objects are resent in order after a takeover;
-//! * numbers grow in the order of sending, because a node takes a number at or below the last stored one for a
-//!   repeat. So a text change the old node did not store gets a new number;
+//! * a write resent under its number is done once: the node knows which numbers it stored, also those that came
+//!   after one it refused;
 //! * nothing but `Hello` is sent before `Welcome`;
 //! * notices are run by the caller after the borrow ends, in order.
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use dxos_base::{ObjectView, ObjectWrite, Query, SpaceId, TextDelta};
 use dxos_services::{
-    ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NetworkView, NodeFrame,
+    ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NodeFrame,
     PROTOCOL_VERSION, Place, Request, Response, StatusView, TextAddress, Write,
 };
 
@@ -64,8 +64,6 @@ pub(crate) struct State {
     client: ClientId,
     pub(crate) send: Option<Send>,
     pub(crate) connection: Connection,
-    /// The node's last stored write of ours when it welcomed us.
-    written: u64,
     write_last: u64,
     number_last: u64,
     calls: BTreeMap<u64, OpenCall>,
@@ -88,7 +86,6 @@ impl State {
             client,
             send: None,
             connection: Connection::Connecting,
-            written: 0,
             write_last: 0,
             number_last: 0,
             calls: BTreeMap::new(),
@@ -173,12 +170,8 @@ impl State {
 
     fn welcome(&mut self, written: u64) {
         self.connection = Connection::Live;
-        self.written = written;
         self.write_last = self.write_last.max(written);
         self.out.push(Notice::Connection(Connection::Live));
-        if self.status.as_ref().is_some_and(|status| status.network == NetworkView::Off) {
-            self.call(Request::SetOffline { offline: true }, Then::Nothing);
-        }
         let resend: Vec<ClientFrame> = self.writes.iter().map(OpenWrite::frame).collect();
         for frame in resend {
             self.frame(&frame);

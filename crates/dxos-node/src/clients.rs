@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use dxos_base::{InvitationId, ObjectView, ObjectWrite, Query, SpaceId, Tick, limits};
-use dxos_echo::store::{Durability, StoreError};
+use dxos_echo::store::{Durability, Store, StoreError};
 use dxos_echo::{EchoError, Touched};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, FailureKind, InvitationView, NodeFrame,
@@ -16,7 +18,7 @@ use dxos_services::{
 
 use crate::event::{ChannelId, Effect};
 use crate::failure::{failure, from_store, from_text, malformed, no_identity, no_space, not_allowed};
-use crate::node::{BATCH_MS, Node, SECRET_IDENTITY, Turn};
+use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
 use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
 
 /// Subscriptions of one channel.
@@ -45,9 +47,37 @@ pub(crate) struct Subscription {
     told: Option<Vec<ObjectView>>,
 }
 
-/// Storage key of a client's last write number.
-fn written_key(client: &ClientId) -> String {
-    format!("client/{}", dxos_base::PeerId(client.0))
+/// Numbers remembered as refused, the latest ones: a client has few writes without an answer.
+const SKIPPED_MAX: usize = 64;
+
+/// Which writes of a client are stored.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Written {
+    /// The greatest number stored.
+    last: u64,
+    /// Numbers below it that were refused or never came.
+    skipped: BTreeSet<u64>,
+}
+
+impl Written {
+    fn key(client: &ClientId) -> String {
+        format!("client/{}", dxos_base::PeerId(client.0))
+    }
+
+    fn read(store: &mut dyn Store, client: &ClientId) -> Result<Written, StoreError> {
+        let bytes = store.get(&Self::key(client))?;
+        Ok(bytes.and_then(|bytes| dxos_base::decode(&bytes, 16 * SKIPPED_MAX).ok()).unwrap_or_default())
+    }
+
+    fn add(&mut self, n: u64) {
+        self.skipped.remove(&n);
+        let from = n.saturating_sub(SKIPPED_MAX as u64).max(self.last.saturating_add(1));
+        self.skipped.extend(from..n);
+        while self.skipped.len() > SKIPPED_MAX {
+            self.skipped.pop_first();
+        }
+        self.last = n.max(self.last);
+    }
 }
 
 /// What a failed local call of ECHO means to the one who asked.
@@ -92,7 +122,7 @@ impl Node {
     }
 
     fn hello(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId, client: ClientId) {
-        let written = self.written(turn, &client).unwrap_or(0);
+        let written = Written::read(&mut *turn.cx.store, &client).unwrap_or_default().last;
         if let Some(channel) = self.channels.get_mut(&channel) {
             channel.client = Some(client);
         }
@@ -110,11 +140,6 @@ impl Node {
             self.close_editor(turn, channel, &text);
         }
         self.own_presence.changed(turn.cx.now);
-    }
-
-    fn written(&self, turn: &mut Turn<'_, '_>, client: &ClientId) -> Result<u64, StoreError> {
-        let bytes = turn.cx.store.get(&written_key(client))?;
-        Ok(bytes.and_then(|bytes| dxos_base::decode(&bytes, 16).ok()).unwrap_or(0))
     }
 
     // ---- calls ------------------------------------------------------------------------------------------
@@ -247,6 +272,13 @@ impl Node {
 
     fn set_offline(&mut self, turn: &mut Turn<'_, '_>, offline: bool) {
         self.offline = offline;
+        let kept = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            cx.store.set(OFFLINE, offline.then_some(&[1][..]))
+        });
+        if let Err(error) = kept {
+            let error: StoreError = error;
+            tracing::warn!(%error, "node.offline_not_kept");
+        }
         let enabled = !offline && self.identity.is_some();
         self.swarm.set_enabled(turn.cx.now, enabled, &mut turn.swarm);
         self.status_dirty(turn.cx.now);
@@ -263,10 +295,15 @@ impl Node {
     ) -> Result<Option<Vec<u8>>, Failure> {
         let client = self.channels.get(&channel).and_then(|channel| channel.client);
         let client = client.ok_or_else(|| malformed("The first frame must be a greeting."))?;
-        let written = self.written(turn, &client).map_err(|error| from_store(&error))?;
-        let repeated = n <= written;
+        let written = Written::read(&mut *turn.cx.store, &client).map_err(|error| from_store(&error))?;
+        let skipped = written.skipped.contains(&n);
+        let repeated = n <= written.last && !skipped;
         match write {
             Write::Objects { .. } if repeated => Ok(None),
+            // It was refused and the answer was lost; done now, it would come after its successors.
+            Write::Objects { .. } if skipped => {
+                Err(failure(FailureKind::Storage, "This change could not be saved.", "Make it again."))
+            }
             Write::Objects { space, writes } => {
                 self.write_objects(turn, &client, n, space, &writes).map(|()| None)
             }
@@ -459,7 +496,9 @@ pub(crate) fn set_written(
     client: &ClientId,
     n: u64,
 ) -> Result<(), StoreError> {
-    cx.store.set(&written_key(client), Some(&dxos_base::encode(&n)))
+    let mut written = Written::read(&mut *cx.store, client)?;
+    written.add(n);
+    cx.store.set(&Written::key(client), Some(&dxos_base::encode(&written)))
 }
 
 fn check_name(name: &str) -> Result<&str, Failure> {

@@ -30,6 +30,7 @@ impl Node {
         let repeat = self.repeat(turn, &client, &address).map_err(|error| from_store(&error))?;
         let open = self.texts.get_mut(&address).ok_or_else(no_space)?;
         let (text, version) = (open.text, open.version.clone());
+        let written = repeat.as_ref().map_or(0, |repeat| repeat.n);
         let mut later = Vec::new();
         let mut editor = Editor { told: version.clone(), repeats: None };
         let whole = |turn: &mut Turn<'_, '_>| {
@@ -42,22 +43,22 @@ impl Node {
             Ok::<TextDelta, Failure>(insert.into_iter().collect())
         };
         let opened = match base {
-            None => TextOpened { version, delta: whole(turn)?, on_base: false },
+            None => TextOpened { version, delta: whole(turn)?, on_base: false, written },
             Some(base) => match repeat.and_then(|repeat| repeat.rest(&base)) {
                 // This client has the write applied and unanswered: it hears what it was carried over.
                 Some((repeat, over)) => {
                     editor = Editor { told: repeat.before, repeats: Some(repeat.n) };
                     later = over;
-                    TextOpened { version: base, delta: Vec::new(), on_base: true }
+                    TextOpened { version: base, delta: Vec::new(), on_base: true, written }
                 }
                 None => match open.since(&base) {
                     Some(steps) => {
                         later = steps;
-                        TextOpened { version: base, delta: Vec::new(), on_base: true }
+                        TextOpened { version: base, delta: Vec::new(), on_base: true, written }
                     }
                     None => match turn.cx.text.diff(text, &base, &version) {
-                        Ok(delta) => TextOpened { version, delta, on_base: true },
-                        Err(_) => TextOpened { version, delta: whole(turn)?, on_base: false },
+                        Ok(delta) => TextOpened { version, delta, on_base: true, written },
+                        Err(_) => TextOpened { version, delta: whole(turn)?, on_base: false, written },
                     },
                 },
             },

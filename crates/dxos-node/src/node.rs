@@ -47,6 +47,8 @@ pub enum NodeError {
     Damaged(#[from] DecodeError),
 }
 
+/// Storage key of the switch for all networking: set while it is off, so that a new run stays offline.
+pub(crate) const OFFLINE: &str = "node/offline";
 pub(crate) const SECRET_IDENTITY: &str = "secret/identity";
 
 /// One turn of the machine: what may be touched and where effects go.
@@ -85,6 +87,8 @@ pub(crate) const BATCH_MS: u64 = 16;
 const SEAL_LIVE_MS: u64 = 16;
 /// The same with nobody connected.
 const SEAL_ALONE_MS: u64 = 250;
+/// After a failed commit storage is tried again after this.
+const STORAGE_RETRY_MS: u64 = 2_000;
 
 impl Node {
     /// Opens the profile in `cx.store`; an empty store is a new profile.
@@ -116,6 +120,7 @@ impl Node {
     }
 
     fn load(&mut self, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        self.offline = cx.store.get(OFFLINE)?.is_some();
         let Some(sealed) = cx.store.get(SECRET_IDENTITY)? else { return Ok(()) };
         let secret = self.unseal(SECRET_IDENTITY, &sealed)?;
         let identity = Identity::from_secret_bytes(&secret).map_err(|_| NodeError::KeyLost)?;
@@ -142,7 +147,7 @@ impl Node {
             self.join_topics(&mut turn, id);
         }
         self.join_invitation_topics(&mut turn);
-        if self.identity.is_some() {
+        if self.identity.is_some() && !self.offline {
             self.swarm.set_enabled(turn.cx.now, true, &mut turn.swarm);
         }
         self.settle(&mut turn);
@@ -272,7 +277,16 @@ impl Node {
     pub(crate) fn seal(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else { return };
         space.seal_at = None;
-        if !space.data.pending() {
+        if space.data.needs_rebuild() {
+            // The profile was copied or put back: what is pending goes on in a new feed.
+            match transaction(turn.cx, Durability::Synced, |cx| space.rebuild(cx)) {
+                Ok(received) => self.entries_applied(turn, id, received),
+                Err(error) => return self.storage_failed(turn, id, &error),
+            }
+        }
+        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else { return };
+        // After a failure an empty sealing shows whether storage works again.
+        if !space.data.pending() && !space.failed {
             return;
         }
         space.sealed_at = turn.cx.now;
@@ -290,7 +304,7 @@ impl Node {
             Err(error) => {
                 self.storage_failed(turn, id, &error);
                 if let Some(space) = self.spaces.get_mut(&id) {
-                    space.seal_at = Some(turn.cx.now.plus_ms(2_000));
+                    space.seal_at = Some(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
                 }
             }
         }
@@ -307,7 +321,9 @@ impl Node {
         self.reload(turn, id);
         if let Some(space) = self.spaces.get_mut(&id) {
             space.failed = matches!(error, EchoError::Store(_));
+            space.seal_at.get_or_insert(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
         }
+        self.ask_again(turn.cx.now.plus_ms(STORAGE_RETRY_MS), id);
         self.status_dirty(turn.cx.now);
     }
 

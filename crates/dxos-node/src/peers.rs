@@ -33,6 +33,10 @@ pub(crate) struct PeerSpace {
     /// An `Open` that waits for the chain that admits its device.
     unproved: Option<(DeviceKey, Signature)>,
     asked_chain: bool,
+    /// What we greeted with: our data digest, and what it is of.
+    pub(crate) greeted: Option<(Hash, Vec<(FeedId, u64)>)>,
+    /// A greeting that came before the peer's proof could be checked: wall clock, control and data digests.
+    pub(crate) early_greeting: Option<(u64, Hash, Hash)>,
     /// Greatest seq by feed the peer is known to have.
     pub(crate) remote: BTreeMap<FeedId, u64>,
     /// The peer told its timeframe, or its digest equalled ours.
@@ -69,6 +73,8 @@ impl PeerSpace {
             device: None,
             unproved: None,
             asked_chain: false,
+            greeted: None,
+            early_greeting: None,
             remote: BTreeMap::new(),
             remote_known: false,
             remote_control: None,

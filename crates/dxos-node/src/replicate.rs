@@ -5,7 +5,7 @@
 //! * nothing of a space is told to a peer that has not proved a member's device, but the chain it asks for;
 //! * what is pushed or told stands on a synced commit.
 
-use dxos_base::{FeedId, Hash, PeerId, SpaceId, limits};
+use dxos_base::{FeedId, Hash, PeerId, SpaceId, Tick, limits};
 use dxos_echo::store::Durability;
 use dxos_echo::{EntryHeader, Received, RefusalReason, SealedEntry};
 use dxos_halo::Credential;
@@ -67,6 +67,11 @@ impl Node {
                 conversation.streams.remove(&stream);
                 self.swarm.close(&peer, stream, &mut turn.swarm);
             }
+            SpaceMessage::Hello { wall_ms, control, data } if !proved => {
+                if let Some(peer_space) = conversation.spaces.get_mut(&id) {
+                    peer_space.early_greeting = Some((wall_ms, control, data));
+                }
+            }
             _ if !proved => {}
             SpaceMessage::Hello { wall_ms, control, data } => {
                 self.hello_received(turn, peer, id, wall_ms, control, data);
@@ -92,12 +97,18 @@ impl Node {
     pub(crate) fn begin_replication(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
         self.seal(turn, id);
         let Some(space) = self.spaces.get(&id) else { return };
-        let hello = SpaceMessage::Hello {
-            wall_ms: turn.cx.now.0,
-            control: space.graph.digest(),
-            data: space.data.data_digest(),
-        };
+        let data = space.data.data_digest();
+        let hello =
+            SpaceMessage::Hello { wall_ms: turn.cx.now.0, control: space.graph.digest(), data };
+        let stored = space.stored();
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        peer_space.greeted = Some((data, stored));
+        let early = peer_space.early_greeting.take();
         self.send_space(turn, peer, id, &hello);
+        if let Some((wall_ms, control, data)) = early {
+            self.hello_received(turn, peer, id, wall_ms, control, data);
+        }
     }
 
     fn hello_received(
@@ -114,17 +125,19 @@ impl Node {
             let text = format!("This device's clock and another's differ by {minutes} minutes.");
             self.warnings.insert("clock", text);
         }
-        let Some(space) = self.spaces.get(&id) else { return };
-        let stored = space.stored();
-        let same = space.data.data_digest() == data;
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
         let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        // Both sides compare the two greetings, not what they have by now, so they come to the same answer.
+        let same = peer_space.greeted.take().filter(|(ours, _)| *ours == data);
         peer_space.remote_control = Some(control);
         // The peer listens from its greeting on: what it was told before it may have dropped for want of our proof.
         peer_space.told.clear();
         (peer_space.told_control, peer_space.heads_sent_for) = (None, None);
-        if same {
-            peer_space.remote.extend(stored.iter().copied());
+        if let Some((_, stored)) = same {
+            for (feed, seq) in &stored {
+                let known = peer_space.remote.entry(*feed).or_default();
+                *known = (*seq).max(*known);
+            }
             peer_space.told.extend(stored);
             peer_space.remote_known = true;
         }
@@ -309,10 +322,11 @@ impl Node {
         entries: &[Vec<u8>],
     ) {
         let header = entries.first().map(|entry| dxos_base::codec::take::<EntryHeader>(entry));
-        let Some(Ok((EntryHeader { feed, .. }, _))) = header else {
+        let Some(Ok((EntryHeader { feed, seq, .. }, _))) = header else {
             tracing::warn!(peer = %peer, space = %id, "peer.bad_entry");
             return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
+        let last = seq.saturating_add(entries.len() as u64 - 1);
         if let Some(conversation) = self.conversations.get_mut(&peer)
             && let Some(peer_space) = conversation.spaces.get_mut(&id)
         {
@@ -322,11 +336,21 @@ impl Node {
         let received = transaction(turn.cx, Durability::Synced, |cx| space.receive(entries, cx));
         let received = match received {
             Ok(received) => received,
-            Err(error) => return self.storage_failed(turn, id, &error),
+            Err(error) => {
+                // The peer has at least these: they are asked for when storage works again.
+                if let Some(conversation) = self.conversations.get_mut(&peer)
+                    && let Some(peer_space) = conversation.spaces.get_mut(&id)
+                {
+                    let known = peer_space.remote.entry(feed).or_default();
+                    *known = last.max(*known);
+                }
+                return self.storage_failed(turn, id, &error);
+            }
         };
         let stored = space.data.timeframe().get(&feed).map_or(0, |head| head.seq);
         let mut blame = false;
         let mut unknown = false;
+        let mut gap = false;
         for refusal in &received.refused {
             match refusal.reason {
                 RefusalReason::Malformed | RefusalReason::BadChain | RefusalReason::BadSignature => {
@@ -334,6 +358,7 @@ impl Node {
                     blame = true;
                 }
                 RefusalReason::UnknownFeed => unknown = true,
+                RefusalReason::Gap { .. } => gap = true,
                 _ => {}
             }
         }
@@ -344,6 +369,10 @@ impl Node {
             if clean {
                 let known = peer_space.remote.entry(feed).or_default();
                 *known = stored.max(*known);
+            } else if gap {
+                // What stands before these was pushed and not stored here: it is asked for.
+                let known = peer_space.remote.entry(feed).or_default();
+                *known = last.max(*known);
             }
             if unknown {
                 peer_space.heads_sent_for = None;
@@ -361,7 +390,7 @@ impl Node {
     }
 
     /// Entries were stored (and perhaps applied): clients and other peers hear of it.
-    fn entries_applied(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, received: Received) {
+    pub(crate) fn entries_applied(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, received: Received) {
         if received.stored == 0 && received.touched.is_empty() && received.text_deltas.is_empty() {
             return;
         }
@@ -386,9 +415,23 @@ impl Node {
         });
         for id in ids.collect::<Vec<_>>() {
             for peer in self.open_peers(&id) {
+                self.send_heads_if_needed(turn, peer, id);
                 self.tell_have(turn, peer, id, News::Stored);
                 self.ask_missing(turn, peer, id);
             }
+        }
+    }
+
+    /// What peers sent could not be stored: at `at` they are asked for it again.
+    pub(crate) fn ask_again(&mut self, at: Tick, id: SpaceId) {
+        for conversation in self.conversations.values_mut() {
+            if let Some(peer_space) = conversation.spaces.get_mut(&id) {
+                peer_space.heads_sent_for = None;
+                peer_space.wants.clear();
+            }
+        }
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.announce_at = Some(at);
         }
     }
 

@@ -69,7 +69,7 @@ impl Access for SpaceAccess<'_> {
             hash: claim.hash,
             control_heads: claim.control_heads,
             previous_heads: previous,
-            first_heads: previous.unwrap_or(claim.control_heads),
+            first_heads: claim.first_heads,
         });
         match verdict {
             Verdict::Counts => Decision::Counts,
@@ -244,6 +244,16 @@ impl SpaceState {
         let SpaceState { graph, keyring, feeds, data, .. } = self;
         let access = SpaceAccess { graph, keyring, feeds };
         data.retry_waiting(&mut write_context(cx), &access)
+    }
+
+    /// Makes the materialised state again from entries and pending writes, within a transaction.
+    pub(crate) fn rebuild(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Received, EchoError> {
+        let SpaceState { graph, keyring, feeds, data, .. } = self;
+        let access = SpaceAccess { graph, keyring, feeds };
+        data.rebuild(&mut write_context(cx), &access)
     }
 
     /// The heads a local write names.

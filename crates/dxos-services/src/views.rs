@@ -24,6 +24,9 @@ pub struct TextOpened {
     pub delta: Vec<TextChange>,
     /// True: `delta` stands on the asked `base`. False: on the empty text.
     pub on_base: bool,
+    /// Number of this client's last stored write of this text, 0 if none: tells a client that lost an answer
+    /// whether its change is in the text.
+    pub written: u64,
 }
 
 /// What a member may do.

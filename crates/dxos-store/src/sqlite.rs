@@ -10,12 +10,15 @@ use dxos_base::SpaceId;
 use dxos_echo::store::{Durability, StoreError};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
-use crate::error::store_error;
+use crate::error::{corrupt, store_error};
 use crate::platform::sync_log;
 use crate::schema::{Medium, prepare};
 
 /// Statements kept prepared: more than the store has.
 const STATEMENTS_CACHED: usize = 96;
+
+/// Names held in memory; the rest is looked up. Property names come from peers, so there is a bound.
+const NAMES_HELD_MAX: usize = 10_000;
 
 /// Storage of one profile in SQLite.
 pub struct SqliteStore {
@@ -23,8 +26,12 @@ pub struct SqliteStore {
     medium: Medium,
     spaces: HashMap<SpaceId, i64>,
     names: HashMap<String, i64>,
+    types: HashMap<i64, String>,
     next_pending: u64,
     next_tail: u64,
+    /// Statements used, for the test that they are planned once.
+    #[cfg(test)]
+    used: std::cell::RefCell<std::collections::BTreeSet<String>>,
 }
 
 impl SqliteStore {
@@ -68,13 +75,33 @@ impl SqliteStore {
             medium,
             spaces: HashMap::new(),
             names: HashMap::new(),
+            types: HashMap::new(),
             next_pending,
             next_tail,
+            #[cfg(test)]
+            used: Default::default(),
         })
     }
 
     pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        #[cfg(test)]
+        self.used.borrow_mut().insert(sql.to_owned());
         self.connection.prepare_cached(sql).map_err(store_error)
+    }
+
+    /// Statements of this store that SQLite planned again, and how often.
+    #[cfg(test)]
+    pub(crate) fn planned_again(&self) -> Vec<(String, i32)> {
+        let used = self.used.borrow().clone();
+        let again = used.into_iter().map(|sql| {
+            let statement = self
+                .connection
+                .prepare_cached(&sql)
+                .expect("the statement was used before");
+            let count = statement.get_status(rusqlite::StatementStatus::RePrepare);
+            (sql, count)
+        });
+        again.filter(|(_, count)| *count > 0).collect()
     }
 
     pub(crate) fn transaction_begin(&mut self) -> Result<(), StoreError> {
@@ -109,6 +136,7 @@ impl SqliteStore {
         }
         self.spaces.clear();
         self.names.clear();
+        self.types.clear();
     }
 
     /// The number of a space, if it has one.
@@ -173,9 +201,25 @@ impl SqliteStore {
         Ok(nid)
     }
 
+    /// The type name behind a number read from a row.
+    pub(crate) fn type_name(&mut self, nid: i64) -> Result<String, StoreError> {
+        if let Some(name) = self.types.get(&nid) {
+            return Ok(name.clone());
+        }
+        let name: String = self
+            .statement("SELECT name FROM name WHERE nid = ?")?
+            .query_row([nid], |row| row.get(0))
+            .optional()
+            .map_err(store_error)?
+            .ok_or_else(|| corrupt("an object of an unknown type number"))?;
+        if self.types.len() >= NAMES_HELD_MAX {
+            self.types.clear();
+        }
+        self.types.insert(nid, name.clone());
+        Ok(name)
+    }
+
     fn name_remember(&mut self, name: &str, nid: i64) {
-        /// Names held in memory; the rest is looked up. Property names come from peers, so there is a bound.
-        const NAMES_HELD_MAX: usize = 10_000;
         if self.names.len() >= NAMES_HELD_MAX {
             self.names.clear();
         }

@@ -65,7 +65,7 @@ fn open(options: &Options, id: &'static str, count: usize) -> Result<Vec<Outcome
 fn floor(path: &Path) -> Result<()> {
     let connection = rusqlite::Connection::open(path)?;
     let mut statement =
-        connection.prepare("SELECT id, body FROM obj ORDER BY sid, id DESC LIMIT 50")?;
+        connection.prepare("SELECT id, body FROM obj ORDER BY sid DESC, id DESC LIMIT 50")?;
     let mut rows = statement.query([])?;
     let mut bytes = 0;
     while let Some(row) = rows.next()? {

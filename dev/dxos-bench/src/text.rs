@@ -12,8 +12,8 @@ use crate::Options;
 use crate::measure::{Outcome, quantile, spent};
 use crate::space::{Bench, Indexing, object};
 
-/// Keystrokes between two seals: a fast typist's second.
-const SEAL_EVERY: usize = 10;
+/// Keystrokes between two seals: the trace is played without its pauses, so every entry is full.
+const SEAL_EVERY: usize = dxos_base::limits::ENTRY_CHANGES_MAX;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

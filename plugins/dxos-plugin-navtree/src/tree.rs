@@ -1,6 +1,6 @@
 //! The sidebar: the workspace's name and primary actions, search, its tree, the person.
 //!
-//! The tree is one tab stop; arrows move in it, Enter opens, the context-menu actions stand behind each row's button.
+//! The tree is one tab stop: arrows move in it, Enter opens; what else can be done stands behind each row's button.
 
 use dxos_app::{ActionView, CloseSidebar, Node, Open, OpenDialog, SurfaceData, role};
 use dxos_client::MemberView;
@@ -86,7 +86,7 @@ fn tree(workspace: Signal<String>) -> impl IntoView {
     };
     view! {
         <div class="tree" node_ref=list on:keydown=steer>
-            <ul aria-label="Contents"><For
+            <ul role="tree" aria-label="Contents"><For
                 each=move || children.get().into_iter().enumerate()
                 key=|(at, node)| (*at == 0, node.id.clone(), node.label.clone())
                 let:entry
@@ -121,22 +121,30 @@ fn row(node: Node, first: bool) -> impl IntoView {
         };
         actions.get().into_iter().map(item).collect::<Vec<_>>()
     });
-    let (label, icon, people) = (node.label.clone(), node.icon, here(node.id.clone()));
+    let (label, title, icon) = (node.label.clone(), node.label.clone(), node.icon);
+    let people = here(node.id.clone());
     let menu = format!("menu-{}", node.id.rsplit('/').next().unwrap_or_default());
+    let key = move |event: leptos::ev::KeyboardEvent| {
+        // Keys of the menu inside are the menu's.
+        if event.target() == event.current_target() && matches!(event.key().as_str(), "Enter" | " ") {
+            event.prevent_default();
+            open(event.ctrl_key() || event.meta_key());
+        }
+    };
     view! {
-        <li class="line" class:current=move || attended.get()>
-            <button
-                class="row"
-                type="button"
-                aria-current=move || attended.get().then_some("page")
-                tabindex=stop
-                title=node.label
-                on:click=move |event| open(event.ctrl_key() || event.meta_key())
-            >
+        <li
+            class="line"
+            class:current=move || attended.get()
+            role="treeitem"
+            aria-selected=move || attended.get().to_string()
+            tabindex=stop
+            on:keydown=key
+        >
+            <div class="row" title=title on:click=move |event| open(event.ctrl_key() || event.meta_key())>
                 <Icon name=icon/>
                 <b>{label}</b>
                 <AvatarList people=people/>
-            </button>
+            </div>
             <Menu label="More" id=menu items=items on_choose=move |action: String| app.run(&id.get_value(), &action)/>
         </li>
     }
@@ -170,7 +178,7 @@ enum Step {
 }
 
 fn move_focus(list: &web_sys::HtmlElement, step: Step) {
-    let Ok(rows) = list.query_selector_all("button.row") else { return };
+    let Ok(rows) = list.query_selector_all("[role=treeitem]") else { return };
     let count = rows.length();
     if count == 0 {
         return;

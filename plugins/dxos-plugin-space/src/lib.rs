@@ -167,7 +167,7 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
     let may_invite = status
         .spaces
         .iter()
-        .any(|space| space.space == subject.space && space.role >= Role::Admin && !space.personal);
+        .any(|space| space.space == subject.space && space.role >= Role::Admin);
     let label = match (may_invite, subject.object) {
         (true, Some(_)) => "Share",
         (true, None) => "Share space",

@@ -78,7 +78,7 @@ pub fn dialog(subject: String) -> impl IntoView {
     let space = use_space(Signal::derive(move || id));
     let share = share(id);
     let may_invite =
-        Memo::new(move |_| space.with(|s| s.as_ref().is_some_and(|s| s.role >= Role::Admin && !s.personal)));
+        Memo::new(move |_| space.with(|s| s.as_ref().is_some_and(|s| s.role >= Role::Admin)));
     Effect::new(move |_| {
         if may_invite.get() && share.made.get_untracked().is_none() {
             share.renew();
@@ -93,10 +93,7 @@ pub fn dialog(subject: String) -> impl IntoView {
             <div class="body">
                 {move || may_invite.get().then(|| invitation(share))}
                 <Show when=move || !may_invite.get()>
-                    <p>{move || space.with(|s| match s.as_ref().is_some_and(|s| s.personal) {
-                        true => "Your personal space is yours alone. Make a space to share.",
-                        false => "Admins and owners of the space can invite people.",
-                    })}</p>
+                    <p>"Admins and owners of the space can invite people."</p>
                 </Show>
                 {members(space)}
             </div>

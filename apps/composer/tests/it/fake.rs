@@ -186,7 +186,7 @@ impl FakeNode {
                     tables.texts.entry(text.clone()).or_default().clone()
                 };
                 let delta = vec![TextChange { from: 0, delete: 0, insert: content }];
-                let opened = TextOpened { version: vec![version], delta, on_base: false };
+                let opened = TextOpened { version: vec![version], delta, on_base: false, written: 0 };
                 let carets = self.tables.borrow().carets.clone();
                 let events = vec![Event::Carets { text, carets }];
                 (Response::Text(opened), vec![NodeFrame::Batch { events }])

@@ -107,7 +107,7 @@ fn a_first_run_ends_in_a_personal_space() {
     let world = World::with_person("Ada");
     world.check(&expect![[r#"
         shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [New document · Show members]
+          space "Personal" [New document · Share space]
     "#]]);
 }
 
@@ -118,15 +118,15 @@ fn documents_are_made_named_deleted_and_brought_back() {
     world.rename("Field notes");
     world.check(&expect![[r#"
         shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [New document · Show members]
-            Field notes [Delete document]
+          space "Personal" [New document · Share space]
+            Field notes [Delete document · Share]
           plank "Field notes" by markdown/article (attention)
     "#]]);
 
     world.act("Delete document");
     world.check(&expect![[r#"
         shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [New document · Show members]
+          space "Personal" [New document · Share space]
           toast Info "“Field notes” deleted" [undo]
     "#]]);
     let undo = world.app.layout().toasts[0].undo.expect("it can be undone");
@@ -145,7 +145,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.settle();
     world.check(&expect![[r#"
         shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [Show members]
+          space "Personal" [Share space]
           plank "" by nothing (attention)
     "#]]);
     let queries = world.node.tables.borrow().subscriptions.len();
@@ -157,7 +157,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.app.send(OpenDialog { name: dxos_surface::DIALOG_PLUGINS.into(), subject: String::new() });
     world.check(&expect![[r#"
         shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [Show members]
+          space "Personal" [Share space]
           space "River study" [Share space] ←
           dialog "layout/plugins" by layout/plugins
     "#]]);
@@ -182,7 +182,7 @@ fn shared_spaces_offer_sharing_and_personal_ones_do_not() {
     world.act("Share space");
     world.check(&expect![[r#"
         shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [New document · Show members]
+          space "Personal" [New document · Share space]
           space "River study" [New document · Share space] ←
           dialog "space/share" by space/share
     "#]]);

@@ -130,7 +130,6 @@ impl State {
     }
 
     pub(super) fn text_opened(&mut self, address: &TextAddress, result: Result<TextOpened, Failure>) {
-        let written = self.written;
         let Some(entry) = self.texts.get_mut(address) else { return };
         let asked = entry.asked.take().flatten();
         let opened = match result {
@@ -138,7 +137,7 @@ impl State {
             Err(failure) => return self.text_open_refused(address, failure),
         };
         let flight = entry.text.flight().map(|flight| (flight.n, flight.sent));
-        let stored = matches!(flight, Some((n, false)) if n <= written);
+        let stored = matches!(flight, Some((n, false)) if n == opened.written);
         let shows = match entry.text.opened(asked.as_deref(), &opened, stored) {
             Opened::Shows(shows) => shows,
             Opened::Mismatch => return self.repair(address, FailureKind::Text),
@@ -172,12 +171,7 @@ impl State {
     fn resend_flight(&mut self, address: &TextAddress) {
         let Some(entry) = self.texts.get(address) else { return };
         let Some(flight) = entry.text.flight().filter(|flight| !flight.sent) else { return };
-        let n = if flight.n <= self.written {
-            flight.n
-        } else {
-            self.write_last += 1;
-            self.write_last
-        };
+        let n = flight.n;
         let Some(entry) = self.texts.get_mut(address) else { return };
         if let Some((base, delta)) = entry.text.depart_again(n) {
             self.send_text(address, n, base, delta);

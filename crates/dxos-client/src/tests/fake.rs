@@ -2,7 +2,7 @@
 //! any point (what it had stored stays) and lose answers on the way.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use dxos_base::text::{apply, compose, transform};
@@ -18,9 +18,19 @@ pub(super) struct Disk {
     pub(super) text: String,
     steps: Vec<TextDelta>,
     written: BTreeMap<ClientId, u64>,
+    skipped: BTreeSet<(ClientId, u64)>,
     repeats: BTreeMap<ClientId, Repeat>,
     pub(super) rows: Vec<ObjectView>,
     pub(super) objects_applied: Vec<u64>,
+}
+
+impl Disk {
+    fn store_number(&mut self, id: ClientId, n: u64) {
+        let last = self.written.entry(id).or_default();
+        self.skipped.remove(&(id, n));
+        self.skipped.extend((*last + 1..n).map(|skipped| (id, skipped)));
+        *last = n.max(*last);
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -168,11 +178,12 @@ impl FakeNode {
     fn open(&mut self, index: usize, base: Option<Vec<u8>>) -> TextOpened {
         let now = self.disk.steps.len();
         let id = self.channels[index].id.unwrap();
+        let written = self.disk.repeats.get(&id).map_or(0, |repeat| repeat.n);
         let base = base.filter(|_| !self.forgetful);
         let Some(base) = base.map(|base| count(&base)) else {
             self.channels[index].told = Some(now);
             let delta = dxos_base::text::difference("", &self.disk.text);
-            return TextOpened { version: version(now), delta, on_base: false };
+            return TextOpened { version: version(now), delta, on_base: false, written };
         };
         // The client has not heard of its last write: it stands somewhere before it.
         let repeat = self.disk.repeats.get(&id).filter(|r| (r.base..=r.before).contains(&base));
@@ -182,12 +193,13 @@ impl FakeNode {
         let delta = self.disk.steps[base..end]
             .iter()
             .fold(TextDelta::new(), |all, step| compose(&all, step).unwrap());
-        TextOpened { version: version(end), delta, on_base: true }
+        TextOpened { version: version(end), delta, on_base: true, written }
     }
 
     fn write(&mut self, index: usize, n: u64, write: Write) {
         let id = self.channels[index].id.unwrap();
-        if n <= self.disk.written.get(&id).copied().unwrap_or(0) {
+        let last = self.disk.written.get(&id).copied().unwrap_or(0);
+        if n <= last && !self.disk.skipped.contains(&(id, n)) {
             let repeat = self.disk.repeats.get(&id).filter(|repeat| repeat.n == n).copied();
             let version = repeat.map(|repeat| version(repeat.after));
             self.push(index, NodeFrame::Written { n, result: Ok(version) });
@@ -206,7 +218,7 @@ impl FakeNode {
         }
         match write {
             Write::Objects { writes, .. } => {
-                self.disk.written.insert(id, n);
+                self.disk.store_number(id, n);
                 self.disk.objects_applied.push(n);
                 self.store_objects(&writes);
                 self.push(index, NodeFrame::Written { n, result: Ok(None) });
@@ -223,7 +235,7 @@ impl FakeNode {
                 self.tell_steps();
                 self.step(delta);
                 let after = self.disk.steps.len();
-                self.disk.written.insert(id, n);
+                self.disk.store_number(id, n);
                 self.disk.repeats.insert(id, Repeat { n, base, before, after });
                 self.channels[index].told = Some(after);
                 self.push(index, NodeFrame::Written { n, result: Ok(Some(version(after))) });

@@ -6,8 +6,7 @@
 use dxos_echo::store::{Store, StoreError};
 use rusqlite::{Connection, OpenFlags};
 use sqlite_wasm_rs::WasmOsCallback;
-use sqlite_wasm_rs::rsqlite_vfs::VfsFilesManager as _;
-
+use sqlite_wasm_rs::vfs::VfsFilesManager as _;
 use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, OpfsSAHPoolUtil, install};
 
 use crate::conformance;

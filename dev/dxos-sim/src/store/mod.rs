@@ -280,7 +280,9 @@ impl Store for CrashStore {
             self.dead = dies;
             return self.alive();
         }
-        if let Some(fault) = self.fault {
+        // A transaction that wrote nothing has nothing to fail on.
+        let wrote = self.open.as_ref().is_some_and(|frame| !frame.is_empty());
+        if let Some(fault) = self.fault.filter(|_| wrote) {
             self.faults_hit += 1;
             return Err(match fault {
                 WriteFault::Commit => {
