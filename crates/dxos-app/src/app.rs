@@ -121,7 +121,7 @@ impl App {
                         plugin: plugin.meta.id,
                         module: module.id,
                     };
-                    self.inner.registry.add(origin, contributions);
+                    self.inner.registry.add(at, origin, contributions);
                 }
                 Err(error) => {
                     let slot = &mut self.inner.slots.borrow_mut()[at];
@@ -209,7 +209,7 @@ impl App {
             .collect()
     }
 
-    /// All contributions to a capability, in order of activation.
+    /// All contributions to a capability, in the order of the plugins.
     pub fn capabilities<T: 'static>(&self, capability: &Capability<T>) -> Vec<(Origin, Rc<T>)> {
         self.inner.registry.all(capability)
     }

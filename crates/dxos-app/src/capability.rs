@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! * a contribution is of the type its [`Capability`] names: the pair is made in one place, [`Capability::of`];
-//! * order is that of activation, so the same plugins always give the same order.
+//! * order is that of the plugins' list, then of activation: switching one off and on again changes nothing.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -66,6 +66,8 @@ struct Entry {
     capability: &'static str,
     value: Rc<dyn Any>,
     origin: Origin,
+    /// Place of the plugin in the app's list.
+    place: usize,
 }
 
 /// All contributions of an app.
@@ -77,14 +79,18 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub fn add(&self, origin: Origin, contributions: Vec<Contribution>) {
-        self.entries
-            .borrow_mut()
-            .extend(contributions.into_iter().map(|c| Entry {
+    pub fn add(&self, place: usize, origin: Origin, contributions: Vec<Contribution>) {
+        {
+            let mut entries = self.entries.borrow_mut();
+            let at = entries.partition_point(|entry| entry.place <= place);
+            let new = contributions.into_iter().map(|c| Entry {
                 capability: c.capability,
                 value: c.value,
                 origin,
-            }));
+                place,
+            });
+            entries.splice(at..at, new);
+        }
         self.changed();
     }
 

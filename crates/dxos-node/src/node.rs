@@ -275,7 +275,7 @@ impl Node {
 
     /// Seals what is pending in a space and sends it to connected peers.
     pub(crate) fn seal(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
-        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else { return };
+        let Some(space) = self.spaces.get_mut(&id).filter(|_| self.identity.is_some()) else { return };
         space.seal_at = None;
         if space.data.needs_rebuild() {
             // The profile was copied or put back: what is pending goes on in a new feed.

@@ -44,7 +44,9 @@ impl LoroEngine {
     ) -> Result<T, TextError> {
         let instance = self.open.get(&text).ok_or(TextError::NotOpen)?;
         guard(doing, || work(instance)).unwrap_or_else(|detail| {
-            self.open.remove(&text).map(forget);
+            if let Some(instance) = self.open.remove(&text) {
+                forget(instance);
+            }
             Err(match doing {
                 Doing::Import => TextError::BadUpdate { detail },
                 _ => TextError::Unavailable { detail },

@@ -78,7 +78,10 @@ pub fn run(options: &Options) -> Result<()> {
         for outcome in &outcomes {
             println!("{outcome}");
         }
-        report::keep(&outcomes)?;
+        // A figure of fewer rounds is for looking at, not for keeping.
+        if options.rounds >= Options::default().rounds {
+            report::keep(&outcomes)?;
+        }
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ fn tree(workspace: Signal<String>) -> impl IntoView {
     };
     view! {
         <div class="tree" node_ref=list on:keydown=steer>
-            <ul role="tree" aria-label="Contents"><For
+            <ul role=move || children.with(|all| !all.is_empty()).then_some("tree") aria-label="Contents"><For
                 each=move || children.get().into_iter().enumerate()
                 key=|(at, node)| (*at == 0, node.id.clone(), node.label.clone())
                 let:entry

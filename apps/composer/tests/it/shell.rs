@@ -171,11 +171,11 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.app.enable(dxos_plugin_markdown::ID).unwrap();
     world.settle();
     let text = world.app.to_text();
-    assert!(text.contains("Field notes [Delete document]"), "documents are back:\n{text}");
+    assert!(text.contains("Field notes [Delete document · Share]"), "documents are back:\n{text}");
 }
 
 #[test]
-fn shared_spaces_offer_sharing_and_personal_ones_do_not() {
+fn sharing_a_space_opens_its_dialog() {
     let world = World::with_person("Ada");
     world.app.send(dxos_plugin_space::CreateSpace { name: "River study".into() });
     world.settle();

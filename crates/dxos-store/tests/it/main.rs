@@ -62,7 +62,7 @@ fn second_opener_is_told_the_profile_is_in_use() {
 }
 
 fn bytes_of(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap()
+    std::fs::read(path).expect("the test wrote the file")
 }
 
 #[test]
