@@ -8,6 +8,9 @@ import { Network, hub, namespaces } from "../lib/network.mjs";
 import { axe, offlineReady } from "../lib/page.mjs";
 import { Server, outDir } from "../lib/server.mjs";
 
+/** The app has drawn its first screen. */
+const started = (page) => page.waitForFunction(() => document.getElementById("app").innerText.trim().length > 0);
+
 describe("shell", () => {
   let server;
   let profile;
@@ -59,11 +62,11 @@ describe("shell", () => {
 
   test("the app starts, and starts again without any server", async () => {
     const page = await profile.goto(server.url);
-    await page.waitForSelector("#boot", { state: "detached" });
+    await started(page);
     await offlineReady(page);
     await server.kill();
     await page.reload();
-    await page.waitForSelector("#boot", { state: "detached" });
+    await started(page);
     await picture(page, "offline-start");
     await page.close();
     await server.start();
@@ -76,26 +79,28 @@ describe("shell", () => {
     let bytes = 0;
     wire.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; });
     await page.goto(server.url);
-    await page.waitForSelector("#boot", { state: "detached" });
+    await started(page);
     assert.ok(bytes < 20_000, `${bytes} bytes`);
     await page.close();
   });
 
-  test("first load stays under 4 MiB", async () => {
-    const fresh = await Profile.open("first-load");
-    try {
-      const page = await fresh.context.newPage();
-      const wire = await page.context().newCDPSession(page);
-      await wire.send("Network.enable");
-      let bytes = 0;
-      wire.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; });
-      await page.goto(server.url);
-      await page.waitForSelector("#boot", { state: "detached" });
-      console.log(`first_load_kib ${Math.round(bytes / 1024)}`);
-      assert.ok(bytes < 4 * 1024 * 1024, `${bytes} bytes`);
-    } finally {
-      await fresh.remove();
-    }
+  test("first load stays under 4 MiB, all parts and the offline copy counted", async () => {
+    const page = await profile.goto(server.url);
+    // Workers load outside the page's own network log, so every file of the app is asked for once, as sent.
+    const bytes = await page.evaluate(async () => {
+      performance.setResourceTimingBufferSize(1000);
+      const { files } = await (await fetch("/assets.json")).json();
+      let sum = 0;
+      for (const name of [...Object.keys(files), "sw.js"]) {
+        const address = `/${name}?measured`;
+        await (await fetch(address, { cache: "no-store" })).arrayBuffer();
+        sum += performance.getEntriesByName(new URL(address, location.href).href).at(-1).encodedBodySize;
+      }
+      return sum;
+    });
+    console.log(`first_load_kib ${Math.round(bytes / 1024)}`);
+    assert.ok(bytes > 100_000 && bytes < 4 * 1024 * 1024, `${bytes} bytes`);
+    await page.close();
   });
 });
 

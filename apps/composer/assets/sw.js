@@ -67,7 +67,8 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || asked.origin !== location.origin) return;
   const name = asked.pathname.slice(1);
   const isPage = request.mode === "navigate" && !["signal", "stats"].includes(name);
-  if (!isPage && !Object.hasOwn(MANIFEST.files, name)) return;
+  // What is asked for with a query wants the server itself.
+  if (!isPage && (asked.search !== "" || !Object.hasOwn(MANIFEST.files, name))) return;
   event.respondWith(answer(isPage ? "index.html" : name, request));
 });
 

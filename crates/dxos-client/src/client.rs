@@ -140,6 +140,11 @@ impl Client {
         self.with(State::disconnected);
     }
 
+    /// There will be no other channel: everything that waits, and everything asked from now on, fails.
+    pub fn end(&self) {
+        self.with(State::end);
+    }
+
     /// Whether a node answers.
     pub fn connection(&self) -> Connection {
         self.0.state.borrow().connection

@@ -2,8 +2,8 @@
 //!
 //! Invariants
 //! * a write keeps its number until answered, and writes of objects are resent in order after a takeover;
-//! * a write resent under its number is done once: the node knows which numbers it stored, also those that came
-//!   after one it refused;
+//! * a write resent under its number is done once. A text change goes out under its old number only if the node says
+//!   that it stored it: the greatest number stored says nothing about a smaller one;
 //! * nothing but `Hello` is sent before `Welcome`;
 //! * notices are run by the caller after the borrow ends, in order.
 
@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) invitations: BTreeMap<dxos_base::InvitationId, InvitationView>,
     place: Option<Place>,
     saving_told: usize,
+    /// No channel will come any more.
+    ended: bool,
     out: Vec<Notice>,
 }
 
@@ -98,6 +100,7 @@ impl State {
             invitations: BTreeMap::new(),
             place: None,
             saving_told: 0,
+            ended: false,
             out: Vec::new(),
         }
     }
@@ -133,6 +136,7 @@ impl State {
 
     /// A channel stands, the first or one to a new node.
     pub(crate) fn connect(&mut self, send: Send) {
+        self.ended = false;
         if self.send.is_some() {
             self.disconnected();
         }
@@ -165,6 +169,24 @@ impl State {
             } else if let Then::Answer(sender) = call.then {
                 self.out.push(Notice::Answer(sender, Err(gone())));
             }
+        }
+    }
+
+    /// No channel will come any more: nobody waits in vain.
+    pub(crate) fn end(&mut self) {
+        self.disconnected();
+        self.ended = true;
+        for call in std::mem::take(&mut self.calls).into_values() {
+            if let Then::Answer(sender) = call.then {
+                self.out.push(Notice::Answer(sender, Err(gone())));
+            }
+        }
+        for write in std::mem::take(&mut self.writes) {
+            self.out.push(Notice::Done(write.done, Err(gone())));
+        }
+        let texts: Vec<TextAddress> = self.texts.keys().cloned().collect();
+        for text in texts {
+            self.text_opened(&text, Err(gone()));
         }
     }
 
@@ -236,6 +258,12 @@ impl State {
 
     /// Makes a call; waits for the channel if there is none.
     pub(crate) fn call(&mut self, request: Request, then: Then) {
+        if self.ended {
+            if let Then::Answer(sender) = then {
+                self.out.push(Notice::Answer(sender, Err(gone())));
+            }
+            return;
+        }
         let number = self.number();
         self.calls.insert(number, OpenCall { request, then, sent: false });
         if self.live() {
@@ -279,6 +307,10 @@ impl State {
         writes: Vec<ObjectWrite>,
         done: Sender<Result<(), Failure>>,
     ) {
+        if self.ended {
+            self.out.push(Notice::Done(done, Err(gone())));
+            return;
+        }
         self.write_last += 1;
         let write = OpenWrite { n: self.write_last, space, writes: Rc::new(writes), done };
         let frame = write.frame();

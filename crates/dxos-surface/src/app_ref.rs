@@ -108,6 +108,13 @@ impl AppRef {
         })
     }
 
+    /// Children of a node now; the caller's computation runs again when they change.
+    pub fn children_now(&self, id: &str) -> Vec<Node> {
+        self.track_with_parent(id);
+        let app = self.get();
+        app.graph().children(&app, id)
+    }
+
     /// What can be done with a node.
     pub fn actions(&self, id: Signal<String>) -> Memo<Vec<ActionView>> {
         let this = *self;

@@ -1,4 +1,5 @@
 //! A dialog on the browser's own `<dialog>`: focus stays inside, Escape closes, the rest is inert.
+//! It has the focus itself until something in it asks for it, so no button stands out by accident.
 
 use leptos::prelude::*;
 
@@ -41,7 +42,7 @@ pub fn Dialog(
         on_close.run(());
     };
     view! {
-        <dialog node_ref=node class=format!("dialog {class}") aria-label=title on:cancel=cancel on:mousedown=backdrop>
+        <dialog node_ref=node autofocus class=format!("dialog {class}") aria-label=title on:cancel=cancel on:mousedown=backdrop>
             {(!bare).then(|| view! {
                 <header>
                     <h2>{title}</h2>

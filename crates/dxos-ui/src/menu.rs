@@ -31,6 +31,9 @@ pub fn Menu(
     /// Unique in the page, ASCII without spaces: ties button and menu together.
     #[prop(into)]
     id: String,
+    /// `-1` where the button is reached otherwise, as in a list with one tab stop.
+    #[prop(default = Signal::stored("0"), into)]
+    tabindex: Signal<&'static str>,
     /// The entries.
     #[prop(into)]
     items: Signal<Vec<MenuItem>>,
@@ -64,7 +67,8 @@ pub fn Menu(
         let now_open = menu.matches(":popover-open").unwrap_or(false);
         open.set(now_open);
         if now_open {
-            step_focus(&menu, true);
+            // The entries are drawn first.
+            request_animation_frame(move || step_focus(&menu, true));
         }
     };
     let entries = move || {
@@ -93,6 +97,7 @@ pub fn Menu(
         <button
             class="ib"
             type="button"
+            tabindex=tabindex
             aria-label=label
             title=label
             aria-haspopup="menu"
@@ -123,9 +128,6 @@ fn step_focus(menu: &web_sys::HtmlElement, forward: bool) {
     let Ok(items) = menu.query_selector_all("[role=menuitem]") else { return };
     let count = items.length();
     if count == 0 {
-        // Entries appear with the opening: the menu itself takes the focus until an arrow is pressed.
-        menu.set_tab_index(-1);
-        let _ = menu.focus();
         return;
     }
     let focused = menu.owner_document().and_then(|document| document.active_element());

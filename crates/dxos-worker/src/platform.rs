@@ -68,6 +68,8 @@ extern "C" {
     fn text_inspect(this: &TextExports, update: &[u8]) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn text_reset(this: &TextExports) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn text_doing(this: &TextExports) -> Result<u32, JsValue>;
 }
 
 /// The text module behind [`Outside::text_module`].
@@ -96,7 +98,8 @@ impl TextModule for JsTextModule {
     }
 
     fn reset(&mut self) {
-        if self.call(TextExports::text_reset).is_err() {
+        // The glue swaps the instance at the next call, which must take no bytes: they would land in the old memory.
+        if self.call(|exports| exports.text_reset().and_then(|()| exports.text_doing())).is_err() {
             // The glue itself is broken: take it anew at the next call.
             self.exports = None;
         }

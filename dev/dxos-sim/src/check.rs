@@ -13,9 +13,9 @@ const REST_MS_MAX: u64 = 240_000;
 /// After this, editors whose client waits for its person are touched by one.
 const NUDGE_MS: u64 = 15_000;
 /// Quiet time in which traffic is measured.
-const QUIET_MS: u64 = 10_000;
+const QUIET_MS: u64 = 5_000;
 /// Frames a pair of peers may exchange in the quiet time: presence, signs of life, answers.
-const QUIET_FRAMES_PER_PAIR_MAX: u64 = 60;
+const QUIET_FRAMES_PER_PAIR_MAX: u64 = 40;
 
 impl World {
     /// Runs until all replicas say that they are the same, then checks that it is so.

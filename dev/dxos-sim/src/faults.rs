@@ -95,16 +95,10 @@ impl World {
             Fault::WindowGone if runs => self.window(peer, false),
             Fault::ChannelLost if runs => {
                 let person = self.random.index(self.peers[peer].persons.len());
-                if self.peers[peer].persons[person].channel.is_some() {
-                    if self.peers[peer].persons[person].client.unacknowledged() > 0 {
-                        self.fault("acknowledgement lost");
-                    } else {
-                        self.fault("channel lost");
-                    }
-                    self.cut_channel(peer, person);
-                    let after = self.random.between(1, 800);
-                    self.later(after, Item::Connect { peer, person });
-                }
+                // Best in the middle of something: between a write and its answer.
+                self.hurry(peer, person);
+                let after = self.random.below(5);
+                self.later(after, Item::ChannelBreaks { peer, person });
             }
             Fault::PersonReplaced if runs => {
                 self.fault("page reloaded");
@@ -119,7 +113,12 @@ impl World {
                 let after = self.random.between(500, 6000);
                 self.later(after, Item::Mend(Mend::Online(peer)));
             }
-            Fault::CopyRestored if runs => self.copy_or_restore(peer),
+            Fault::CopyRestored if runs && self.is_member(peer) => {
+                let copy = self.peers[peer].store.copy();
+                self.copies.insert(peer, copy);
+                let after = self.random.between(300, 5000);
+                self.later(after, Item::PutBack { peer });
+            }
             fault => self.suffer_network(fault, peer),
         }
     }
@@ -226,24 +225,26 @@ impl World {
         self.hand(index, Event::DirectAvailable(there));
     }
 
-    /// First a backup is made; another time it is put back.
-    fn copy_or_restore(&mut self, index: usize) {
-        if !self.is_member(index) {
+    /// The backup made before is put in the place of the profile.
+    pub fn put_back(&mut self, index: usize) {
+        let Some(copy) = self.copies.remove(&index).filter(|_| self.chaos) else { return };
+        self.fault("old copy put back");
+        self.died(index, 3000);
+        let kept = self.peers[index].store.restore(&copy);
+        self.peers[index].restored();
+        self.forgotten(index, kept);
+    }
+
+    /// A channel breaks; the person connects again soon.
+    pub fn break_channel(&mut self, peer: usize, person: usize) {
+        if !self.chaos || self.peers[peer].persons[person].channel.is_none() {
             return;
         }
-        match self.copies.remove(&index) {
-            None => {
-                let copy = self.peers[index].store.copy();
-                self.copies.insert(index, copy);
-            }
-            Some(copy) => {
-                self.fault("old copy put back");
-                self.died(index, 3000);
-                let kept = self.peers[index].store.restore(&copy);
-                self.peers[index].restored();
-                self.forgotten(index, kept);
-            }
-        }
+        let waits = self.peers[peer].persons[person].client.unacknowledged() > 0;
+        self.fault(if waits { "acknowledgement lost" } else { "channel lost" });
+        self.cut_channel(peer, person);
+        let after = self.random.between(1, 800);
+        self.later(after, Item::Connect { peer, person });
     }
 
     /// Frames no honest server or peer sends.

@@ -36,7 +36,7 @@ pub const FAULTS: [&str; 28] = [
 ];
 
 /// Messages that a suite must have seen.
-pub const MESSAGES: [&str; 60] = [
+pub const MESSAGES: [&str; 67] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -82,6 +82,7 @@ pub const MESSAGES: [&str; 60] = [
     "reply done",
     "reply failure",
     "reply invitation",
+    "reply object",
     "reply objects",
     "reply space",
     "reply stats",
@@ -93,9 +94,15 @@ pub const MESSAGES: [&str; 60] = [
     "signal joined",
     "signal leave",
     "signal left",
+    "signal offer down",
+    "signal offer up",
     "signal peers",
+    "signal ping",
+    "signal pong",
+    "signal refused",
     "signal relay down",
     "signal relay up",
+    "signal undelivered",
     "signal welcome",
 ];
 

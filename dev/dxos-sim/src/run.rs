@@ -50,8 +50,8 @@ fn play(world: &mut World) {
     world.later(50, Item::Joining);
     let first_fault = world.random.between(200, 5000);
     world.later(first_fault, Item::Fault);
-    let events = world.random.between(260, 420);
-    let faults = world.random.between(4, 9);
+    let events = world.random.between(230, 340);
+    let faults = world.random.between(4, 8);
     world.run(CHAOS_MS_MAX, |world| {
         world.events >= events
             && world.faults.values().sum::<u64>() >= faults
@@ -59,7 +59,7 @@ fn play(world: &mut World) {
             && world.ledger.lasting() >= 12
     });
     world.come_to_rest();
-    if world.random.chance(25) {
+    if world.random.chance(10) {
         world.start_anew();
     }
     world.stay_quiet();

@@ -75,6 +75,14 @@ impl World {
         self.pump(index, person, 0);
     }
 
+    /// A person writes and types at once, if the space is on the screen.
+    pub fn hurry(&mut self, index: usize, person: usize) {
+        let Some(space) = self.space.filter(|_| self.is_member(index)) else { return };
+        self.act(index, person, space, Act::Set);
+        self.act(index, person, space, Act::Type);
+        self.pump(index, person, 0);
+    }
+
     fn act(&mut self, index: usize, person: usize, space: SpaceId, act: Act) {
         let shown = self.peers[index].persons[person].rows();
         let some = if shown.is_empty() { None } else { Some(shown[self.random.index(shown.len())].object) };

@@ -47,6 +47,10 @@ pub enum Item {
     Work { peer: usize, person: usize },
     /// Something goes wrong.
     Fault,
+    /// The channel between a person and its node breaks.
+    ChannelBreaks { peer: usize, person: usize },
+    /// A copy of a profile is put back in its place.
+    PutBack { peer: usize },
     /// Something is put right.
     Mend(Mend),
     /// The people who join look how far they are.
@@ -219,6 +223,8 @@ impl World {
             Item::Connect { peer, person } => self.connect(peer, person),
             Item::Work { peer, person } => self.work(peer, person),
             Item::Fault => self.inject(),
+            Item::ChannelBreaks { peer, person } => self.break_channel(peer, person),
+            Item::PutBack { peer } => self.put_back(peer),
             Item::Mend(mend) => self.mend(mend),
             Item::Joining => self.advance_joining(),
         }

@@ -10,6 +10,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -101,11 +102,9 @@ pub(crate) fn assemble(build: &WebBuild, parts: &[PathBuf]) -> Result<String> {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, bytes)?;
-        if build.profile == Profile::Release
-            && let Some(packed) = brotli_of(&build.web_dir().join("brotli"), name, bytes)?
-        {
-            fs::write(next.join(format!("{name}.br")), packed)?;
-        }
+    }
+    if build.profile == Profile::Release {
+        pack(&build.web_dir().join("brotli"), &next, &files)?;
     }
     if dist.exists() {
         fs::remove_dir_all(&dist)?;
@@ -167,6 +166,29 @@ fn stamp_service_worker(worker: &[u8], manifest: &str) -> Result<Vec<u8>> {
         "sw.js lost its mark {MANIFEST_MARK}"
     );
     Ok(text.replace(MANIFEST_MARK, manifest).into_bytes())
+}
+
+/// Writes `<name>.br` beside every file worth it, on all cores: this is seconds of work.
+fn pack(cache: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let rest = Mutex::new(files.iter());
+    let work = || -> Result<()> {
+        loop {
+            let next = rest.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((name, bytes)) = next else {
+                return Ok(());
+            };
+            if let Some(packed) = brotli_of(cache, name, bytes)? {
+                fs::write(folder.join(format!("{name}.br")), packed)?;
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().expect("packing does not panic"))
+    })
 }
 
 /// Brotli at quality 11, remembered by content; `None` where it does not help.

@@ -86,12 +86,14 @@ pub(crate) fn compile(build: &WebBuild, modules: &[Module]) -> Result<Compiled> 
         .args(["--profile", build.profile.cargo_name()])
         .arg("--target-dir")
         .arg(&target_dir);
+    if modules.iter().any(|module| module.example.is_none()) {
+        command.arg("--lib");
+    }
     for module in modules {
         command.args(["-p", module.package]);
-        match module.example {
-            Some(example) => command.args(["--example", example]),
-            None => command.arg("--lib"),
-        };
+        if let Some(example) = module.example {
+            command.args(["--example", example]);
+        }
     }
     let status = command
         .status()

@@ -123,7 +123,7 @@ fn actions(client: Client) -> dxos_app::Contribution {
         }
         let offline = network(&client) == Some(NetworkView::Off);
         let (label, icon) =
-            if offline { ("Go online", "wifi-high") } else { ("Work offline", "wifi-slash") };
+            if offline { ("Go online", "wifi-high") } else { ("Go offline", "wifi-slash") };
         vec![
             Action::new("client/offline", label, icon, move |app| {
                 app.send(SetOffline { offline: !offline });

@@ -1,8 +1,11 @@
 //! The status bar: words for facts of the node. Values stand in data attributes too, for tests.
 
+use dxos_client::NetworkView;
 use dxos_surface::{parse_path, use_app};
 use dxos_ui::{LinkFact, Phase, SaveFact, SyncFact, status_words, use_phase, use_saving, use_space, use_status};
 use leptos::prelude::*;
+
+use crate::SetOffline;
 
 fn link_name(fact: LinkFact) -> &'static str {
     match fact {
@@ -49,6 +52,10 @@ pub fn status() -> impl IntoView {
     let sync = move || words.with(|w| w.as_ref().map_or("alone", |w| sync_name(w.sync)));
     let save = move || words.with(|w| w.as_ref().map_or("saved", |w| save_name(w.save)));
     let link_word = move || words.with(|w| w.as_ref().map_or("", |w| w.link_word));
+    let off = Memo::new(move |_| {
+        status.with(|s| s.as_ref().is_some_and(|s| s.network == NetworkView::Off))
+    });
+    let switch = move || if off.get() { "Go online" } else { "Go offline" };
     let phase = use_phase();
     let sync_words = move || match phase.get() {
         Phase::TakingOver => Some("Taking over from another tab; your edits are kept".to_owned()),
@@ -56,7 +63,17 @@ pub fn status() -> impl IntoView {
     };
     let save_word = move || words.with(|w| w.as_ref().map_or("", |w| w.save_word));
     view! {
-        <span class="status-link" data-link=link><i class="dot"/>{link_word}</span>
+        <button
+            class="status-link"
+            type="button"
+            data-link=link
+            title=switch
+            aria-label=move || format!("{}. {}", link_word(), switch())
+            on:click=move |_| app.send(SetOffline { offline: !off.get_untracked() })
+        >
+            <i class="dot"/>
+            {link_word}
+        </button>
         <span class="status-sync" data-sync=sync role="status">{sync_words}</span>
         <i class="sp"/>
         <span class="status-save" data-save=save role="status">{save_word}</span>

@@ -144,7 +144,7 @@ fn missing() -> impl IntoView {
             <EmptyState
                 icon="file-text"
                 title="This is not here"
-                text="It was deleted, or it has not arrived on this device yet."
+                text="It was deleted, has not arrived on this device yet, or its plugin is switched off."
             />
         }
         .into_any(),

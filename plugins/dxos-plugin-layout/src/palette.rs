@@ -23,16 +23,21 @@ struct Row {
     does: Does,
 }
 
-/// Where `needle` stands in `label`, ignoring case; a prefix of a word counts more.
-fn rank(label: &str, needle: &str) -> Option<u8> {
-    let (label, needle) = (label.to_lowercase(), needle.trim().to_lowercase());
-    if needle.is_empty() || label.starts_with(&needle) {
+/// How well a label fits what was typed, 0 best; `None` if one of the words typed is not in it. Case is ignored.
+fn rank(label: &str, typed: &str) -> Option<u8> {
+    let (label, typed) = (label.to_lowercase(), typed.trim().to_lowercase());
+    if label.starts_with(&typed) {
         return Some(0);
     }
-    if label.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with(&needle)) {
-        return Some(1);
-    }
-    label.contains(&needle).then_some(2)
+    let begins = |word: &str| {
+        label.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(word))
+    };
+    let of_word = |word: &str| match (begins(word), label.contains(word)) {
+        (true, _) => Some(1),
+        (false, true) => Some(2),
+        (false, false) => None,
+    };
+    typed.split_whitespace().map(of_word).try_fold(0, |worst, rank| Some(worst.max(rank?)))
 }
 
 fn filtered(all: Vec<Row>, needle: &str) -> Vec<Row> {
@@ -66,13 +71,16 @@ pub fn palette() -> impl IntoView {
         }
     });
     let places = Memo::new(move |_| {
-        let app = app.get();
+        // What is in the present space first, then in the others, then the spaces themselves.
+        let here = app.layout().get_untracked().workspace;
+        let mut spaces = app.children_now(ROOT);
+        spaces.sort_by_key(|space| here.as_ref() != Some(&space.id));
         let mut rows = Vec::new();
-        for space in app.graph().children(&app, ROOT) {
-            let inside = app.graph().children(&app, &space.id);
-            rows.extend(inside.into_iter().map(|node| place_row(node, &space)));
-            rows.push(place_row(space.clone(), &space));
+        for space in &spaces {
+            let inside = app.children_now(&space.id);
+            rows.extend(inside.into_iter().map(|node| place_row(node, space)));
         }
+        rows.extend(spaces.iter().map(|space| place_row(space.clone(), space)));
         filtered(rows, &query.get())
     });
     let actions = Memo::new(move |_| {
@@ -147,7 +155,7 @@ pub fn palette() -> impl IntoView {
                     }
                 });
                 view! {
-                    <li role="presentation"><h3>{title}</h3></li>
+                    <li role="presentation">{title}</li>
                     {items.collect_view()}
                 }
             })
@@ -207,6 +215,8 @@ mod tests {
         assert_eq!(rank("Sampling sites", "sam"), Some(0));
         assert_eq!(rank("Interview with Sam", "sam"), Some(1));
         assert_eq!(rank("Sesame", "sam"), Some(2));
+        assert_eq!(rank("Theme: dark", "theme d"), Some(1));
+        assert_eq!(rank("Theme: light", "theme d"), None);
         assert_eq!(rank("Field notes", "sam"), None);
         assert_eq!(rank("Anything", " "), Some(0));
     }

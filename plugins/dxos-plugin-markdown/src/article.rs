@@ -151,7 +151,7 @@ fn title(
             class="title"
             rows="1"
             aria-label="Document title"
-            placeholder="Untitled"
+            placeholder=move || if row.with(Option::is_some) { "Untitled" } else { "" }
             maxlength=TITLE_CHARACTERS_MAX
             prop:value=shown
             readonly=move || read_only.get()

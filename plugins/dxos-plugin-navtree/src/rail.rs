@@ -1,8 +1,8 @@
 //! The rail: one button for each workspace.
 
 use dxos_app::{Node, ROOT, SwitchWorkspace};
-use dxos_surface::{key_label, use_app};
-use dxos_ui::{Icon, Menu, MenuItem};
+use dxos_surface::use_app;
+use dxos_ui::{Icon, IconButton};
 use leptos::prelude::*;
 
 /// All workspaces, and what can be done to have more.
@@ -11,29 +11,24 @@ pub fn rail() -> impl IntoView {
     let root = Signal::derive(|| ROOT.to_owned());
     let spaces = app.children(root);
     let actions = app.actions(root);
-    let items = Signal::derive(move || {
-        let spaces = actions.get().into_iter().filter(|action| action.id.starts_with("space/"));
-        let item = |action: dxos_app::ActionView| MenuItem {
-            keys: key_label(action.keys),
-            id: action.id,
-            label: action.label,
-            icon: action.icon,
-            danger: action.danger,
-        };
-        spaces.map(item).collect::<Vec<_>>()
-    });
+    let more = move || actions.get().into_iter().filter(|action| action.primary).collect::<Vec<_>>();
     view! {
         <nav class="rail" aria-label="Spaces">
             <For each=move || spaces.get() key=|node| (node.id.clone(), node.label.clone()) let:node>
                 {workspace(node)}
             </For>
-            <Menu
-                label="New or join space"
-                icon="plus"
-                id="menu-spaces"
-                items=items
-                on_choose=move |id: String| app.run(ROOT, &id)
-            />
+            <For each=more key=|action| action.id.clone() let:action>
+                {
+                    let id = action.id.clone();
+                    view! {
+                        <IconButton
+                            label=action.label.clone()
+                            icon=action.icon
+                            on_press=move |()| app.run(ROOT, &id)
+                        />
+                    }
+                }
+            </For>
         </nav>
     }
 }

@@ -145,7 +145,7 @@ fn row(node: Node, first: bool) -> impl IntoView {
                 <b>{label}</b>
                 <AvatarList people=people/>
             </div>
-            <Menu label="More" id=menu items=items on_choose=move |action: String| app.run(&id.get_value(), &action)/>
+            <Menu label="More" id=menu tabindex=Signal::derive(stop) items=items on_choose=move |action: String| app.run(&id.get_value(), &action)/>
         </li>
     }
 }

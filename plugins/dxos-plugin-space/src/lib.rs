@@ -154,13 +154,15 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
                 "New space",
                 "plus",
                 open_dialog(DIALOG_CREATE_SPACE, String::new()),
-            ),
+            )
+            .primary(),
             Action::new(
                 "space/join",
                 "Join a space",
                 "sign-in",
                 open_dialog(DIALOG_JOIN, String::new()),
-            ),
+            )
+            .primary(),
         ];
     }
     let Some(subject) = node.subject else { return Vec::new() };

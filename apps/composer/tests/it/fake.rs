@@ -18,6 +18,7 @@ pub struct Tables {
     pub requests: Vec<Request>,
     pub invitation: Option<InvitationView>,
     pub carets: Vec<CaretView>,
+    subscription_last: u64,
     inbox: VecDeque<Vec<u8>>,
     /// Milliseconds since the epoch, given to what is made.
     pub now_ms: u64,
@@ -170,7 +171,8 @@ impl FakeNode {
             Request::Subscribe { space, query } => {
                 let id = {
                     let mut tables = self.tables.borrow_mut();
-                    let id = tables.subscriptions.len() as u64 + 1;
+                    tables.subscription_last += 1;
+                    let id = tables.subscription_last;
                     tables.subscriptions.insert(id, (space, query));
                     id
                 };

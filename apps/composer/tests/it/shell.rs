@@ -106,7 +106,7 @@ fn a_first_run_ends_in_a_personal_space() {
 
     let world = World::with_person("Ada");
     world.check(&expect![[r#"
-        shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
+        shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [New document · Share space]
     "#]]);
 }
@@ -117,7 +117,7 @@ fn documents_are_made_named_deleted_and_brought_back() {
     world.act("New document");
     world.rename("Field notes");
     world.check(&expect![[r#"
-        shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
+        shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [New document · Share space]
             Field notes [Delete document · Share]
           plank "Field notes" by markdown/article (attention)
@@ -125,7 +125,7 @@ fn documents_are_made_named_deleted_and_brought_back() {
 
     world.act("Delete document");
     world.check(&expect![[r#"
-        shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
+        shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [New document · Share space]
           toast Info "“Field notes” deleted" [undo]
     "#]]);
@@ -144,7 +144,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.app.disable(dxos_plugin_markdown::ID).unwrap();
     world.settle();
     world.check(&expect![[r#"
-        shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
+        shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [Share space]
           plank "" by nothing (attention)
     "#]]);
@@ -156,7 +156,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.settle();
     world.app.send(OpenDialog { name: dxos_surface::DIALOG_PLUGINS.into(), subject: String::new() });
     world.check(&expect![[r#"
-        shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
+        shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [Share space]
           space "River study" [Share space] ←
           dialog "layout/plugins" by layout/plugins
@@ -171,7 +171,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.app.enable(dxos_plugin_markdown::ID).unwrap();
     world.settle();
     let text = world.app.to_text();
-    assert!(text.contains("Field notes [Delete document · Share]"), "documents are back:\n{text}");
+    assert!(text.contains("Field notes [Share · Delete document]"), "documents are back:\n{text}");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn sharing_a_space_opens_its_dialog() {
     world.settle();
     world.act("Share space");
     world.check(&expect![[r#"
-        shell [Work offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
+        shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [New document · Share space]
           space "River study" [New document · Share space] ←
           dialog "space/share" by space/share
@@ -191,7 +191,7 @@ fn sharing_a_space_opens_its_dialog() {
 #[test]
 fn offline_is_a_switch_that_says_what_it_will_do() {
     let world = World::with_person("Ada");
-    world.act("Work offline");
+    world.act("Go offline");
     assert_eq!(world.node.client.status().unwrap().network, NetworkView::Off);
     world.act("Go online");
     assert_eq!(world.node.client.status().unwrap().network, NetworkView::Online);

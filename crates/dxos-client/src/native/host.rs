@@ -60,19 +60,26 @@ impl HostThread {
                     return;
                 }
             };
-            runtime.block_on(async move {
+            let stopped = runtime.block_on(async move {
                 match Host::open(&config, keys, own) {
                     Ok(mut host) => {
                         host.accept((to_client, from_client));
+                        // The opener may have given up waiting; the node then ends with its queue.
                         let _ = ready.send(Ok(()));
-                        host.run(queue).await;
+                        host.run(queue).await
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));
+                        None
                     }
                 }
             });
+            // Sockets and files first, then the lock, then the word that all is free.
+            drop(runtime);
             drop(lock);
+            if let Some(stopped) = stopped {
+                let _ = stopped.send(());
+            }
         });
         if let Err(error) = spawned {
             return Err(OpenError::File { path: "dxos-node".into(), error });
@@ -149,7 +156,11 @@ impl Host {
         Ok(host)
     }
 
-    async fn run(&mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+    /// Until asked to stop; gives whom to tell.
+    async fn run(
+        mut self,
+        mut queue: mpsc::UnboundedReceiver<Message>,
+    ) -> Option<oneshot::Sender<()>> {
         loop {
             let wake_at = self.node.wake_at();
             let wait = wake_at.map(|at| Duration::from_millis(at.0.saturating_sub(now_ms())));
@@ -162,12 +173,9 @@ impl Host {
             tokio::select! {
                 biased;
                 message = queue.recv() => match message {
-                    Some(Message::Stop(done)) => {
-                        let _ = done.send(());
-                        return;
-                    }
+                    Some(Message::Stop(done)) => return Some(done),
                     Some(message) => self.message(message),
-                    None => return,
+                    None => return None,
                 },
                 () = wake => self.handle(Event::Wake),
             }

@@ -10,8 +10,10 @@ mod host;
 mod platform;
 mod profile;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use dxos_echo::store::StoreError;
 use dxos_node::NodeError;
@@ -76,7 +78,8 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Native {
     client: Client,
-    host: Option<HostThread>,
+    host: Rc<RefCell<Option<HostThread>>>,
+    pump: tokio::task::JoinHandle<()>,
 }
 
 impl Native {
@@ -87,68 +90,126 @@ impl Native {
 
     /// This process runs the node; otherwise another one does.
     pub fn holds_profile(&self) -> bool {
-        self.host.is_some()
+        self.host.borrow().is_some()
     }
 
     /// Ends the node, if it is this process's, after what it is doing. Without this it ends with the process, as if
     /// killed: nothing acknowledged is lost then either.
-    pub async fn close(mut self) {
+    pub async fn close(self) {
+        self.pump.abort();
         self.client.disconnected();
-        if let Some(host) = self.host.take() {
+        let host = self.host.borrow_mut().take();
+        if let Some(host) = host {
             host.stop().await;
         }
     }
 }
 
-/// Opens a profile: runs its node, or reaches the process that does.
+/// How long a holder may take to answer, and a dying one to let go.
+const HOLDER_ANSWER_MAX: Duration = Duration::from_secs(5);
+const HOLDER_TRIES_MAX: u32 = 40;
+const HOLDER_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens a profile: runs its node, or reaches the process that does. When that process ends, this one takes over.
 ///
 /// # Errors
 /// See [`OpenError`].
 pub async fn open(config: Config) -> Result<Native, OpenError> {
-    let profile = config.profile.clone();
+    let client = Client::new(random_client_id());
+    let (host, queues) = attach(&config, &client).await?;
+    let host = Rc::new(RefCell::new(host));
+    let pump = tokio::task::spawn_local(pump(config, client.clone(), host.clone(), queues));
+    Ok(Native { client, host, pump })
+}
+
+/// Becomes the holder, or reaches it. The client is connected then.
+async fn attach(config: &Config, client: &Client) -> Result<(Option<HostThread>, Incoming), OpenError> {
+    let profile = &config.profile;
     let file = |path: &Path, error| OpenError::File { path: path.to_owned(), error };
-    platform::make_private_dir(&profile).map_err(|error| file(&profile, error))?;
+    platform::make_private_dir(profile).map_err(|error| file(profile, error))?;
     let lock_path = profile.join("lock");
-    let lock = std::fs::File::create(&lock_path).map_err(|error| file(&lock_path, error))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => return second(&profile).await,
-        Err(std::fs::TryLockError::Error(error)) => return Err(file(&lock_path, error)),
+    let mut detail = String::new();
+    for _ in 0..HOLDER_TRIES_MAX {
+        let lock = std::fs::File::create(&lock_path).map_err(|error| file(&lock_path, error))?;
+        match lock.try_lock() {
+            Ok(()) => {
+                let keys = profile::open_keys(profile)?;
+                let Opened { host, to_node, from_node } =
+                    HostThread::start(config.clone(), keys, lock).await?;
+                connect(client, to_node);
+                return Ok((Some(host), from_node));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {}
+            Err(std::fs::TryLockError::Error(error)) => return Err(file(&lock_path, error)),
+        }
+        match platform::connect(&platform::socket_path(profile)).await {
+            Ok((to_node, mut from_node)) => {
+                connect(client, to_node);
+                match tokio::time::timeout(HOLDER_ANSWER_MAX, from_node.recv()).await {
+                    Ok(Some(frame)) => {
+                        received(client, &frame);
+                        return Ok((None, from_node));
+                    }
+                    // It ended meanwhile: its lock is free now, or soon.
+                    Ok(None) => detail = "it ended".into(),
+                    Err(_) => {
+                        detail = "it does not answer".into();
+                        client.disconnected();
+                        break;
+                    }
+                }
+                client.disconnected();
+            }
+            // It is opening or ending.
+            Err(error) => detail = error.to_string(),
+        }
+        tokio::time::sleep(HOLDER_PAUSE).await;
     }
-    let keys = profile::open_keys(&profile)?;
-    let Opened { host, to_node, from_node } = HostThread::start(config, keys, lock).await?;
-    let client = Client::new(random_client_id());
-    run(&client, to_node, from_node);
-    Ok(Native { client, host: Some(host) })
+    Err(OpenError::Busy { profile: profile.clone(), detail })
 }
 
-/// Another process holds the profile: speak with it.
-async fn second(profile: &Path) -> Result<Native, OpenError> {
-    let (to_node, from_node) = platform::connect(&platform::socket_path(profile))
-        .await
-        .map_err(|error| OpenError::Busy { profile: profile.to_owned(), detail: error.to_string() })?;
-    let client = Client::new(random_client_id());
-    run(&client, to_node, from_node);
-    Ok(Native { client, host: None })
-}
+type Incoming = mpsc::Receiver<Vec<u8>>;
 
-/// Pumps frames between a client and its channel until it ends.
-fn run(client: &Client, to_node: mpsc::Sender<Vec<u8>>, mut from_node: mpsc::Receiver<Vec<u8>>) {
+fn connect(client: &Client, to_node: mpsc::Sender<Vec<u8>>) {
     client.connect(Rc::new(move |frame| {
         // A node that is gone, or so far behind, is noticed by the end of its frames.
         if to_node.try_send(frame).is_err() {
             tracing::error!("native.channel_full");
         }
     }));
-    let client = client.clone();
-    tokio::task::spawn_local(async move {
+}
+
+fn received(client: &Client, frame: &[u8]) {
+    if let Err(error) = client.receive(frame) {
+        tracing::error!(%error, "native.frame");
+    }
+}
+
+/// Hands frames to the client; when the node's end is gone, finds or becomes the next node.
+async fn pump(
+    config: Config,
+    client: Client,
+    host: Rc<RefCell<Option<HostThread>>>,
+    mut from_node: Incoming,
+) {
+    loop {
         while let Some(frame) = from_node.recv().await {
-            if let Err(error) = client.receive(&frame) {
-                tracing::error!(%error, "native.frame");
-            }
+            received(&client, &frame);
         }
         client.disconnected();
-    });
+        *host.borrow_mut() = None;
+        match attach(&config, &client).await {
+            Ok((thread, incoming)) => {
+                *host.borrow_mut() = thread;
+                from_node = incoming;
+            }
+            Err(error) => {
+                tracing::error!(%error, "native.lost");
+                client.end();
+                return;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -83,6 +83,25 @@ fn a_profile_keeps_what_was_written_and_serves_a_second_process() {
 }
 
 #[test]
+fn a_second_process_takes_over_when_the_holder_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    run_local(async {
+        let holder = open(config(dir.path())).await.unwrap();
+        holder.client().create_identity("Ada", "test", "Linux").await.unwrap();
+        let second = open(config(dir.path())).await.unwrap();
+        let client = second.client().clone();
+        let space = client.status_with(|status| Some(status.spaces.first()?.space)).await;
+        holder.close().await;
+        let object = client.new_object_id();
+        let create = ObjectWrite::Create { object, type_name: "t@0.1.0".into(), values: [].into() };
+        client.write(space, vec![create]).await.unwrap();
+        assert!(second.holds_profile());
+        assert!(client.get(space, object).await.unwrap().is_some());
+        second.close().await;
+    });
+}
+
+#[test]
 fn a_copied_profile_has_another_instance_marker() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));

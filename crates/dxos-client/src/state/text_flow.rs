@@ -36,6 +36,8 @@ pub(crate) struct TextEntry {
     live: bool,
     /// An open is under way, with this base.
     asked: Option<Option<Vec<u8>>>,
+    /// Number of our last write of it that the node has stored, when it was opened.
+    written: u64,
     repairs: u32,
     selection: Option<(u32, u32)>,
 }
@@ -60,6 +62,10 @@ impl State {
         entry.waiters += 1;
         if entry.known {
             self.out.push(Notice::Done(waiting, Ok(())));
+            return;
+        }
+        if self.ended {
+            self.out.push(Notice::Done(waiting, Err(crate::calls::gone())));
             return;
         }
         entry.waiting.push(waiting);
@@ -144,6 +150,7 @@ impl State {
         };
         entry.known = true;
         entry.live = true;
+        entry.written = opened.written;
         let waiting = std::mem::take(&mut entry.waiting);
         for waiting in waiting {
             self.out.push(Notice::Done(waiting, Ok(())));
@@ -171,7 +178,12 @@ impl State {
     fn resend_flight(&mut self, address: &TextAddress) {
         let Some(entry) = self.texts.get(address) else { return };
         let Some(flight) = entry.text.flight().filter(|flight| !flight.sent) else { return };
-        let n = flight.n;
+        let n = if flight.n == entry.written {
+            flight.n
+        } else {
+            self.write_last += 1;
+            self.write_last
+        };
         let Some(entry) = self.texts.get_mut(address) else { return };
         if let Some((base, delta)) = entry.text.depart_again(n) {
             self.send_text(address, n, base, delta);

@@ -1,0 +1,4 @@
+//! The framework core through its public door: plugins in, layout text out.
+
+mod plugins;
+mod shell;
