@@ -21,6 +21,7 @@ export async function createSpace(page, name) {
   await dialog.getByRole("textbox").fill(name);
   await dialog.getByRole("button", { name: "Create" }).click();
   await dialog.waitFor({ state: "detached" });
+  await page.getByRole("heading", { name, exact: true }).first().waitFor();
 }
 
 /** Makes a document with a title and leaves the caret in its text. */

@@ -67,7 +67,7 @@ describe("private by construction", { concurrency: false }, () => {
         await native.run("identity", "create", CANARY.native, "--device", CANARY.device);
         const third = await invite(pageA);
         codes.push(third.link.split("#").at(-1));
-        await native.run("join", third.link, "--code", third.code);
+        await native.run("join", third.link, "--auth", third.code);
         assert.ok((await native.run("doc", "show", CANARY.title)).includes(CANARY.reply));
         await native.remove();
       }

@@ -46,7 +46,7 @@ describe("two people", { concurrency: false }, () => {
     await picture(pageA, "hello");
     assert.deepEqual(await axe(pageA), []);
     await start(pageA, "Ada");
-    await pageA.getByRole("heading", { name: "Personal" }).first().waitFor();
+    await pageA.getByRole("heading", { name: "Ada’s space" }).first().waitFor();
     await picture(pageA, "personal-space");
   });
 
@@ -170,7 +170,7 @@ describe("two people", { concurrency: false }, () => {
     const native = new NativePeer(server);
     try {
       const { link, code } = await invite(pageA);
-      await native.run("join", link, "--name", "Cy", "--code", code);
+      await native.run("join", link, "--name", "Cy", "--auth", code);
       await closeDialog(pageA);
       assert.equal((await native.run("doc", "show", "Field notes")).trimEnd(), story.trimEnd());
       await native.run("doc", "append", "Field notes", "from-native");

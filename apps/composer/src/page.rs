@@ -26,9 +26,10 @@ fn phase(told: &web::Phase) -> Phase {
         web::Phase::Live => Phase::Live,
         web::Phase::TakingOver => Phase::TakingOver,
         web::Phase::InOtherTab => Phase::InOtherTab,
-        web::Phase::Failed(failure) => {
-            Phase::Failed { message: failure.message.clone(), hint: failure.hint.clone() }
-        }
+        web::Phase::Failed(failure) => Phase::Failed {
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+        },
     }
 }
 

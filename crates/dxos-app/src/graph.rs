@@ -200,10 +200,14 @@ impl Graph {
 
     /// What can be done with a node, in order; what takes something away stands last.
     pub fn actions(&self, app: &App, id: &str) -> Vec<Action> {
-        let Some(node) = self.node(app, id) else { return Vec::new() };
+        let Some(node) = self.node(app, id) else {
+            return Vec::new();
+        };
         let sources = app.capabilities(&ActionSource::CAPABILITY);
-        let mut actions: Vec<Action> =
-            sources.into_iter().flat_map(|(_, source)| (source.actions)(app, &node)).collect();
+        let mut actions: Vec<Action> = sources
+            .into_iter()
+            .flat_map(|(_, source)| (source.actions)(app, &node))
+            .collect();
         actions.sort_by_key(|action| action.view.danger);
         actions
     }

@@ -26,8 +26,8 @@ pub use graph::{
 pub use intent::{Intent, IntentError, Outcome, Resolution, Resolver, Undo};
 pub use keys::{Chord, Platform};
 pub use layout::{
-    Attend, Beside, CloseDialog, ClosePlank, CloseSidebar, Dialog, HideToast, Layout, NewToast, Open,
-    OpenDialog, OpenSidebar, Sidebar, SwitchWorkspace, Toast, ToggleSidebar, Tone,
+    Attend, Beside, CloseDialog, ClosePlank, CloseSidebar, Dialog, HideToast, Layout, NewToast,
+    Open, OpenDialog, OpenSidebar, Sidebar, SwitchWorkspace, Toast, ToggleSidebar, Tone,
     layout_resolvers,
 };
 pub use observe::{Listeners, Observation};

@@ -105,7 +105,16 @@ impl Node {
         match frame {
             ClientFrame::Hello { client, .. } => self.hello(turn, channel, client),
             ClientFrame::Call { call, request } => {
+                let makes = matches!(
+                    request,
+                    Request::CreateIdentity { .. } | Request::CreateSpace { .. }
+                );
                 let result = self.call(turn, channel, request);
+                if makes {
+                    // What a call made is told before its answer.
+                    self.tell_status(turn);
+                    self.flush_clients(turn);
+                }
                 send(turn, channel, &NodeFrame::Reply { call, result });
             }
             ClientFrame::Write { n, write } => {
@@ -228,7 +237,9 @@ impl Node {
         .map_err(|error: StoreError| from_store(&error))?;
         self.swarm.set_secret(made.identity.device_agreement().clone());
         self.identity = Some(made.identity);
-        self.create_space(turn, "Personal", true)?;
+        // Others may be invited to it later: it bears the name of whose it is.
+        let whose = name.chars().take(limits::NAME_BYTES_MAX / 8).collect::<String>();
+        self.create_space(turn, &format!("{whose}’s space"), true)?;
         self.swarm.set_enabled(turn.cx.now, !self.offline, &mut turn.swarm);
         self.status_dirty(turn.cx.now);
         Ok(Response::Done)
@@ -431,20 +442,25 @@ impl Node {
         }
     }
 
+    /// Puts the status into every client's next batch, if it changed since the last one.
+    pub(crate) fn tell_status(&mut self, turn: &mut Turn<'_, '_>) {
+        (self.status_at, self.status_sent) = (None, turn.cx.now);
+        let status = self.build_status(turn);
+        let changed = self.status.as_ref() != Some(&status);
+        for channel in self.channels.values_mut().filter(|channel| channel.client.is_some()) {
+            if changed || !channel.status_told {
+                channel.status_told = true;
+                channel.events.push(ClientEvent::Status(status.clone()));
+            }
+        }
+        self.status = Some(status);
+    }
+
     /// Sends what is due to all clients, one batch each.
     pub(crate) fn flush_clients(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.cx.now;
         if self.status_at.is_some_and(|at| at <= now) {
-            (self.status_at, self.status_sent) = (None, now);
-            let status = self.build_status(turn);
-            let changed = self.status.as_ref() != Some(&status);
-            for channel in self.channels.values_mut().filter(|channel| channel.client.is_some()) {
-                if changed || !channel.status_told {
-                    channel.status_told = true;
-                    channel.events.push(ClientEvent::Status(status.clone()));
-                }
-            }
-            self.status = Some(status);
+            self.tell_status(turn);
         }
         if self.queries_at.is_some_and(|at| at <= now) {
             (self.queries_at, self.queries_sent) = (None, now);

@@ -448,6 +448,8 @@ impl Node {
             joining.view.space = Some(granted.space);
             joining.view.role = role_view(granted.role);
         }
+        // Clients know the space before they are told that it was joined.
+        self.tell_status(turn);
         self.end_joining(turn, id, InvitationState::Success, "");
         if let Some(peer) = peer {
             self.open_space(turn, peer, granted.space);

@@ -51,7 +51,10 @@ pub fn parse_path(path: &str) -> Option<(SpaceId, Option<ObjectId>)> {
 
 /// A node's refusal as an intent's.
 pub fn failure(failure: Failure) -> IntentError {
-    IntentError::Failed { message: failure.message, hint: failure.hint }
+    IntentError::Failed {
+        message: failure.message,
+        hint: failure.hint,
+    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,9 @@ impl AppRef {
 
     fn track(&self, id: &str) {
         self.everything.track();
-        let trigger = self.nodes.try_update_value(|nodes| nodes.entry(id.into()).or_default().clone());
+        let trigger = self
+            .nodes
+            .try_update_value(|nodes| nodes.entry(id.into()).or_default().clone());
         if let Some(trigger) = trigger {
             trigger.track();
         }
@@ -146,6 +148,8 @@ impl AppRef {
 
     pub(crate) fn surface_by_id(&self, id: &str) -> Option<std::rc::Rc<Surface>> {
         let all = self.get().capabilities(&dxos_app::SURFACES);
-        all.into_iter().map(|(_, surface)| surface).find(|surface| surface.id == id)
+        all.into_iter()
+            .map(|(_, surface)| surface)
+            .find(|surface| surface.id == id)
     }
 }

@@ -7,13 +7,19 @@ use crate::app_ref::AppRef;
 
 /// Whose keyboard conventions hold here.
 pub fn platform() -> Platform {
-    if dxos_ui::is_apple() { Platform::Apple } else { Platform::Other }
+    if dxos_ui::is_apple() {
+        Platform::Apple
+    } else {
+        Platform::Other
+    }
 }
 
 /// A binding for people; empty if there is none.
 pub fn key_label(keys: &str) -> String {
     let platform = platform();
-    Chord::parse(keys, platform).map(|chord| chord.label(platform)).unwrap_or_default()
+    Chord::parse(keys, platform)
+        .map(|chord| chord.label(platform))
+        .unwrap_or_default()
 }
 
 /// Runs actions by their keys as long as the page lives.
@@ -25,7 +31,11 @@ pub fn listen_hotkeys(app: AppRef) {
         }
         let pressed = Chord {
             // On Apple systems Alt changes the letter typed: the key's place counts then.
-            key: if event.alt_key() { letter(&event.code()) } else { event.key().to_lowercase() },
+            key: if event.alt_key() {
+                letter(&event.code())
+            } else {
+                event.key().to_lowercase()
+            },
             ctrl: event.ctrl_key(),
             meta: event.meta_key(),
             alt: event.alt_key(),
@@ -55,5 +65,8 @@ pub fn listen_hotkeys(app: AppRef) {
 }
 
 fn letter(code: &str) -> String {
-    code.strip_prefix("Key").or(code.strip_prefix("Digit")).unwrap_or(code).to_lowercase()
+    code.strip_prefix("Key")
+        .or(code.strip_prefix("Digit"))
+        .unwrap_or(code)
+        .to_lowercase()
 }

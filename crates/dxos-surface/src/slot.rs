@@ -60,7 +60,8 @@ pub fn Slot(
     let best = Memo::new(move |_| (ids.get().first().copied(), data.get()));
     move || {
         let (id, data) = best.get();
-        id.and_then(|id| draw(app, id, data)).unwrap_or_else(|| fallback.run())
+        id.and_then(|id| draw(app, id, data))
+            .unwrap_or_else(|| fallback.run())
     }
 }
 

@@ -21,7 +21,9 @@ pub fn Digits(
     let digits = RwSignal::new([None::<char>; COUNT]);
     let group = NodeRef::<leptos::html::Div>::new();
     let focus = move |at: usize| {
-        let boxes = group.get_untracked().and_then(|g| g.query_selector_all("input").ok());
+        let boxes = group
+            .get_untracked()
+            .and_then(|g| g.query_selector_all("input").ok());
         let input = boxes.and_then(|boxes| boxes.get(at.min(COUNT - 1) as u32));
         if let Some(input) = input.and_then(|n| n.dyn_into::<web_sys::HtmlInputElement>().ok()) {
             // A failed focus leaves the person where they were.
@@ -81,7 +83,9 @@ pub fn Digits(
             };
             let paste = move |event: leptos::ev::ClipboardEvent| {
                 event.prevent_default();
-                let text = event.clipboard_data().and_then(|data| data.get_data("text").ok());
+                let text = event
+                    .clipboard_data()
+                    .and_then(|data| data.get_data("text").ok());
                 fill(0, &text.unwrap_or_default());
             };
             view! {

@@ -103,7 +103,9 @@ pub fn TextEditor(
         }
     });
     on_cleanup(move || {
-        let Some(live) = live.try_get_value() else { return };
+        let Some(live) = live.try_get_value() else {
+            return;
+        };
         let (editor, session) = (live.editor.take(), live.session.take());
         drop((editor, session));
     });

@@ -59,7 +59,9 @@ pub fn provide_client(client: Client, phase: RwSignal<Phase>) -> ClientRef {
     client
         .on_status(move |status| handle.status.set(Some(Arc::new((**status).clone()))))
         .forget();
-    client.on_saving(move |count| handle.saving.set(count)).forget();
+    client
+        .on_saving(move |count| handle.saving.set(count))
+        .forget();
     client
         .on_invitation(move |view| {
             handle.invitations.update(|all| {
@@ -97,7 +99,14 @@ pub fn use_space(space: Signal<Option<SpaceId>>) -> Memo<Option<SpaceView>> {
     let status = use_status();
     Memo::new(move |_| {
         let id = space.get()?;
-        status.with(|status| status.as_ref()?.spaces.iter().find(|s| s.space == id).cloned())
+        status.with(|status| {
+            status
+                .as_ref()?
+                .spaces
+                .iter()
+                .find(|s| s.space == id)
+                .cloned()
+        })
     })
 }
 
@@ -118,6 +127,8 @@ pub fn use_query(space: SpaceId, query: Query) -> Signal<Option<Vec<ObjectView>>
         .get()
         .subscribe(space, query, move |found| rows.set(Some(found.to_vec())));
     let subscription = StoredValue::new_local(Some(subscription));
-    on_cleanup(move || { drop(subscription.try_update_value(Option::take)); });
+    on_cleanup(move || {
+        drop(subscription.try_update_value(Option::take));
+    });
     rows.into()
 }

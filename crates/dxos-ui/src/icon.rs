@@ -38,7 +38,12 @@ mod tests {
     fn every_icon_named_in_the_interface_is_in_the_sprite() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut files = Vec::new();
-        for folder in ["plugins", "apps/composer", "crates/dxos-ui/src", "crates/dxos-surface"] {
+        for folder in [
+            "plugins",
+            "apps/composer",
+            "crates/dxos-ui/src",
+            "crates/dxos-surface",
+        ] {
             rust_files(&root.join(folder), &mut files);
         }
         let mut checked = 0;

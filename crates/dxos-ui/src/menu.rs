@@ -125,14 +125,21 @@ pub fn Menu(
 
 fn step_focus(menu: &web_sys::HtmlElement, forward: bool) {
     use wasm_bindgen::JsCast;
-    let Ok(items) = menu.query_selector_all("[role=menuitem]") else { return };
+    let Ok(items) = menu.query_selector_all("[role=menuitem]") else {
+        return;
+    };
     let count = items.length();
     if count == 0 {
         return;
     }
-    let focused = menu.owner_document().and_then(|document| document.active_element());
+    let focused = menu
+        .owner_document()
+        .and_then(|document| document.active_element());
     let at = (0..count).find(|at| {
-        items.get(*at).and_then(|n| n.dyn_into::<web_sys::Element>().ok()) == focused
+        items
+            .get(*at)
+            .and_then(|n| n.dyn_into::<web_sys::Element>().ok())
+            == focused
     });
     let next = match (at, forward) {
         (None, true) => 0,
@@ -140,7 +147,10 @@ fn step_focus(menu: &web_sys::HtmlElement, forward: bool) {
         (Some(at), true) => (at + 1) % count,
         (Some(at), false) => (at + count - 1) % count,
     };
-    if let Some(item) = items.get(next).and_then(|n| n.dyn_into::<web_sys::HtmlElement>().ok()) {
+    if let Some(item) = items
+        .get(next)
+        .and_then(|n| n.dyn_into::<web_sys::HtmlElement>().ok())
+    {
         // A failed focus leaves the person where they were.
         let _ = item.focus();
     }

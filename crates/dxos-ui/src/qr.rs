@@ -52,7 +52,10 @@ mod tests {
     #[test]
     fn a_link_fits_and_a_book_does_not() {
         let (drawn, side) = path("http://localhost:4400/join#abcdef").unwrap();
-        assert!(drawn.starts_with("M2 2h1v1h-1z"), "the finder pattern begins at the corner");
+        assert!(
+            drawn.starts_with("M2 2h1v1h-1z"),
+            "the finder pattern begins at the corner"
+        );
         assert!(side > 21 && side < 60, "{side}");
         assert!(path(&"x".repeat(10_000)).is_none());
     }

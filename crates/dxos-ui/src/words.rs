@@ -62,7 +62,10 @@ pub struct StatusWords {
 
 /// What the status bar says about a space; `unacknowledged` writes are still with the client.
 pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usize) -> StatusWords {
-    let relayed = space.peers.iter().any(|peer| peer.kind == LinkKind::Relayed);
+    let relayed = space
+        .peers
+        .iter()
+        .any(|peer| peer.kind == LinkKind::Relayed);
     let (link, link_word) = match (space.peers.is_empty(), relayed, status.network) {
         (_, _, NetworkView::Off) => (LinkFact::Offline, "Offline"),
         (false, true, _) => (LinkFact::Relayed, "Relayed"),
@@ -73,23 +76,39 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
     };
     let mut others: Vec<&str> = Vec::new();
     for peer in &space.peers {
-        let member = space.members.iter().find(|member| member.identity == peer.identity);
-        let own = status.identity.as_ref().is_some_and(|me| me.identity == peer.identity);
-        let name = if own { "your other device" } else { member.map_or("a peer", |m| &m.name) };
+        let member = space
+            .members
+            .iter()
+            .find(|member| member.identity == peer.identity);
+        let own = status
+            .identity
+            .as_ref()
+            .is_some_and(|me| me.identity == peer.identity);
+        let name = if own {
+            "your other device"
+        } else {
+            member.map_or("a peer", |m| &m.name)
+        };
         if !others.contains(&name) {
             others.push(name);
         }
     }
     let (sync, sync_words) = match space.sync {
-        _ if link == LinkFact::Offline => {
-            (SyncFact::Alone, "Your edits stay here and are sent when you are back".to_owned())
-        }
+        _ if link == LinkFact::Offline => (
+            SyncFact::Alone,
+            "Your edits stay here and are sent when you are back".to_owned(),
+        ),
         SyncState::Alone if space.members.len() > 1 => {
             (SyncFact::Alone, "No other member is connected".to_owned())
         }
         SyncState::Alone => (SyncFact::Alone, "Only you are in this space".to_owned()),
         SyncState::Behind => {
-            let get: u64 = space.peers.iter().map(|peer| peer.behind).max().unwrap_or(0);
+            let get: u64 = space
+                .peers
+                .iter()
+                .map(|peer| peer.behind)
+                .max()
+                .unwrap_or(0);
             let give: u64 = space.peers.iter().map(|peer| peer.ahead).max().unwrap_or(0);
             let words = match (get, give) {
                 (0, 0) => format!("Behind: comparing with {}", names(&others)),
@@ -99,16 +118,24 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
             (SyncFact::Behind, words)
         }
         SyncState::Synced => (SyncFact::Synced, format!("Synced with {}", names(&others))),
-        SyncState::Diverged => {
-            (SyncFact::Diverged, "Copies differ: they are being checked".to_owned())
-        }
+        SyncState::Diverged => (
+            SyncFact::Diverged,
+            "Copies differ: they are being checked".to_owned(),
+        ),
     };
     let (save, save_word) = match (space.saved, unacknowledged) {
         (SaveState::Failed, _) => (SaveFact::Failed, "Not saved"),
         (SaveState::Saved, 0) => (SaveFact::Saved, "Saved"),
         _ => (SaveFact::Saving, "Saving"),
     };
-    StatusWords { link, link_word, sync, sync_words, save, save_word }
+    StatusWords {
+        link,
+        link_word,
+        sync,
+        sync_words,
+        save,
+        save_word,
+    }
 }
 
 /// `Bo`, `Bo and Mira`, `Bo, Mira and 2 others`.
@@ -209,10 +236,17 @@ mod tests {
             saved: SaveState::Saved,
             sync,
         };
-        let status =
-            StatusView { identity: None, spaces: vec![], network, warnings: vec![] };
+        let status = StatusView {
+            identity: None,
+            spaces: vec![],
+            network,
+            warnings: vec![],
+        };
         let words = status_words(&status, &space, open);
-        format!("{} | {} | {}", words.link_word, words.sync_words, words.save_word)
+        format!(
+            "{} | {} | {}",
+            words.link_word, words.sync_words, words.save_word
+        )
     }
 
     #[test]
@@ -221,7 +255,12 @@ mod tests {
         use NetworkView::*;
         let check = |got: String, want: &str| assert_eq!(got, want);
         check(
-            say(Online, vec![peer(2, Direct), peer(3, Direct)], SyncState::Synced, 0),
+            say(
+                Online,
+                vec![peer(2, Direct), peer(3, Direct)],
+                SyncState::Synced,
+                0,
+            ),
             "Direct | Synced with Bo and Mira | Saved",
         );
         check(
@@ -244,9 +283,13 @@ mod tests {
 
     #[test]
     fn a_person_has_initials_in_every_script() {
-        for (name, want) in
-            [("Ada", "AD"), ("Ada King Lovelace", "AL"), ("é", "É"), ("李小龙", "李"), (" ", "?")]
-        {
+        for (name, want) in [
+            ("Ada", "AD"),
+            ("Ada King Lovelace", "AL"),
+            ("é", "É"),
+            ("李小龙", "李"),
+            (" ", "?"),
+        ] {
             assert_eq!(initials(name), want, "{name}");
         }
     }

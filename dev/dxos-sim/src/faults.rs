@@ -200,6 +200,9 @@ impl World {
         for person in 0..self.peers[index].persons.len() {
             self.replace_person(index, person);
         }
+        // The switch for networking may be back where it was: the person looks, and switches on.
+        self.peers[index].offline = true;
+        self.later(500, Item::Mend(Mend::Online(index)));
     }
 
     /// How far a clock is off.

@@ -15,7 +15,12 @@ pub fn hello() -> impl IntoView {
     let error = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let invited = Memo::new(move |_| {
-        app.layout().with(|layout| layout.dialog.as_ref().is_some_and(|d| d.name == DIALOG_JOIN))
+        app.layout().with(|layout| {
+            layout
+                .dialog
+                .as_ref()
+                .is_some_and(|d| d.name == DIALOG_JOIN)
+        })
     });
     let start = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();

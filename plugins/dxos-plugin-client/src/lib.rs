@@ -65,8 +65,12 @@ pub fn plugin(client: Client) -> Plugin {
         Module::new("surfaces", STARTUP, |_| {
             Ok(vec![
                 draws_any("client/hello", role::GATE, |_| hello::hello().into_any()),
-                draws_any("client/person", role::PERSON, |_| person::person().into_any()),
-                draws_any("client/status", role::STATUS, |_| status::status().into_any()),
+                draws_any("client/person", role::PERSON, |_| {
+                    person::person().into_any()
+                }),
+                draws_any("client/status", role::STATUS, |_| {
+                    status::status().into_any()
+                }),
                 draws(
                     "client/identity",
                     role::DIALOG,
@@ -78,7 +82,12 @@ pub fn plugin(client: Client) -> Plugin {
         }),
         Module::new("intents", STARTUP, {
             let client = client.clone();
-            move |_| Ok(vec![set_offline(client.clone()), create_identity(client.clone())])
+            move |_| {
+                Ok(vec![
+                    set_offline(client.clone()),
+                    create_identity(client.clone()),
+                ])
+            }
         }),
         Module::new("actions", STARTUP, {
             let client = client.clone();
@@ -96,7 +105,11 @@ fn set_offline(client: Client) -> dxos_app::Contribution {
     Resolver::CAPABILITY.of(Resolver::new(move |_, intent: SetOffline| {
         let client = client.clone();
         Resolution::later(async move {
-            client.set_offline(intent.offline).await.map(Outcome::of).map_err(failure)
+            client
+                .set_offline(intent.offline)
+                .await
+                .map(Outcome::of)
+                .map_err(failure)
         })
     }))
 }
@@ -106,7 +119,9 @@ fn create_identity(client: Client) -> dxos_app::Contribution {
         let client = client.clone();
         Resolution::later(async move {
             let (device, platform) = (dxos_ui::device_label(), dxos_ui::platform_label());
-            let made = client.create_identity(&intent.name, &device, &platform).await;
+            let made = client
+                .create_identity(&intent.name, &device, &platform)
+                .await;
             made.map(Outcome::of).map_err(failure)
         })
     }))
@@ -122,18 +137,27 @@ fn actions(client: Client) -> dxos_app::Contribution {
             return Vec::new();
         }
         let offline = network(&client) == Some(NetworkView::Off);
-        let (label, icon) =
-            if offline { ("Go online", "wifi-high") } else { ("Go offline", "wifi-slash") };
+        let (label, icon) = if offline {
+            ("Go online", "wifi-high")
+        } else {
+            ("Go offline", "wifi-slash")
+        };
         vec![
             Action::new("client/offline", label, icon, move |app| {
                 app.send(SetOffline { offline: !offline });
             }),
             Action::new("client/identity", "Show identity", "info", |app| {
-                app.send(OpenDialog { name: DIALOG_IDENTITY.into(), subject: String::new() });
+                app.send(OpenDialog {
+                    name: DIALOG_IDENTITY.into(),
+                    subject: String::new(),
+                });
             }),
         ]
     };
-    ActionSource::CAPABILITY.of(ActionSource { id: "client/actions", actions: Rc::new(list) })
+    ActionSource::CAPABILITY.of(ActionSource {
+        id: "client/actions",
+        actions: Rc::new(list),
+    })
 }
 
 /// Tells of warnings and refusals, and keeps the actions true. Lives as long as the page.
@@ -148,7 +172,11 @@ fn watch(app: &App, client: &Client) {
                 target.graph().invalidate(dxos_app::ROOT);
             }
             let before = shown.replace(status.warnings.clone());
-            for warning in status.warnings.iter().filter(|warning| !before.contains(warning)) {
+            for warning in status
+                .warnings
+                .iter()
+                .filter(|warning| !before.contains(warning))
+            {
                 target.send(NewToast {
                     tone: Tone::Bad,
                     title: warning.clone(),
@@ -158,5 +186,7 @@ fn watch(app: &App, client: &Client) {
         })
         .forget();
     let target = app.clone();
-    client.on_refused(move |refused| target.show_error(&failure(refused.clone()))).forget();
+    client
+        .on_refused(move |refused| target.show_error(&failure(refused.clone())))
+        .forget();
 }

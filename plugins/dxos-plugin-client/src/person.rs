@@ -30,7 +30,12 @@ pub fn person() -> impl IntoView {
             icon: action.icon,
             danger: action.danger,
         };
-        actions.get().into_iter().filter(|action| !action.primary).map(item).collect::<Vec<_>>()
+        actions
+            .get()
+            .into_iter()
+            .filter(|action| !action.primary)
+            .map(item)
+            .collect::<Vec<_>>()
     });
     view! {
         <footer class="me">

@@ -2,7 +2,9 @@
 
 use dxos_client::NetworkView;
 use dxos_surface::{parse_path, use_app};
-use dxos_ui::{LinkFact, Phase, SaveFact, SyncFact, status_words, use_phase, use_saving, use_space, use_status};
+use dxos_ui::{
+    LinkFact, Phase, SaveFact, SyncFact, status_words, use_phase, use_saving, use_space, use_status,
+};
 use leptos::prelude::*;
 
 use crate::SetOffline;

@@ -13,15 +13,24 @@ fn path_shown() -> Option<String> {
 
 /// Goes where the address says; false if it names nothing that can be gone to.
 pub fn go(app: &App) -> bool {
-    let Some(path) = path_shown() else { return false };
-    let Some((space, object)) = parse_path(&path) else { return false };
+    let Some(path) = path_shown() else {
+        return false;
+    };
+    let Some((space, object)) = parse_path(&path) else {
+        return false;
+    };
     let known = app.graph().node(app, &space_path(space)).is_some();
     if !known {
         return false;
     }
-    app.send(SwitchWorkspace { subject: space_path(space) });
+    app.send(SwitchWorkspace {
+        subject: space_path(space),
+    });
     if object.is_some() && app.layout().attention.as_deref() != Some(&path) {
-        app.send(Open { subject: path, beside: false });
+        app.send(Open {
+            subject: path,
+            beside: false,
+        });
     }
     true
 }

@@ -25,12 +25,20 @@ pub fn deck() -> impl IntoView {
 
 fn empty() -> impl IntoView {
     let app = use_app();
-    let workspace = Signal::derive(move || app.layout().with(|l| l.workspace.clone()).unwrap_or_default());
+    let workspace = Signal::derive(move || {
+        app.layout()
+            .with(|l| l.workspace.clone())
+            .unwrap_or_default()
+    });
     let node = app.node(workspace);
     let actions = app.actions(workspace);
     let has = app.children(workspace);
     let title = Signal::derive(move || {
-        node.with(|node| node.as_ref().map(|node| node.label.clone()).unwrap_or_default())
+        node.with(|node| {
+            node.as_ref()
+                .map(|node| node.label.clone())
+                .unwrap_or_default()
+        })
     });
     let text = Signal::derive(move || match has.with(Vec::is_empty) {
         true => "Nothing is in this space yet. Start with a document.".to_owned(),
@@ -70,23 +78,42 @@ fn of(id: String) -> Plank {
     let app = use_app();
     let id = StoredValue::new(id);
     let signal = Signal::derive(move || id.get_value());
-    Plank { id, node: app.node(signal), actions: app.actions(signal) }
+    Plank {
+        id,
+        node: app.node(signal),
+        actions: app.actions(signal),
+    }
 }
 
 fn plank(id: String) -> impl IntoView {
     let app = use_app();
     let plank = of(id);
     let attention = Memo::new(move |_| {
-        app.layout().with(|layout| layout.attention.as_deref() == Some(plank.id.get_value().as_str()))
+        app.layout()
+            .with(|layout| layout.attention.as_deref() == Some(plank.id.get_value().as_str()))
     });
     let attend = move || {
         if !attention.get_untracked() {
-            app.send(Attend { subject: plank.id.get_value() });
+            app.send(Attend {
+                subject: plank.id.get_value(),
+            });
         }
     };
-    let kind = Memo::new(move |_| plank.node.with(|node| node.as_ref().map(|node| node.kind.clone())));
-    let label = move || plank.node.with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default());
-    let icon = Signal::derive(move || plank.node.with(|node| node.as_ref().map_or("file-text", |n| n.icon)));
+    let kind = Memo::new(move |_| {
+        plank
+            .node
+            .with(|node| node.as_ref().map(|node| node.kind.clone()))
+    });
+    let label = move || {
+        plank
+            .node
+            .with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default())
+    };
+    let icon = Signal::derive(move || {
+        plank
+            .node
+            .with(|node| node.as_ref().map_or("file-text", |n| n.icon))
+    });
     let article = move || match kind.get() {
         Some(kind) => {
             let data = SurfaceData::node(&plank.id.get_value(), &kind);
@@ -132,13 +159,19 @@ fn nothing_draws() -> impl IntoView {
 /// A node that is not there: not yet, after a reload or while it replicates, or not any more.
 fn missing() -> impl IntoView {
     let late = RwSignal::new(false);
-    let timer = set_timeout_with_handle(move || { let _ = late.try_set(true); }, std::time::Duration::from_secs(2));
+    let timer = set_timeout_with_handle(
+        move || {
+            let _ = late.try_set(true);
+        },
+        std::time::Duration::from_secs(2),
+    );
     on_cleanup(move || {
         if let Ok(timer) = timer {
             timer.clear();
         }
     });
-    move || match late.get() {
+    move || {
+        match late.get() {
         false => view! { <div class="page"><Loading text="Opening"/></div> }.into_any(),
         true => view! {
             <EmptyState
@@ -149,11 +182,19 @@ fn missing() -> impl IntoView {
         }
         .into_any(),
     }
+    }
 }
 
 fn primary(plank: Plank) -> impl IntoView {
     let app = use_app();
-    let shown = move || plank.actions.get().into_iter().filter(|action| action.primary).collect::<Vec<_>>();
+    let shown = move || {
+        plank
+            .actions
+            .get()
+            .into_iter()
+            .filter(|action| action.primary)
+            .collect::<Vec<_>>()
+    };
     view! {
         <For each=shown key=|action| action.id.clone() let:action>
             {
@@ -171,7 +212,11 @@ fn primary(plank: Plank) -> impl IntoView {
 fn menu(plank: Plank, place: &str) -> impl IntoView {
     let app = use_app();
     let items = Signal::derive(move || {
-        let rest = plank.actions.get().into_iter().filter(|action| !action.primary);
+        let rest = plank
+            .actions
+            .get()
+            .into_iter()
+            .filter(|action| !action.primary);
         let item = |action: ActionView| MenuItem {
             keys: key_label(action.keys),
             id: action.id,
@@ -181,7 +226,9 @@ fn menu(plank: Plank, place: &str) -> impl IntoView {
         };
         rest.map(item).collect::<Vec<_>>()
     });
-    let last = plank.id.with_value(|id| id.rsplit('/').next().unwrap_or_default().to_owned());
+    let last = plank
+        .id
+        .with_value(|id| id.rsplit('/').next().unwrap_or_default().to_owned());
     view! {
         <Menu
             label="More"
@@ -209,7 +256,11 @@ fn people(path: String) -> Signal<Vec<Person>> {
             let members = space.iter().flat_map(|space| &space.members);
             members
                 .filter(here)
-                .map(|member| Person { name: member.name.clone(), hue: member.hue, online: true })
+                .map(|member| Person {
+                    name: member.name.clone(),
+                    hue: member.hue,
+                    online: true,
+                })
                 .collect()
         })
     })
@@ -219,12 +270,28 @@ fn people(path: String) -> Signal<Vec<Person>> {
 pub fn top_bar() -> impl IntoView {
     let app = use_app();
     let at = Memo::new(move |_| {
-        app.layout().with(|layout| layout.attention.clone().or_else(|| layout.workspace.clone()))
+        app.layout().with(|layout| {
+            layout
+                .attention
+                .clone()
+                .or_else(|| layout.workspace.clone())
+        })
     });
     let bar = move || {
         let plank = of(at.get().unwrap_or_default());
-        let label = move || plank.node.with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default());
-        let share = move || plank.actions.get().into_iter().filter(|a| a.primary).collect::<Vec<_>>();
+        let label = move || {
+            plank
+                .node
+                .with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default())
+        };
+        let share = move || {
+            plank
+                .actions
+                .get()
+                .into_iter()
+                .filter(|a| a.primary)
+                .collect::<Vec<_>>()
+        };
         view! {
             <b>{label}</b>
             <AvatarList people=people(plank.id.get_value())/>

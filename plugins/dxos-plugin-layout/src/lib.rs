@@ -34,21 +34,35 @@ pub fn plugin() -> Plugin {
     };
     let modules = vec![
         Module::new("intents", STARTUP, |_| {
-            Ok(layout_resolvers().into_iter().map(|r| Resolver::CAPABILITY.of(r)).collect())
+            Ok(layout_resolvers()
+                .into_iter()
+                .map(|r| Resolver::CAPABILITY.of(r))
+                .collect())
         }),
         Module::new("surfaces", STARTUP, |_| {
             Ok(vec![
                 draws_any("layout/root", role::ROOT, |_| shell::root().into_any()),
-                draws("layout/palette", role::DIALOG, 0, |data| data.name == DIALOG_PALETTE, |_| {
-                    palette::palette().into_any()
-                }),
-                draws("layout/plugins", role::DIALOG, 0, |data| data.name == DIALOG_PLUGINS, |_| {
-                    overlays::plugins_dialog().into_any()
-                }),
+                draws(
+                    "layout/palette",
+                    role::DIALOG,
+                    0,
+                    |data| data.name == DIALOG_PALETTE,
+                    |_| palette::palette().into_any(),
+                ),
+                draws(
+                    "layout/plugins",
+                    role::DIALOG,
+                    0,
+                    |data| data.name == DIALOG_PLUGINS,
+                    |_| overlays::plugins_dialog().into_any(),
+                ),
             ])
         }),
         Module::new("actions", STARTUP, |_| {
-            let source = ActionSource { id: "layout/actions", actions: Rc::new(|_, node| actions(node)) };
+            let source = ActionSource {
+                id: "layout/actions",
+                actions: Rc::new(|_, node| actions(node)),
+            };
             Ok(vec![ActionSource::CAPABILITY.of(source)])
         }),
     ];
@@ -61,16 +75,34 @@ fn actions(node: &Node) -> Vec<Action> {
     }
     let open = |name: &'static str| {
         move |app: &dxos_app::App| {
-            app.send(OpenDialog { name: name.into(), subject: String::new() });
+            app.send(OpenDialog {
+                name: name.into(),
+                subject: String::new(),
+            });
         }
     };
     vec![
-        Action::new("layout/palette", "Search or jump", "magnifying-glass", open(DIALOG_PALETTE))
-            .keys("mod+k"),
-        Action::new("layout/sidebar", "Show or hide sidebar", "sidebar-simple", |app| {
-            app.send(ToggleSidebar {});
-        })
+        Action::new(
+            "layout/palette",
+            "Search or jump",
+            "magnifying-glass",
+            open(DIALOG_PALETTE),
+        )
+        .keys("mod+k"),
+        Action::new(
+            "layout/sidebar",
+            "Show or hide sidebar",
+            "sidebar-simple",
+            |app| {
+                app.send(ToggleSidebar {});
+            },
+        )
         .keys("mod+\\"),
-        Action::new("layout/plugins", "Plugins", "puzzle-piece", open(DIALOG_PLUGINS)),
+        Action::new(
+            "layout/plugins",
+            "Plugins",
+            "puzzle-piece",
+            open(DIALOG_PLUGINS),
+        ),
     ]
 }

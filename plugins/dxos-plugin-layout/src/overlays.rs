@@ -116,15 +116,30 @@ pub fn plugins_dialog() -> impl IntoView {
         app.track_contributions();
         let line = |plugin: dxos_app::PluginStatus| {
             let failed = plugin.failed.first().map(|(_, error)| error.to_string());
-            (plugin.meta.id, plugin.meta.name, plugin.meta.description, plugin.meta.core, plugin.enabled, failed)
+            (
+                plugin.meta.id,
+                plugin.meta.name,
+                plugin.meta.description,
+                plugin.meta.core,
+                plugin.enabled,
+                failed,
+            )
         };
-        app.get().plugins().into_iter().map(line).collect::<Vec<_>>()
+        app.get()
+            .plugins()
+            .into_iter()
+            .map(line)
+            .collect::<Vec<_>>()
     });
     let toggle = move |id: &'static str, on: bool| {
         let app = app.get();
         let done = if on { app.enable(id) } else { app.disable(id) };
         if let Err(error) = done {
-            app.send(dxos_app::NewToast { tone: Tone::Bad, title: error.to_string(), hint: String::new() });
+            app.send(dxos_app::NewToast {
+                tone: Tone::Bad,
+                title: error.to_string(),
+                hint: String::new(),
+            });
         }
     };
     let rows = move || {

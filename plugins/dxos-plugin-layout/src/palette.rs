@@ -10,8 +10,15 @@ const ROWS_MAX: usize = 50;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Does {
-    Go { id: String, workspace: String, opens: bool },
-    Run { node: String, action: String },
+    Go {
+        id: String,
+        workspace: String,
+        opens: bool,
+    },
+    Run {
+        node: String,
+        action: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -30,31 +37,54 @@ fn rank(label: &str, typed: &str) -> Option<u8> {
         return Some(0);
     }
     let begins = |word: &str| {
-        label.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(word))
+        label
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|part| part.starts_with(word))
     };
     let of_word = |word: &str| match (begins(word), label.contains(word)) {
         (true, _) => Some(1),
         (false, true) => Some(2),
         (false, false) => None,
     };
-    typed.split_whitespace().map(of_word).try_fold(0, |worst, rank| Some(worst.max(rank?)))
+    typed
+        .split_whitespace()
+        .map(of_word)
+        .try_fold(0, |worst, rank| Some(worst.max(rank?)))
 }
 
 fn filtered(all: Vec<Row>, needle: &str) -> Vec<Row> {
-    let mut found: Vec<(u8, Row)> =
-        all.into_iter().filter_map(|row| Some((rank(&row.label, needle)?, row))).collect();
+    let mut found: Vec<(u8, Row)> = all
+        .into_iter()
+        .filter_map(|row| Some((rank(&row.label, needle)?, row)))
+        .collect();
     found.sort_by_key(|(rank, _)| *rank);
-    found.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect()
+    found
+        .into_iter()
+        .map(|(_, row)| row)
+        .take(ROWS_MAX)
+        .collect()
 }
 
 fn place_row(node: Node, workspace: &Node) -> Row {
     let own = node.id == workspace.id;
     Row {
         label: node.label,
-        place: if own { String::new() } else { workspace.label.clone() },
-        icon: if node.icon.is_empty() { "cube" } else { node.icon },
+        place: if own {
+            String::new()
+        } else {
+            workspace.label.clone()
+        },
+        icon: if node.icon.is_empty() {
+            "cube"
+        } else {
+            node.icon
+        },
         keys: String::new(),
-        does: Does::Go { id: node.id, workspace: workspace.id.clone(), opens: node.opens },
+        does: Does::Go {
+            id: node.id,
+            workspace: workspace.id.clone(),
+            opens: node.opens,
+        },
     }
 }
 
@@ -87,8 +117,13 @@ pub fn palette() -> impl IntoView {
         let layout = app.layout().get_untracked();
         let core = app.get();
         let mut rows = Vec::new();
-        for id in [layout.attention, layout.workspace, Some(ROOT.to_owned())].into_iter().flatten() {
-            let Some(node) = core.graph().node(&core, &id) else { continue };
+        for id in [layout.attention, layout.workspace, Some(ROOT.to_owned())]
+            .into_iter()
+            .flatten()
+        {
+            let Some(node) = core.graph().node(&core, &id) else {
+                continue;
+            };
             for action in core.action_views(&id) {
                 if action.id == "layout/palette" {
                     continue;
@@ -98,7 +133,10 @@ pub fn palette() -> impl IntoView {
                     place: node.label.clone(),
                     icon: action.icon,
                     keys: key_label(action.keys),
-                    does: Does::Run { node: id.clone(), action: action.id },
+                    does: Does::Run {
+                        node: id.clone(),
+                        action: action.id,
+                    },
                 });
             }
         }
@@ -109,10 +147,17 @@ pub fn palette() -> impl IntoView {
         app.send(CloseDialog {});
         match row.does {
             Does::Run { node, action } => app.run(&node, &action),
-            Does::Go { id, workspace, opens } => {
+            Does::Go {
+                id,
+                workspace,
+                opens,
+            } => {
                 app.send(SwitchWorkspace { subject: workspace });
                 if opens {
-                    app.send(Open { subject: id, beside: false });
+                    app.send(Open {
+                        subject: id,
+                        beside: false,
+                    });
                 }
             }
         }

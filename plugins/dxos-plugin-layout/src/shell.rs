@@ -21,7 +21,9 @@ pub fn root() -> impl IntoView {
     let stage = Memo::new(move |_| {
         status.with(|status| match status {
             None => Stage::Opening,
-            Some(status) if status.identity.is_none() || status.spaces.is_empty() => Stage::FirstRun,
+            Some(status) if status.identity.is_none() || status.spaces.is_empty() => {
+                Stage::FirstRun
+            }
             Some(_) => Stage::Shell,
         })
     });
@@ -41,7 +43,8 @@ pub fn root() -> impl IntoView {
 /// Before the node has answered: what is going on, or why it cannot.
 fn opening() -> impl IntoView {
     let phase = use_phase();
-    move || match phase.get() {
+    move || {
+        match phase.get() {
         Phase::Starting | Phase::Live => {
             view! { <main class="opening"><Loading text="Opening your data"/></main> }.into_any()
         }
@@ -66,6 +69,7 @@ fn opening() -> impl IntoView {
             </main>
         }
         .into_any(),
+    }
     }
 }
 
@@ -120,7 +124,9 @@ fn settle() {
         if !here.is_some_and(|here| known.iter().any(|node| node.id == here))
             && let Some(first) = known.first()
         {
-            app.send(SwitchWorkspace { subject: first.id.clone() });
+            app.send(SwitchWorkspace {
+                subject: first.id.clone(),
+            });
         }
     });
     address::follow(app);

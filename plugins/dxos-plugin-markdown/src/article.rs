@@ -29,9 +29,17 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     let app = use_app();
     let client = use_client();
     let found = use_query(space, documents());
-    let row = Memo::new(move |_| found.with(|rows| rows.as_ref()?.iter().find(|row| row.object == object).cloned()));
+    let row = Memo::new(move |_| {
+        found.with(|rows| {
+            rows.as_ref()?
+                .iter()
+                .find(|row| row.object == object)
+                .cloned()
+        })
+    });
     let view = use_space(Signal::derive(move || Some(space)));
-    let read_only = Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| v.role < Role::Editor)));
+    let read_only =
+        Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| v.role < Role::Editor)));
     let words = RwSignal::new(None::<u32>);
 
     // Where the person is, for the others: the plank with attention tells.
@@ -39,7 +47,11 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     let attention = Memo::new(move |_| app.layout().with(|l| l.attention.as_deref() == Some(&own)));
     Effect::new(move |_| {
         if attention.get() {
-            client.get().presence(Some(Place { space, object, selection: None }));
+            client.get().presence(Some(Place {
+                space,
+                object,
+                selection: None,
+            }));
         }
     });
     on_cleanup(move || {
@@ -49,14 +61,21 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     });
 
     let edited = move || {
-        row.with(|row| row.as_ref().map(|row| format!("Edited {}", ago(row.updated_ms, now_ms()))))
+        row.with(|row| {
+            row.as_ref()
+                .map(|row| format!("Edited {}", ago(row.updated_ms, now_ms())))
+        })
     };
     let counted = move || match words.get() {
         None => String::new(),
         Some(1) => "1 word".into(),
         Some(count) => format!("{} words", grouped(count)),
     };
-    let address = TextAddress { space, object, property: CONTENT.into() };
+    let address = TextAddress {
+        space,
+        object,
+        property: CONTENT.into(),
+    };
     view! {
         <div class="page">
             <div class="doc">
@@ -80,12 +99,23 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
 
 /// The same query as the tree's, so the client answers it from what it has.
 fn documents() -> Query {
-    let order = Some(Order { property: "@created".into(), descending: false });
-    Query { type_name: Some(KIND_DOCUMENT.into()), order, ..Query::default() }
+    let order = Some(Order {
+        property: "@created".into(),
+        descending: false,
+    });
+    Query {
+        type_name: Some(KIND_DOCUMENT.into()),
+        order,
+        ..Query::default()
+    }
 }
 
 fn title_of(row: &ObjectView) -> String {
-    row.values.get(TITLE).and_then(Value::as_str).unwrap_or_default().to_owned()
+    row.values
+        .get(TITLE)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The title: what is typed shows at once and is written after a rest, on Enter and on leaving.
@@ -103,7 +133,11 @@ fn title(
     let write = move || {
         let typed = draft.try_get_untracked().flatten();
         if let Some(title) = typed.filter(|title| *title != stored.get_untracked()) {
-            app.send(RenameDocument { space, object, title: title.trim().to_owned() });
+            app.send(RenameDocument {
+                space,
+                object,
+                title: title.trim().to_owned(),
+            });
         }
     };
     let timer = StoredValue::new(None::<TimeoutHandle>);
@@ -137,7 +171,9 @@ fn title(
     });
     // A document made just now is named first.
     Effect::new(move |done: Option<bool>| {
-        let (Some(input), Some(row)) = (node.get(), row.get()) else { return false };
+        let (Some(input), Some(row)) = (node.get(), row.get()) else {
+            return false;
+        };
         let fresh = now_ms().saturating_sub(row.created_ms) < FRESH_MS && title_of(&row).is_empty();
         if done != Some(true) && fresh {
             // A failed focus leaves the person where they were.
@@ -164,7 +200,9 @@ fn title(
 
 /// Moves from the title into the text of the same document.
 fn focus_text(title: &NodeRef<leptos::html::Textarea>) {
-    let Some(input) = title.get_untracked() else { return };
+    let Some(input) = title.get_untracked() else {
+        return;
+    };
     // Leaving writes the title; the editor is the next thing that can be typed into.
     dxos_ui::focus_next_editor(&input);
 }
@@ -185,7 +223,12 @@ fn grouped(count: u32) -> String {
 mod tests {
     #[test]
     fn numbers_are_grouped() {
-        for (n, text) in [(0, "0"), (999, "999"), (1240, "1,240"), (1_234_567, "1,234,567")] {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1240, "1,240"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(super::grouped(n), text);
         }
     }

@@ -27,24 +27,43 @@ pub(crate) struct Documents {
 
 /// Name shown for a document.
 pub(crate) fn label(view: &ObjectView) -> String {
-    let title = view.values.get(TITLE).and_then(Value::as_str).unwrap_or_default().trim();
-    if title.is_empty() { "Untitled".into() } else { title.into() }
+    let title = view
+        .values
+        .get(TITLE)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .trim();
+    if title.is_empty() {
+        "Untitled".into()
+    } else {
+        title.into()
+    }
 }
 
 impl Documents {
     pub fn new(app: App, client: Client) -> Self {
-        Documents { app, client, spaces: RefCell::default() }
+        Documents {
+            app,
+            client,
+            spaces: RefCell::default(),
+        }
     }
 
     /// Nodes of a space's documents; the first call starts the live query.
     pub fn of(&self, node: &Node) -> Vec<Node> {
-        let Some(subject) = node.subject else { return Vec::new() };
+        let Some(subject) = node.subject else {
+            return Vec::new();
+        };
         let space = subject.space;
         if !self.spaces.borrow().contains_key(&space) {
             let watched = self.watch(space);
             self.spaces.borrow_mut().insert(space, watched);
         }
-        let rows = self.spaces.borrow().get(&space).map(|watched| watched.rows.clone());
+        let rows = self
+            .spaces
+            .borrow()
+            .get(&space)
+            .map(|watched| watched.rows.clone());
         let rows = rows.unwrap_or_default();
         let rows = rows.borrow();
         rows.iter()
@@ -53,7 +72,10 @@ impl Documents {
                 kind: KIND_DOCUMENT.into(),
                 label: label(view),
                 icon: "file-text",
-                subject: Some(Subject { space, object: Some(view.object) }),
+                subject: Some(Subject {
+                    space,
+                    object: Some(view.object),
+                }),
                 opens: true,
             })
             .collect()
@@ -64,7 +86,10 @@ impl Documents {
         let (kept, app) = (rows.clone(), self.app.clone());
         let query = Query {
             type_name: Some(KIND_DOCUMENT.into()),
-            order: Some(Order { property: "@created".into(), descending: false }),
+            order: Some(Order {
+                property: "@created".into(),
+                descending: false,
+            }),
             ..Query::default()
         };
         let subscription = self.client.subscribe(space, query, move |found| {
@@ -78,6 +103,9 @@ impl Documents {
                 app.graph().invalidate(&space_path(space));
             }
         });
-        Watched { rows, _subscription: subscription }
+        Watched {
+            rows,
+            _subscription: subscription,
+        }
     }
 }

@@ -88,7 +88,9 @@ pub fn plugin() -> Plugin {
         Module::new("graph", STARTUP, |context| graph(&context.app)),
         Module::new("intents", STARTUP, |context| {
             let client = context.app.capability(&CLIENT)?;
-            Ok([create(&client), rename(&client), delete(&client)].map(resolver).into())
+            Ok([create(&client), rename(&client), delete(&client)]
+                .map(resolver)
+                .into())
         }),
         Module::new("surfaces", STARTUP, |_| {
             Ok(vec![draws(
@@ -119,7 +121,10 @@ fn graph(app: &App) -> Result<Vec<Contribution>, PluginError> {
         id: "markdown/actions",
         actions: Rc::new(move |_, node| actions(&client, node)),
     };
-    Ok(vec![Connector::CAPABILITY.of(connector), ActionSource::CAPABILITY.of(source)])
+    Ok(vec![
+        Connector::CAPABILITY.of(connector),
+        ActionSource::CAPABILITY.of(source),
+    ])
 }
 
 fn may_write(client: &Client, space: SpaceId) -> bool {
@@ -129,20 +134,33 @@ fn may_write(client: &Client, space: SpaceId) -> bool {
 }
 
 fn actions(client: &Client, node: &Node) -> Vec<Action> {
-    let Some(subject) = node.subject.filter(|subject| may_write(client, subject.space)) else {
+    let Some(subject) = node
+        .subject
+        .filter(|subject| may_write(client, subject.space))
+    else {
         return Vec::new();
     };
     let space = subject.space;
     match (node.kind.as_str(), subject.object) {
         (KIND_SPACE, _) => {
-            let create = move |app: &App| app.send(CreateDocument { space, title: String::new() });
+            let create = move |app: &App| {
+                app.send(CreateDocument {
+                    space,
+                    title: String::new(),
+                })
+            };
             let action = Action::new("markdown/create", "New document", "note-pencil", create);
             vec![action.keys("alt+n").primary()]
         }
         (KIND_DOCUMENT, Some(object)) => {
             let label = node.label.clone();
-            let delete =
-                move |app: &App| app.send(DeleteDocument { space, object, label: label.clone() });
+            let delete = move |app: &App| {
+                app.send(DeleteDocument {
+                    space,
+                    object,
+                    label: label.clone(),
+                })
+            };
             vec![Action::new("markdown/delete", "Delete document", "trash", delete).danger()]
         }
         _ => Vec::new(),
@@ -154,11 +172,20 @@ fn create(client: &Client) -> Resolver {
     Resolver::new(move |app: &App, intent: CreateDocument| {
         let object = client.new_object_id();
         let values = [(TITLE.to_owned(), Value::from(intent.title))].into();
-        let write = ObjectWrite::Create { object, type_name: TYPE.into(), values };
+        let write = ObjectWrite::Create {
+            object,
+            type_name: TYPE.into(),
+            values,
+        };
         // Shown and sent at once; a refusal takes it back and is told by the client.
         let written = client.write(intent.space, vec![write]);
-        app.send(Open { subject: object_path(intent.space, object), beside: false });
-        Resolution::later(async move { written.await.map(|()| Outcome::of(object)).map_err(failure) })
+        app.send(Open {
+            subject: object_path(intent.space, object),
+            beside: false,
+        });
+        Resolution::later(
+            async move { written.await.map(|()| Outcome::of(object)).map_err(failure) },
+        )
     })
 }
 
@@ -166,8 +193,11 @@ fn rename(client: &Client) -> Resolver {
     let client = client.clone();
     Resolver::new(move |_, intent: RenameDocument| {
         let value = Some(Value::from(intent.title));
-        let write =
-            ObjectWrite::Set { object: intent.object, path: vec![TITLE.into()], value };
+        let write = ObjectWrite::Set {
+            object: intent.object,
+            path: vec![TITLE.into()],
+            value,
+        };
         let written = client.write(intent.space, vec![write]);
         Resolution::later(async move { written.await.map(Outcome::of).map_err(failure) })
     })
@@ -176,9 +206,15 @@ fn rename(client: &Client) -> Resolver {
 fn delete(client: &Client) -> Resolver {
     let client = client.clone();
     Resolver::new(move |app: &App, intent: DeleteDocument| {
-        let DeleteDocument { space, object, label } = intent;
+        let DeleteDocument {
+            space,
+            object,
+            label,
+        } = intent;
         let written = client.write(space, vec![ObjectWrite::Delete { object }]);
-        app.send(ClosePlank { subject: object_path(space, object) });
+        app.send(ClosePlank {
+            subject: object_path(space, object),
+        });
         let client = client.clone();
         let restore = move |app: &App| {
             let written = client.write(space, vec![ObjectWrite::Restore { object }]);
@@ -186,7 +222,10 @@ fn delete(client: &Client) -> Resolver {
             app.spawn(async move {
                 match written.await {
                     Ok(()) => {
-                        target.send(Open { subject: object_path(space, object), beside: false });
+                        target.send(Open {
+                            subject: object_path(space, object),
+                            beside: false,
+                        });
                     }
                     Err(refused) => target.show_error(&failure(refused)),
                 }
@@ -194,8 +233,14 @@ fn delete(client: &Client) -> Resolver {
         };
         Resolution::later(async move {
             written.await.map_err(failure)?;
-            let undo = Undo { label: format!("“{label}” deleted"), run: Box::new(restore) };
-            Ok(Outcome { output: (), undo: Some(undo) })
+            let undo = Undo {
+                label: format!("“{label}” deleted"),
+                run: Box::new(restore),
+            };
+            Ok(Outcome {
+                output: (),
+                undo: Some(undo),
+            })
         })
     })
 }

@@ -27,8 +27,13 @@ pub fn plugin() -> Plugin {
     let surfaces = Module::new("surfaces", STARTUP, |_| {
         Ok(vec![
             draws_any("navtree/rail", role::RAIL, |_| rail::rail().into_any()),
-            draws_any("navtree/sidebar", role::SIDEBAR, |_| tree::sidebar().into_any()),
+            draws_any("navtree/sidebar", role::SIDEBAR, |_| {
+                tree::sidebar().into_any()
+            }),
         ])
     });
-    Plugin { meta, modules: vec![surfaces] }
+    Plugin {
+        meta,
+        modules: vec![surfaces],
+    }
 }

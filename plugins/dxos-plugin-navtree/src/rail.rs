@@ -11,7 +11,13 @@ pub fn rail() -> impl IntoView {
     let root = Signal::derive(|| ROOT.to_owned());
     let spaces = app.children(root);
     let actions = app.actions(root);
-    let more = move || actions.get().into_iter().filter(|action| action.primary).collect::<Vec<_>>();
+    let more = move || {
+        actions
+            .get()
+            .into_iter()
+            .filter(|action| action.primary)
+            .collect::<Vec<_>>()
+    };
     view! {
         <nav class="rail" aria-label="Spaces">
             <For each=move || spaces.get() key=|node| (node.id.clone(), node.label.clone()) let:node>
@@ -37,7 +43,12 @@ fn workspace(node: Node) -> impl IntoView {
     let app = use_app();
     let id = node.id.clone();
     let current = Memo::new(move |_| app.layout().with(|l| l.workspace.as_ref() == Some(&id)));
-    let letter: String = node.label.chars().take(1).flat_map(char::to_uppercase).collect();
+    let letter: String = node
+        .label
+        .chars()
+        .take(1)
+        .flat_map(char::to_uppercase)
+        .collect();
     let subject = node.id;
     view! {
         <button

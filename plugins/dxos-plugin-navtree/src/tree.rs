@@ -12,12 +12,23 @@ use wasm_bindgen::JsCast;
 /// The whole sidebar.
 pub fn sidebar() -> impl IntoView {
     let app = use_app();
-    let workspace = Signal::derive(move || app.layout().with(|l| l.workspace.clone()).unwrap_or_default());
+    let workspace = Signal::derive(move || {
+        app.layout()
+            .with(|l| l.workspace.clone())
+            .unwrap_or_default()
+    });
     let node = app.node(workspace);
     let actions = app.actions(workspace);
-    let primary = move || actions.get().into_iter().filter(|action| action.primary).collect::<Vec<_>>();
+    let primary = move || {
+        actions
+            .get()
+            .into_iter()
+            .filter(|action| action.primary)
+            .collect::<Vec<_>>()
+    };
     let run = move |id: &str| app.run(&workspace.get_untracked(), id);
-    let label = move || node.with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default());
+    let label =
+        move || node.with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default());
     view! {
         <aside class="side" aria-label="Navigation">
             <header>
@@ -43,7 +54,11 @@ pub fn sidebar() -> impl IntoView {
 
 fn primary_button(action: ActionView, run: impl Fn(&str) + Copy + 'static) -> impl IntoView {
     let keys = key_label(action.keys);
-    let label = if keys.is_empty() { action.label } else { format!("{} ({keys})", action.label) };
+    let label = if keys.is_empty() {
+        action.label
+    } else {
+        format!("{} ({keys})", action.label)
+    };
     let id = action.id;
     view! { <IconButton label=label icon=action.icon on_press=move |()| run(&id)/> }
 }
@@ -52,7 +67,12 @@ fn tree(workspace: Signal<String>) -> impl IntoView {
     let app = use_app();
     let children = app.children(workspace);
     let actions = app.actions(workspace);
-    let create = move || actions.get().into_iter().find(|action| action.primary && !action.keys.is_empty());
+    let create = move || {
+        actions
+            .get()
+            .into_iter()
+            .find(|action| action.primary && !action.keys.is_empty())
+    };
     let list = NodeRef::<leptos::html::Div>::new();
     let steer = move |event: leptos::ev::KeyboardEvent| {
         let step = match event.key().as_str() {
@@ -102,12 +122,22 @@ fn row(node: Node, first: bool) -> impl IntoView {
     let app = use_app();
     let id = StoredValue::new(node.id.clone());
     let attended = Memo::new(move |_| {
-        app.layout().with(|layout| layout.attention.as_deref() == Some(id.get_value().as_str()))
+        app.layout()
+            .with(|layout| layout.attention.as_deref() == Some(id.get_value().as_str()))
     });
     let any = Memo::new(move |_| app.layout().with(|layout| layout.attention.is_some()));
-    let stop = move || if attended.get() || (first && !any.get()) { "0" } else { "-1" };
+    let stop = move || {
+        if attended.get() || (first && !any.get()) {
+            "0"
+        } else {
+            "-1"
+        }
+    };
     let open = move |beside: bool| {
-        app.send(Open { subject: id.get_value(), beside });
+        app.send(Open {
+            subject: id.get_value(),
+            beside,
+        });
         app.send(CloseSidebar {});
     };
     let actions = app.actions(Signal::derive(move || id.get_value()));
@@ -126,7 +156,8 @@ fn row(node: Node, first: bool) -> impl IntoView {
     let menu = format!("menu-{}", node.id.rsplit('/').next().unwrap_or_default());
     let key = move |event: leptos::ev::KeyboardEvent| {
         // Keys of the menu inside are the menu's.
-        if event.target() == event.current_target() && matches!(event.key().as_str(), "Enter" | " ") {
+        if event.target() == event.current_target() && matches!(event.key().as_str(), "Enter" | " ")
+        {
             event.prevent_default();
             open(event.ctrl_key() || event.meta_key());
         }
@@ -164,7 +195,11 @@ fn here(path: String) -> Signal<Vec<Person>> {
             let members = space.iter().flat_map(|space| &space.members);
             members
                 .filter(|member| at(member) && Some(member.identity) != own)
-                .map(|member| Person { name: member.name.clone(), hue: member.hue, online: true })
+                .map(|member| Person {
+                    name: member.name.clone(),
+                    hue: member.hue,
+                    online: true,
+                })
                 .collect()
         })
     })
@@ -178,14 +213,22 @@ enum Step {
 }
 
 fn move_focus(list: &web_sys::HtmlElement, step: Step) {
-    let Ok(rows) = list.query_selector_all("[role=treeitem]") else { return };
+    let Ok(rows) = list.query_selector_all("[role=treeitem]") else {
+        return;
+    };
     let count = rows.length();
     if count == 0 {
         return;
     }
-    let focused = list.owner_document().and_then(|document| document.active_element());
+    let focused = list
+        .owner_document()
+        .and_then(|document| document.active_element());
     let at = (0..count)
-        .find(|at| rows.get(*at).and_then(|n| n.dyn_into::<web_sys::Element>().ok()) == focused)
+        .find(|at| {
+            rows.get(*at)
+                .and_then(|n| n.dyn_into::<web_sys::Element>().ok())
+                == focused
+        })
         .unwrap_or(0);
     let next = match step {
         Step::Next => (at + 1).min(count - 1),
@@ -193,7 +236,10 @@ fn move_focus(list: &web_sys::HtmlElement, step: Step) {
         Step::First => 0,
         Step::Last => count - 1,
     };
-    if let Some(row) = rows.get(next).and_then(|n| n.dyn_into::<web_sys::HtmlElement>().ok()) {
+    if let Some(row) = rows
+        .get(next)
+        .and_then(|n| n.dyn_into::<web_sys::HtmlElement>().ok())
+    {
         // A failed focus leaves the person where they were.
         let _ = row.focus();
     }

@@ -4,7 +4,9 @@ use dxos_app::{CloseDialog, NewToast, SwitchWorkspace, Tone};
 use dxos_base::InvitationId;
 use dxos_client::{Failure, InvitationState, InvitationView};
 use dxos_surface::{space_path, use_app};
-use dxos_ui::{Button, ButtonKind, Dialog, Digits, Field, Loading, role_verb, use_client, use_invitations};
+use dxos_ui::{
+    Button, ButtonKind, Dialog, Digits, Field, Loading, role_verb, use_client, use_invitations,
+};
 use leptos::prelude::*;
 
 use crate::words;
@@ -41,7 +43,9 @@ impl Join {
     }
 
     fn authenticate(self, digits: String) {
-        let Some(id) = self.begun.get_untracked() else { return };
+        let Some(id) = self.begun.get_untracked() else {
+            return;
+        };
         let client = self.client.get();
         leptos::task::spawn_local(async move {
             if let Err(failure) = client.authenticate(id, &digits).await {
@@ -79,7 +83,10 @@ pub fn dialog(code: String) -> impl IntoView {
         join.begin();
     }
     let close = move |()| {
-        let open = join.view.get_untracked().filter(|view| !words::ended(view.state));
+        let open = join
+            .view
+            .get_untracked()
+            .filter(|view| !words::ended(view.state));
         if let Some(open) = open {
             let client = client.get();
             // It may end by itself meanwhile.
@@ -91,14 +98,26 @@ pub fn dialog(code: String) -> impl IntoView {
         let Some(view) = join.view.get() else { return };
         if let (InvitationState::Success, Some(space)) = (view.state, view.space) {
             app.send(CloseDialog {});
-            app.send(SwitchWorkspace { subject: space_path(space) });
+            app.send(SwitchWorkspace {
+                subject: space_path(space),
+            });
             let title = format!("You joined “{}”", view.space_name);
-            app.send(NewToast { tone: Tone::Good, title, hint: String::new() });
+            app.send(NewToast {
+                tone: Tone::Good,
+                title,
+                hint: String::new(),
+            });
         }
     });
     let title = Signal::derive(move || {
-        let name = join.view.with(|v| v.as_ref().map(|v| v.space_name.clone()).unwrap_or_default());
-        if name.is_empty() { "Join a space".into() } else { format!("Join “{name}”") }
+        let name = join
+            .view
+            .with(|v| v.as_ref().map(|v| v.space_name.clone()).unwrap_or_default());
+        if name.is_empty() {
+            "Join a space".into()
+        } else {
+            format!("Join “{name}”")
+        }
     });
     let stage = Memo::new(move |_| stage(join));
     view! {
@@ -141,7 +160,9 @@ fn stage(join: Join) -> Stage {
 fn ask(join: Join) -> impl IntoView {
     let error = Signal::derive(move || {
         let failure = join.failed.get();
-        failure.map(|failure| format!("{} {}", failure.message, failure.hint)).unwrap_or_default()
+        failure
+            .map(|failure| format!("{} {}", failure.message, failure.hint))
+            .unwrap_or_default()
     });
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -169,18 +190,33 @@ fn ask(join: Join) -> impl IntoView {
 
 fn digits(join: Join) -> impl IntoView {
     let with = move |get: fn(&InvitationView) -> String| {
-        Signal::derive(move || join.view.with(|view| view.as_ref().map(get).unwrap_or_default()))
+        Signal::derive(move || {
+            join.view
+                .with(|view| view.as_ref().map(get).unwrap_or_default())
+        })
     };
     let lead = with(|view| {
-        let who = if view.peer_name.is_empty() { "Someone" } else { &view.peer_name };
-        format!("{who} invited you to {}. Type the six digits they read to you.", role_verb(view.role))
+        let who = if view.peer_name.is_empty() {
+            "Someone"
+        } else {
+            &view.peer_name
+        };
+        format!(
+            "{who} invited you to {}. Type the six digits they read to you.",
+            role_verb(view.role)
+        )
     });
     let line = Signal::derive(move || {
         let failure = join.failed.get();
-        failure.map(|failure| failure.message).unwrap_or_else(|| with(words::guest).get())
+        failure
+            .map(|failure| failure.message)
+            .unwrap_or_else(|| with(words::guest).get())
     });
     let checking = Memo::new(move |_| {
-        join.view.with(|v| v.as_ref().is_some_and(|v| v.state == InvitationState::Authenticating))
+        join.view.with(|v| {
+            v.as_ref()
+                .is_some_and(|v| v.state == InvitationState::Authenticating)
+        })
     });
     let tries = Memo::new(move |_| join.view.with(|v| v.as_ref().map_or(3, |v| v.tries_left)));
     let attempt = Memo::new(move |_| 3_u32.saturating_sub(u32::from(tries.get())));
@@ -200,7 +236,9 @@ fn digits(join: Join) -> impl IntoView {
 
 fn ended(join: Join) -> impl IntoView {
     let view = join.view.get_untracked();
-    let state = view.as_ref().map_or(InvitationState::Error, |view| view.state);
+    let state = view
+        .as_ref()
+        .map_or(InvitationState::Error, |view| view.state);
     let words = view.as_ref().map(words::guest).unwrap_or_default();
     let again = state == InvitationState::Timeout;
     view! {

@@ -67,12 +67,20 @@ pub fn plugin() -> Plugin {
 fn surfaces() -> Vec<Contribution> {
     let named = |name: &'static str| move |data: &dxos_app::SurfaceData| data.name == name;
     vec![
-        draws("space/create", role::DIALOG, 0, named(DIALOG_CREATE_SPACE), |_| {
-            create::dialog().into_any()
-        }),
-        draws("space/share", role::DIALOG, 0, named(DIALOG_SHARE), |data| {
-            share::dialog(data.subject).into_any()
-        }),
+        draws(
+            "space/create",
+            role::DIALOG,
+            0,
+            named(DIALOG_CREATE_SPACE),
+            |_| create::dialog().into_any(),
+        ),
+        draws(
+            "space/share",
+            role::DIALOG,
+            0,
+            named(DIALOG_SHARE),
+            |data| share::dialog(data.subject).into_any(),
+        ),
         draws("space/join", role::DIALOG, 0, named(DIALOG_JOIN), |data| {
             join::dialog(data.subject).into_any()
         }),
@@ -84,7 +92,9 @@ fn create_space(client: Client) -> Contribution {
         let (client, app) = (client.clone(), app.clone());
         Resolution::later(async move {
             let space = client.create_space(&intent.name).await.map_err(failure)?;
-            app.send(SwitchWorkspace { subject: space_path(space) });
+            app.send(SwitchWorkspace {
+                subject: space_path(space),
+            });
             Ok(Outcome::of(space))
         })
     }))
@@ -96,7 +106,9 @@ type Seen = Vec<(SpaceId, String, Role)>;
 fn seen(client: &Client) -> Seen {
     let status = client.status();
     let spaces = status.iter().flat_map(|status| &status.spaces);
-    spaces.map(|space| (space.space, space.name.clone(), space.role)).collect()
+    spaces
+        .map(|space| (space.space, space.name.clone(), space.role))
+        .collect()
 }
 
 fn graph(app: &App) -> Result<Vec<Contribution>, PluginError> {
@@ -117,7 +129,11 @@ fn graph(app: &App) -> Result<Vec<Contribution>, PluginError> {
             // The subscription lives as long as the connector is contributed.
             let _ = &subscription;
             let status = source.status();
-            status.iter().flat_map(|status| &status.spaces).map(node).collect()
+            status
+                .iter()
+                .flat_map(|status| &status.spaces)
+                .map(node)
+                .collect()
         }),
     };
     let source = client.clone();
@@ -125,7 +141,10 @@ fn graph(app: &App) -> Result<Vec<Contribution>, PluginError> {
         id: "space/actions",
         actions: Rc::new(move |_, node| actions(&source, node)),
     };
-    Ok(vec![Connector::CAPABILITY.of(connector), ActionSource::CAPABILITY.of(actions)])
+    Ok(vec![
+        Connector::CAPABILITY.of(connector),
+        ActionSource::CAPABILITY.of(actions),
+    ])
 }
 
 fn node(space: &SpaceView) -> Node {
@@ -133,14 +152,22 @@ fn node(space: &SpaceView) -> Node {
         id: space_path(space.space),
         kind: KIND_SPACE.into(),
         label: space.name.clone(),
-        subject: Some(Subject { space: space.space, object: None }),
+        subject: Some(Subject {
+            space: space.space,
+            object: None,
+        }),
         opens: false,
         ..Graph::root()
     }
 }
 
 fn open_dialog(name: &'static str, subject: String) -> impl Fn(&App) {
-    move |app| app.send(OpenDialog { name: name.into(), subject: subject.clone() })
+    move |app| {
+        app.send(OpenDialog {
+            name: name.into(),
+            subject: subject.clone(),
+        })
+    }
 }
 
 fn actions(client: &Client, node: &Node) -> Vec<Action> {
@@ -165,7 +192,9 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
             .primary(),
         ];
     }
-    let Some(subject) = node.subject else { return Vec::new() };
+    let Some(subject) = node.subject else {
+        return Vec::new();
+    };
     let may_invite = status
         .spaces
         .iter()
@@ -186,6 +215,9 @@ fn follow_invitation_link(app: &App) {
     let (path, fragment) = dxos_ui::location();
     if path.trim_end_matches('/') == "/join" {
         dxos_ui::set_location("/", dxos_ui::Visit::Same);
-        app.send(OpenDialog { name: DIALOG_JOIN.into(), subject: fragment });
+        app.send(OpenDialog {
+            name: DIALOG_JOIN.into(),
+            subject: fragment,
+        });
     }
 }

@@ -5,8 +5,8 @@ use dxos_base::{InvitationId, SpaceId};
 use dxos_client::{Failure, InvitationState, InvitationView, MemberView, Role, SpaceView};
 use dxos_surface::{parse_path, use_app};
 use dxos_ui::{
-    Avatar, Button, ButtonKind, ClientRef, Dialog, Loading, Person, QrCode, Select, copy_text, origin,
-    role_word, use_client, use_identity, use_invitations, use_space,
+    Avatar, Button, ButtonKind, ClientRef, Dialog, Loading, Person, QrCode, Select, copy_text,
+    origin, role_word, use_client, use_identity, use_invitations, use_space,
 };
 use leptos::prelude::*;
 
@@ -52,8 +52,13 @@ impl Share {
     /// Ends the present invitation, if one waits, and makes another.
     fn renew(self) {
         let client = self.client.get();
-        let Some(space) = self.space.get_value() else { return };
-        let old = self.view.get_untracked().filter(|view| !words::ended(view.state));
+        let Some(space) = self.space.get_value() else {
+            return;
+        };
+        let old = self
+            .view
+            .get_untracked()
+            .filter(|view| !words::ended(view.state));
         let role = self.role.get_untracked();
         self.made.set(None);
         self.failed.set(None);
@@ -86,7 +91,11 @@ pub fn dialog(subject: String) -> impl IntoView {
     });
     let title = Signal::derive(move || {
         let name = space.with(|s| s.as_ref().map(|s| s.name.clone()).unwrap_or_default());
-        if may_invite.get() { format!("Share “{name}”") } else { format!("Members of “{name}”") }
+        if may_invite.get() {
+            format!("Share “{name}”")
+        } else {
+            format!("Members of “{name}”")
+        }
     });
     view! {
         <Dialog title=title on_close=move |()| app.send(CloseDialog {})>
@@ -154,7 +163,11 @@ fn role_of(value: &str) -> Role {
 
 fn live(share: Share) -> impl IntoView {
     let field = move |get: fn(&InvitationView) -> String| {
-        Signal::derive(move || share.view.with(|view| view.as_ref().map(get).unwrap_or_default()))
+        Signal::derive(move || {
+            share
+                .view
+                .with(|view| view.as_ref().map(get).unwrap_or_default())
+        })
     };
     let link = field(|view| format!("{}/join#{}", origin(), view.code));
     let code = field(|view| words::spaced(&view.auth_code));
@@ -189,9 +202,17 @@ fn live(share: Share) -> impl IntoView {
 }
 
 fn done(share: Share, state: InvitationState) -> impl IntoView {
-    let words = move || share.view.with(|view| view.as_ref().map(words::host).unwrap_or_default());
+    let words = move || {
+        share
+            .view
+            .with(|view| view.as_ref().map(words::host).unwrap_or_default())
+    };
     let good = state == InvitationState::Success;
-    let label = if good { "Invite another" } else { "New invitation" };
+    let label = if good {
+        "Invite another"
+    } else {
+        "New invitation"
+    };
     view! {
         <div class="ended" class:good=good>
             <dxos_ui::Icon name=if good { "check-circle" } else { "warning-circle" }/>
@@ -206,8 +227,16 @@ fn members(space: Memo<Option<SpaceView>>) -> impl IntoView {
     let all = move || space.with(|s| s.as_ref().map(|s| s.members.clone()).unwrap_or_default());
     let line = move |member: MemberView| {
         let own = me.with(|me| me.as_ref().is_some_and(|me| me.identity == member.identity));
-        let person = Person { name: member.name.clone(), hue: member.hue, online: own || member.online };
-        let name = if own { format!("{} (you)", member.name) } else { member.name };
+        let person = Person {
+            name: member.name.clone(),
+            hue: member.hue,
+            online: own || member.online,
+        };
+        let name = if own {
+            format!("{} (you)", member.name)
+        } else {
+            member.name
+        };
         view! { <li><Avatar person/><b>{name}</b><small>{role_word(member.role)}</small></li> }
     };
     view! { <ul class="people" aria-label="Members">{move || all().into_iter().map(line).collect_view()}</ul> }

@@ -9,7 +9,11 @@ pub fn ended(state: InvitationState) -> bool {
 }
 
 fn someone(view: &InvitationView) -> &str {
-    if view.peer_name.is_empty() { "Someone" } else { &view.peer_name }
+    if view.peer_name.is_empty() {
+        "Someone"
+    } else {
+        &view.peer_name
+    }
 }
 
 /// What the host sees.
@@ -49,7 +53,10 @@ pub fn guest(view: &InvitationView) -> String {
         }
         Connected => "Connected. Agreeing on keys…".into(),
         ReadyForAuthentication if view.tries_left < 3 => {
-            format!("That was not the code. {}.", capital(&tries_left(view.tries_left)))
+            format!(
+                "That was not the code. {}.",
+                capital(&tries_left(view.tries_left))
+            )
         }
         ReadyForAuthentication => format!("{way} {}.", capital(&tries_left(view.tries_left))),
         Authenticating => "Checking the code…".into(),
@@ -72,7 +79,11 @@ pub fn next_step(state: InvitationState) -> &'static str {
 }
 
 fn reason(view: &InvitationView, otherwise: &str) -> String {
-    if view.reason.is_empty() { otherwise.into() } else { view.reason.clone() }
+    if view.reason.is_empty() {
+        otherwise.into()
+    } else {
+        view.reason.clone()
+    }
 }
 
 fn tries_left(left: u8) -> String {
@@ -85,14 +96,20 @@ fn tries_left(left: u8) -> String {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let first = letters
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default();
     first + letters.as_str()
 }
 
 /// The code in what a person pasted: a link's fragment, or the text itself.
 pub fn code_of(text: &str) -> String {
     let text = text.trim();
-    text.rsplit_once('#').map_or(text, |(_, fragment)| fragment).trim().to_owned()
+    text.rsplit_once('#')
+        .map_or(text, |(_, fragment)| fragment)
+        .trim()
+        .to_owned()
 }
 
 /// `481207` as `481 207`.
@@ -132,7 +149,10 @@ mod tests {
     #[test]
     fn both_sides_are_told_of_a_wrong_code() {
         use InvitationState::*;
-        assert_eq!(guest(&view(ReadyForAuthentication, 3)), "Connected directly. 3 tries left.");
+        assert_eq!(
+            guest(&view(ReadyForAuthentication, 3)),
+            "Connected directly. 3 tries left."
+        );
         assert_eq!(
             guest(&view(ReadyForAuthentication, 1)),
             "That was not the code. 1 try left."

@@ -38,7 +38,10 @@ impl Theme {
 
     fn read() -> Theme {
         let kept = dxos_ui::load(KEY).unwrap_or_default();
-        Theme::ALL.into_iter().find(|theme| theme.name() == kept).unwrap_or(Theme::System)
+        Theme::ALL
+            .into_iter()
+            .find(|theme| theme.name() == kept)
+            .unwrap_or(Theme::System)
     }
 
     fn show(self) {
@@ -89,10 +92,19 @@ pub fn plugin() -> Plugin {
             let others = Theme::ALL.into_iter().filter(|theme| *theme != shown.get());
             others.map(action).collect()
         };
-        let source = ActionSource { id: "theme/actions", actions: Rc::new(actions) };
-        Ok(vec![Resolver::CAPABILITY.of(set), ActionSource::CAPABILITY.of(source)])
+        let source = ActionSource {
+            id: "theme/actions",
+            actions: Rc::new(actions),
+        };
+        Ok(vec![
+            Resolver::CAPABILITY.of(set),
+            ActionSource::CAPABILITY.of(source),
+        ])
     });
-    Plugin { meta, modules: vec![module] }
+    Plugin {
+        meta,
+        modules: vec![module],
+    }
 }
 
 fn action(theme: Theme) -> Action {

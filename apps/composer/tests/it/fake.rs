@@ -32,7 +32,14 @@ pub struct FakeNode {
 
 pub fn person(n: u8, name: &str, hue: u16, role: Role, online: bool) -> MemberView {
     let identity = IdentityKey([n; 32]);
-    MemberView { identity, name: name.into(), role, hue, online, object: None }
+    MemberView {
+        identity,
+        name: name.into(),
+        role,
+        hue,
+        online,
+        object: None,
+    }
 }
 
 pub fn space(n: u8, name: &str, personal: bool, members: Vec<MemberView>) -> SpaceView {
@@ -57,10 +64,18 @@ impl FakeNode {
             network: NetworkView::Online,
             warnings: Vec::new(),
         };
-        let tables = Tables { status: Some(status), ..Tables::default() };
-        let node = FakeNode { client, tables: Rc::new(RefCell::new(tables)) };
+        let tables = Tables {
+            status: Some(status),
+            ..Tables::default()
+        };
+        let node = FakeNode {
+            client,
+            tables: Rc::new(RefCell::new(tables)),
+        };
         let inbox = node.tables.clone();
-        node.client.connect(Rc::new(move |frame| inbox.borrow_mut().inbox.push_back(frame)));
+        node.client.connect(Rc::new(move |frame| {
+            inbox.borrow_mut().inbox.push_back(frame)
+        }));
         node
     }
 
@@ -79,11 +94,15 @@ impl FakeNode {
 
     pub fn tell(&self, frame: &NodeFrame) {
         let bytes = dxos_base::encode(frame);
-        self.client.receive(&bytes).expect("a node's frame is well-formed");
+        self.client
+            .receive(&bytes)
+            .expect("a node's frame is well-formed");
     }
 
     pub fn event(&self, event: Event) {
-        self.tell(&NodeFrame::Batch { events: vec![event] });
+        self.tell(&NodeFrame::Batch {
+            events: vec![event],
+        });
     }
 
     /// Changes the status and tells it.
@@ -101,14 +120,21 @@ impl FakeNode {
         let tables = self.tables.borrow();
         let (space, query) = tables.subscriptions.get(&subscription)?;
         let wanted = |view: &&ObjectView| {
-            let of_type = query.type_name.as_ref().is_none_or(|name| {
-                view.type_name.split('@').next() == Some(name.as_str())
-            });
+            let of_type = query
+                .type_name
+                .as_ref()
+                .is_none_or(|name| view.type_name.split('@').next() == Some(name.as_str()));
             of_type && view.shown
         };
         let of_space = tables.objects.iter().filter(|((at, _), _)| at == space);
-        let rows = of_space.map(|(_, view)| view).filter(wanted).cloned().collect();
-        Some(NodeFrame::Batch { events: vec![Event::Query { subscription, rows }] })
+        let rows = of_space
+            .map(|(_, view)| view)
+            .filter(wanted)
+            .cloned()
+            .collect();
+        Some(NodeFrame::Batch {
+            events: vec![Event::Query { subscription, rows }],
+        })
     }
 
     fn all_rows(&self) -> Vec<NodeFrame> {
@@ -122,14 +148,20 @@ impl FakeNode {
                 let status = self.tables.borrow().status.clone();
                 let events = status.into_iter().map(Event::Status).collect();
                 vec![
-                    NodeFrame::Welcome { version: PROTOCOL_VERSION, written: 0 },
+                    NodeFrame::Welcome {
+                        version: PROTOCOL_VERSION,
+                        written: 0,
+                    },
                     NodeFrame::Batch { events },
                 ]
             }
             ClientFrame::Call { call, request } => {
                 self.tables.borrow_mut().requests.push(request.clone());
                 let (response, mut after) = self.called(request);
-                let mut frames = vec![NodeFrame::Reply { call, result: Ok(response) }];
+                let mut frames = vec![NodeFrame::Reply {
+                    call,
+                    result: Ok(response),
+                }];
                 frames.append(&mut after);
                 frames
             }
@@ -166,7 +198,10 @@ impl FakeNode {
                 let me = person(1, "Ada", 255, Role::Owner, true);
                 status.spaces.push(space(n, &name, false, vec![me]));
                 let events = vec![Event::Status(status.clone())];
-                (Response::Space(SpaceId([n; 20])), vec![NodeFrame::Batch { events }])
+                (
+                    Response::Space(SpaceId([n; 20])),
+                    vec![NodeFrame::Batch { events }],
+                )
             }
             Request::Subscribe { space, query } => {
                 let id = {
@@ -176,7 +211,10 @@ impl FakeNode {
                     tables.subscriptions.insert(id, (space, query));
                     id
                 };
-                (Response::Subscribed(id), self.rows(id).into_iter().collect())
+                (
+                    Response::Subscribed(id),
+                    self.rows(id).into_iter().collect(),
+                )
             }
             Request::Unsubscribe { subscription } => {
                 self.tables.borrow_mut().subscriptions.remove(&subscription);
@@ -187,20 +225,36 @@ impl FakeNode {
                     let mut tables = self.tables.borrow_mut();
                     tables.texts.entry(text.clone()).or_default().clone()
                 };
-                let delta = vec![TextChange { from: 0, delete: 0, insert: content }];
-                let opened = TextOpened { version: vec![version], delta, on_base: false, written: 0 };
+                let delta = vec![TextChange {
+                    from: 0,
+                    delete: 0,
+                    insert: content,
+                }];
+                let opened = TextOpened {
+                    version: vec![version],
+                    delta,
+                    on_base: false,
+                    written: 0,
+                };
                 let carets = self.tables.borrow().carets.clone();
                 let events = vec![Event::Carets { text, carets }];
                 (Response::Text(opened), vec![NodeFrame::Batch { events }])
             }
             Request::Invite { .. } | Request::Join { .. } => {
                 let view = self.tables.borrow().invitation.clone();
-                (Response::Invitation(view.expect("the test prepared an invitation")), Vec::new())
+                (
+                    Response::Invitation(view.expect("the test prepared an invitation")),
+                    Vec::new(),
+                )
             }
             Request::SetOffline { offline } => {
                 let mut tables = self.tables.borrow_mut();
                 let status = tables.status.as_mut().expect("a fake node has a status");
-                status.network = if offline { NetworkView::Off } else { NetworkView::Online };
+                status.network = if offline {
+                    NetworkView::Off
+                } else {
+                    NetworkView::Online
+                };
                 let events = vec![Event::Status(status.clone())];
                 (Response::Done, vec![NodeFrame::Batch { events }])
             }
@@ -215,7 +269,11 @@ impl FakeNode {
             Write::Objects { space, writes } => {
                 for write in writes {
                     match write {
-                        ObjectWrite::Create { object, type_name, values } => {
+                        ObjectWrite::Create {
+                            object,
+                            type_name,
+                            values,
+                        } => {
                             let view = ObjectView {
                                 object,
                                 type_name,
@@ -227,7 +285,11 @@ impl FakeNode {
                             };
                             tables.objects.insert((space, object), view);
                         }
-                        ObjectWrite::Set { object, path, value } => {
+                        ObjectWrite::Set {
+                            object,
+                            path,
+                            value,
+                        } => {
                             if let (Some(view), Some(value)) =
                                 (tables.objects.get_mut(&(space, object)), value)
                             {

@@ -1,7 +1,6 @@
 //! The shell as text: first run, documents, a plugin switched off at run time.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -39,7 +38,10 @@ impl World {
         let client = world.node.client.clone();
         let name = name.to_owned();
         world.app.spawn(async move {
-            client.create_identity(&name, "Laptop", "test").await.unwrap();
+            client
+                .create_identity(&name, "Laptop", "test")
+                .await
+                .unwrap();
         });
         world.settle();
         world
@@ -76,7 +78,12 @@ impl World {
                 self.settle();
                 return;
             }
-            nodes.extend(graph.children(&self.app, &id).into_iter().map(|node| node.id));
+            nodes.extend(
+                graph
+                    .children(&self.app, &id)
+                    .into_iter()
+                    .map(|node| node.id),
+            );
         }
         panic!("nothing is called {label:?} in\n{}", self.app.to_text());
     }
@@ -86,10 +93,18 @@ impl World {
     }
 
     fn rename(&self, title: &str) {
-        let path = self.app.layout().attention.expect("a document has attention");
+        let path = self
+            .app
+            .layout()
+            .attention
+            .expect("a document has attention");
         let (space, object) = dxos_surface::parse_path(&path).expect("it has an address");
         let object = object.expect("it is an object");
-        self.app.send(dxos_plugin_markdown::RenameDocument { space, object, title: title.into() });
+        self.app.send(dxos_plugin_markdown::RenameDocument {
+            space,
+            object,
+            title: title.into(),
+        });
         self.settle();
     }
 }
@@ -97,9 +112,19 @@ impl World {
 #[test]
 fn a_first_run_ends_in_a_personal_space() {
     let world = World::new();
-    let failed: Vec<_> = world.app.plugins().into_iter().flat_map(|p| p.failed).collect();
+    let failed: Vec<_> = world
+        .app
+        .plugins()
+        .into_iter()
+        .flat_map(|p| p.failed)
+        .collect();
     assert_eq!(failed, [], "every module of every plugin starts");
-    assert!(world.app.surface(role::GATE, &SurfaceData::default()).is_some());
+    assert!(
+        world
+            .app
+            .surface(role::GATE, &SurfaceData::default())
+            .is_some()
+    );
     world.check(&expect![[r#"
         shell [Search or jump · Show or hide sidebar · Plugins · Theme: light · Theme: dark]
     "#]]);
@@ -119,7 +144,7 @@ fn documents_are_made_named_deleted_and_brought_back() {
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [New document · Share space]
-            Field notes [Delete document · Share]
+            Field notes [Share · Delete document]
           plank "Field notes" by markdown/article (attention)
     "#]]);
 
@@ -132,7 +157,11 @@ fn documents_are_made_named_deleted_and_brought_back() {
     let undo = world.app.layout().toasts[0].undo.expect("it can be undone");
     world.app.undo(undo);
     world.settle();
-    assert!(world.app.to_text().contains("plank \"Field notes\""), "{}", world.app.to_text());
+    assert!(
+        world.app.to_text().contains("plank \"Field notes\""),
+        "{}",
+        world.app.to_text()
+    );
 }
 
 #[test]
@@ -152,9 +181,14 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     assert_eq!(queries, 0, "its live queries ended");
 
     // The shell still works: another space, a dialog.
-    world.app.send(dxos_plugin_space::CreateSpace { name: "River study".into() });
+    world.app.send(dxos_plugin_space::CreateSpace {
+        name: "River study".into(),
+    });
     world.settle();
-    world.app.send(OpenDialog { name: dxos_surface::DIALOG_PLUGINS.into(), subject: String::new() });
+    world.app.send(OpenDialog {
+        name: dxos_surface::DIALOG_PLUGINS.into(),
+        subject: String::new(),
+    });
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [Share space]
@@ -165,19 +199,31 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
 
     // An intent of the missing plugin is refused in words, and nothing breaks.
     let space = dxos_base::SpaceId([1; 20]);
-    world.app.send(dxos_plugin_markdown::CreateDocument { space, title: String::new() });
-    assert!(world.app.to_text().contains("toast Bad"), "{}", world.app.to_text());
+    world.app.send(dxos_plugin_markdown::CreateDocument {
+        space,
+        title: String::new(),
+    });
+    assert!(
+        world.app.to_text().contains("toast Bad"),
+        "{}",
+        world.app.to_text()
+    );
 
     world.app.enable(dxos_plugin_markdown::ID).unwrap();
     world.settle();
     let text = world.app.to_text();
-    assert!(text.contains("Field notes [Share · Delete document]"), "documents are back:\n{text}");
+    assert!(
+        text.contains("Field notes [Share · Delete document]"),
+        "documents are back:\n{text}"
+    );
 }
 
 #[test]
 fn sharing_a_space_opens_its_dialog() {
     let world = World::with_person("Ada");
-    world.app.send(dxos_plugin_space::CreateSpace { name: "River study".into() });
+    world.app.send(dxos_plugin_space::CreateSpace {
+        name: "River study".into(),
+    });
     world.settle();
     world.act("Share space");
     world.check(&expect![[r#"
@@ -192,9 +238,15 @@ fn sharing_a_space_opens_its_dialog() {
 fn offline_is_a_switch_that_says_what_it_will_do() {
     let world = World::with_person("Ada");
     world.act("Go offline");
-    assert_eq!(world.node.client.status().unwrap().network, NetworkView::Off);
+    assert_eq!(
+        world.node.client.status().unwrap().network,
+        NetworkView::Off
+    );
     world.act("Go online");
-    assert_eq!(world.node.client.status().unwrap().network, NetworkView::Online);
+    assert_eq!(
+        world.node.client.status().unwrap().network,
+        NetworkView::Online
+    );
 }
 
 #[test]
@@ -211,10 +263,18 @@ fn the_parts_of_the_shell_cannot_be_switched_off() {
 fn a_readers_documents_offer_no_changes() {
     let world = World::with_person("Ada");
     world.act("New document");
-    world.node.status(|status| status.spaces[0].role = dxos_client::Role::Reader);
+    world
+        .node
+        .status(|status| status.spaces[0].role = dxos_client::Role::Reader);
     world.settle();
     let text = world.app.to_text();
-    assert!(!text.contains("New document") && !text.contains("Delete document"), "{text}");
-    world.app.send(Open { subject: "root/nowhere".into(), beside: true });
+    assert!(
+        !text.contains("New document") && !text.contains("Delete document"),
+        "{text}"
+    );
+    world.app.send(Open {
+        subject: "root/nowhere".into(),
+        beside: true,
+    });
     assert!(world.app.to_text().contains("plank \"\" by nothing"));
 }

@@ -140,8 +140,11 @@ async fn invite(at: &At, space: dxos_base::SpaceId, role: Role, minutes: u64) ->
     say(format_args!("code    {}", view.code));
     say(format_args!("digits  {}", view.auth_code));
     eprintln!("dx: waiting; give the code first, and the digits once you know who asks");
+    let mut told = view.state;
     loop {
         let view = steps.next(view.invitation).await;
+        let again = std::mem::replace(&mut told, view.state) == view.state;
+        let who = if view.peer_name.is_empty() { "the guest" } else { &view.peer_name };
         match view.state {
             InvitationState::Success => {
                 at.client.flush().await?;
@@ -154,8 +157,8 @@ async fn invite(at: &At, space: dxos_base::SpaceId, role: Role, minutes: u64) ->
             | InvitationState::Error
             | InvitationState::Expired
             | InvitationState::Cancelled => return Err(Failed::invitation(&view)),
-            InvitationState::Authenticating => eprintln!("dx: {} types the digits", view.peer_name),
-            InvitationState::Connected => eprintln!("dx: somebody connected"),
+            InvitationState::Authenticating if !again => eprintln!("dx: {who} types the digits"),
+            InvitationState::Connected if !again => eprintln!("dx: somebody connected"),
             _ => {}
         }
     }

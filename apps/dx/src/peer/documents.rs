@@ -139,8 +139,16 @@ async fn edit(at: &At, wanted: &str, change: impl FnOnce(&str) -> TextDelta) -> 
     let (space, found) = find(at, wanted).await?;
     let address = TextAddress { space, object: found.object, property: CONTENT.into() };
     write_text(at, address, |session| change(&session.content())).await?;
-    online::note_writing(online::together(at, space).await);
+    deliver(at, space).await;
     Ok(())
+}
+
+/// Gives what was written to the other members who are online, and says if nobody has it yet.
+async fn deliver(at: &At, space: SpaceId) {
+    let status = at.client.status_with(|status| Some(status.clone())).await;
+    if status.spaces.iter().any(|view| view.space == space && view.members.len() > 1) {
+        online::note_writing(online::together(at, space).await);
+    }
 }
 
 /// Changes a text and waits until it is on disk, or says why it is not.
@@ -184,8 +192,6 @@ async fn create(at: &At, title: String, space: Option<&str>, text: &str) -> Resu
     }
     at.client.flush().await?;
     say(object);
-    if status.spaces.iter().any(|view| view.space == space && view.members.len() > 1) {
-        online::note_writing(online::together(at, space).await);
-    }
+    deliver(at, space).await;
     Ok(())
 }

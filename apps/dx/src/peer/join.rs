@@ -54,6 +54,7 @@ pub(super) async fn run(at: &At, arguments: JoinArguments) -> Result<(), Failed>
     let mut view = at.client.join(&arguments.code).await?;
     let mut auth = arguments.auth;
     let mut asked_before = false;
+    let mut reaching = false;
     loop {
         match view.state {
             InvitationState::Success => break,
@@ -72,7 +73,9 @@ pub(super) async fn run(at: &At, arguments: JoinArguments) -> Result<(), Failed>
             | InvitationState::Error
             | InvitationState::Expired
             | InvitationState::Cancelled => return Err(Failed::invitation(&view)),
-            InvitationState::Connecting => eprintln!("dx: reaching the inviting person"),
+            InvitationState::Connecting if !std::mem::replace(&mut reaching, true) => {
+                eprintln!("dx: reaching the inviting person");
+            }
             _ => {}
         }
         view = steps.next(view.invitation).await;

@@ -13,7 +13,11 @@ pub fn app(plugins: Vec<Plugin>) -> App {
     App::new(plugins, Rc::new(|_| panic!("these tests wait for nothing")))
 }
 
-pub fn plugin(id: &'static str, depends_on: &'static [&'static str], modules: Vec<Module>) -> Plugin {
+pub fn plugin(
+    id: &'static str,
+    depends_on: &'static [&'static str],
+    modules: Vec<Module>,
+) -> Plugin {
     let meta = PluginMeta {
         id,
         name: id,
@@ -32,8 +36,11 @@ fn says(word: &'static str, on: ActivationEvent) -> Module {
 }
 
 fn words(app: &App) -> String {
-    let all: Vec<String> =
-        app.capabilities(&WORDS).into_iter().map(|(_, word)| (*word).clone()).collect();
+    let all: Vec<String> = app
+        .capabilities(&WORDS)
+        .into_iter()
+        .map(|(_, word)| (*word).clone())
+        .collect();
     all.join(" ")
 }
 
@@ -63,11 +70,25 @@ fn disabling_takes_dependents_along_and_spares_the_core() {
         plugin("high", &["low"], vec![says("high", STARTUP)]),
     ]);
     app.start();
-    assert_eq!(app.disable("base"), Err(PluginError::Core { plugin: "core" }));
-    assert_eq!(app.disable("nobody"), Err(PluginError::Unknown { plugin: "nobody".into() }));
+    assert_eq!(
+        app.disable("base"),
+        Err(PluginError::Core { plugin: "core" })
+    );
+    assert_eq!(
+        app.disable("nobody"),
+        Err(PluginError::Unknown {
+            plugin: "nobody".into()
+        })
+    );
     app.disable("low").unwrap();
     assert_eq!(words(&app), "base");
-    assert_eq!(app.enable("high"), Err(PluginError::Needs { plugin: "high", needs: "low" }));
+    assert_eq!(
+        app.enable("high"),
+        Err(PluginError::Needs {
+            plugin: "high",
+            needs: "low"
+        })
+    );
     app.enable("low").unwrap();
     app.enable("high").unwrap();
     assert_eq!(words(&app), "base low high");
@@ -84,7 +105,9 @@ fn a_module_that_fails_is_set_aside_with_its_reason() {
     assert_eq!(words(&app), "on");
     let status = &app.plugins()[0];
     assert_eq!(status.active, ["on"]);
-    let reason = PluginError::Missing { capability: "test/missing" };
+    let reason = PluginError::Missing {
+        capability: "test/missing",
+    };
     assert_eq!(status.failed, [("fails", reason)]);
 }
 

@@ -9,13 +9,22 @@ use crate::plugins::{app, plugin};
 
 fn layout() -> Plugin {
     let module = Module::new("intents", STARTUP, |_| {
-        Ok(layout_resolvers().into_iter().map(|r| Resolver::CAPABILITY.of(r)).collect())
+        Ok(layout_resolvers()
+            .into_iter()
+            .map(|r| Resolver::CAPABILITY.of(r))
+            .collect())
     });
     plugin("core", &[], vec![module])
 }
 
 fn node(id: &str, label: &str) -> Node {
-    Node { id: id.into(), kind: "note".into(), label: label.into(), opens: true, ..Graph::root() }
+    Node {
+        id: id.into(),
+        kind: "note".into(),
+        label: label.into(),
+        opens: true,
+        ..Graph::root()
+    }
 }
 
 fn surface(id: &'static str, priority: i32, kind: &'static str) -> Contribution {
@@ -50,20 +59,35 @@ fn notes() -> Plugin {
         };
         let actions = |_: &App, node: &Node| {
             let depth = node.id.matches('/').count();
-            let remove = Action::new("remove", "Remove", "trash", |app: &App| app.send(Remove)).danger();
+            let remove =
+                Action::new("remove", "Remove", "trash", |app: &App| app.send(Remove)).danger();
             let rename = Action::new("rename", "Rename", "pencil", |_: &App| {});
-            if depth == 2 { vec![remove, rename] } else { Vec::new() }
+            if depth == 2 {
+                vec![remove, rename]
+            } else {
+                Vec::new()
+            }
         };
         let remove = Resolver::new(|_, _: Remove| {
             let run = Box::new(|app: &App| {
-                app.send(NewToast { tone: Tone::Good, title: "Back".into(), hint: String::new() });
+                app.send(NewToast {
+                    tone: Tone::Good,
+                    title: "Back".into(),
+                    hint: String::new(),
+                });
             });
-            let undo = Some(Undo { label: "Removed".into(), run });
+            let undo = Some(Undo {
+                label: "Removed".into(),
+                run,
+            });
             Resolution::Now(Ok(Outcome { output: (), undo }))
         });
         Ok(vec![
             Connector::CAPABILITY.of(connector),
-            ActionSource::CAPABILITY.of(ActionSource { id: "notes", actions: Rc::new(actions) }),
+            ActionSource::CAPABILITY.of(ActionSource {
+                id: "notes",
+                actions: Rc::new(actions),
+            }),
             Resolver::CAPABILITY.of(remove),
             surface("any", -1, ""),
             surface("note", 0, "note"),
@@ -83,13 +107,18 @@ fn check(app: &App, want: &Expect) {
 }
 
 fn open(app: &App, subject: &str, beside: bool) {
-    app.send(Open { subject: subject.into(), beside });
+    app.send(Open {
+        subject: subject.into(),
+        beside,
+    });
 }
 
 #[test]
 fn planks_open_beside_or_instead_and_attention_follows() {
     let app = started();
-    app.send(SwitchWorkspace { subject: "root/a".into() });
+    app.send(SwitchWorkspace {
+        subject: "root/a".into(),
+    });
     open(&app, "root/a/1", false);
     open(&app, "root/a/2", true);
     check(
@@ -104,11 +133,15 @@ fn planks_open_beside_or_instead_and_attention_follows() {
               plank "Two" by note (attention)
         "#]],
     );
-    app.send(ClosePlank { subject: "root/a/2".into() });
+    app.send(ClosePlank {
+        subject: "root/a/2".into(),
+    });
     assert_eq!(app.layout().attention.as_deref(), Some("root/a/1"));
     open(&app, "root/a/2", false);
     assert_eq!(app.layout().deck, ["root/a/2"]);
-    app.send(SwitchWorkspace { subject: "root/b".into() });
+    app.send(SwitchWorkspace {
+        subject: "root/b".into(),
+    });
     assert_eq!(app.layout().deck, [""; 0]);
     for n in 0..20 {
         open(&app, &format!("root/a/{n}"), true);
@@ -119,12 +152,19 @@ fn planks_open_beside_or_instead_and_attention_follows() {
 #[test]
 fn what_can_be_undone_says_so_and_is_undone_once() {
     let app = started();
-    app.graph().node(&app, "root/a/1").expect("paths are expanded from the root");
+    app.graph()
+        .node(&app, "root/a/1")
+        .expect("paths are expanded from the root");
     app.run_action("root/a/1", "remove");
     let undo = app.layout().toasts[0].undo.expect("a message offers it");
     app.undo(undo);
     app.undo(undo);
-    let titles: Vec<String> = app.layout().toasts.into_iter().map(|toast| toast.title).collect();
+    let titles: Vec<String> = app
+        .layout()
+        .toasts
+        .into_iter()
+        .map(|toast| toast.title)
+        .collect();
     assert_eq!(titles, ["Removed", "Back"]);
 }
 

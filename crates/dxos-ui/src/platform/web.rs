@@ -49,14 +49,31 @@ impl Editor {
         label: &str,
         events: EditorEvents,
     ) -> Self {
-        let EditorEvents { change, select, words } = events;
+        let EditorEvents {
+            change,
+            select,
+            words,
+        } = events;
         let change = Closure::<dyn Fn(Array)>::new(move |flat: Array| change(delta(&flat)));
         let select = Closure::<dyn Fn(u32, u32, bool)>::new(move |anchor, head, focused| {
-            select(anchor, head, if focused { Focus::Here } else { Focus::Elsewhere });
+            select(
+                anchor,
+                head,
+                if focused {
+                    Focus::Here
+                } else {
+                    Focus::Elsewhere
+                },
+            );
         });
         let words = Closure::<dyn Fn(u32)>::new(move |count| words(count));
         let js = JsEditor::new(parent, doc, label, &change, &select, &words);
-        Editor { js, _change: change, _select: select, _words: words }
+        Editor {
+            js,
+            _change: change,
+            _select: select,
+            _words: words,
+        }
     }
 
     pub fn apply_remote(&self, delta: &TextDelta) {
@@ -120,17 +137,16 @@ fn window() -> web_sys::Window {
 pub async fn copy_text(text: String) -> Result<(), String> {
     let promise = window().navigator().clipboard().write_text(&text);
     let done = wasm_bindgen_futures::JsFuture::from(promise).await;
-    done.map(drop).map_err(|_| "the browser did not allow it".into())
+    done.map(drop)
+        .map_err(|_| "the browser did not allow it".into())
 }
 
 /// Waits.
 pub async fn delay(milliseconds: u32) {
     let promise = js_sys::Promise::new(&mut |resolve, _| {
         // Fails only for a window that is gone; then nothing waits any more.
-        let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(
-            &resolve,
-            milliseconds as i32,
-        );
+        let _ = window()
+            .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds as i32);
     });
     // A timer's promise is never rejected.
     let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
@@ -199,17 +215,21 @@ pub fn save(key: &str, value: &str) {
     }
 }
 
-
 /// Path and fragment of the page's address, the fragment without `#`.
 pub fn location() -> (String, String) {
     let location = window().location();
     let hash = location.hash().unwrap_or_default();
-    (location.pathname().unwrap_or_default(), hash.trim_start_matches('#').to_owned())
+    (
+        location.pathname().unwrap_or_default(),
+        hash.trim_start_matches('#').to_owned(),
+    )
 }
 
 /// Shows another address without loading; `Visit::New` can be gone back from.
 pub fn set_location(address: &str, visit: super::Visit) {
-    let Ok(history) = window().history() else { return };
+    let Ok(history) = window().history() else {
+        return;
+    };
     // Browsers refuse only a flood of calls; the address is then shown with the next change.
     let _ = match visit {
         super::Visit::New => history.push_state_with_url(&JsValue::NULL, "", Some(address)),
@@ -230,7 +250,9 @@ pub fn on_location(listener: impl Fn() + 'static) {
 
 /// Sets an attribute of the page's root element; `None` removes it.
 pub fn set_root_attribute(name: &str, value: Option<&str>) {
-    let root = window().document().and_then(|document| document.document_element());
+    let root = window()
+        .document()
+        .and_then(|document| document.document_element());
     let Some(root) = root else { return };
     // Names are constants of ours, so they are valid.
     let _ = match value {
