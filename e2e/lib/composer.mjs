@@ -24,6 +24,12 @@ export async function createSpace(page, name) {
   await page.getByRole("heading", { name, exact: true }).first().waitFor();
 }
 
+/** Goes to a space by the rail. */
+export async function openSpace(page, name) {
+  await page.getByRole("navigation", { name: "Spaces" }).getByRole("button", { name }).click();
+  await page.getByRole("heading", { name, exact: true }).first().waitFor();
+}
+
 /** Makes a document with a title and leaves the caret in its text. */
 export async function createDocument(page, title) {
   await page.getByRole("button", { name: "New document" }).first().click();
