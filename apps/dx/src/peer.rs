@@ -195,7 +195,9 @@ fn after(examples: &str) -> String {
 /// # Errors
 /// Only when the program itself cannot run; what a command fails with is printed and becomes its exit code.
 pub fn run(command: PeerCommand) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = tokio::task::LocalSet::new();
     let done = local.block_on(&runtime, execute(command));
     // A question still open on standard input must not keep the process.
@@ -219,7 +221,10 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
     }
     .clone();
     let native = open(&options).await?;
-    let at = At { client: native.client().clone(), wait: Duration::from_secs(options.wait) };
+    let at = At {
+        client: native.client().clone(),
+        wait: Duration::from_secs(options.wait),
+    };
     let done = match command {
         PeerCommand::Identity(of) => commands::identity(&at, of.command).await,
         PeerCommand::Space(of) => commands::space(&at, of.command).await,
@@ -241,7 +246,11 @@ struct At {
 }
 
 async fn open(options: &Options) -> Result<Native, Failed> {
-    let from_env = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let from_env = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value: &String| !value.is_empty())
+    };
     let profile = options.profile.clone().or_else(|| from_env("DX_PROFILE"));
     let server = options.server.clone().or_else(|| from_env("DX_SERVER"));
     let config = Config {
@@ -256,8 +265,9 @@ fn profile_dir(profile: &str) -> Result<PathBuf, Failed> {
     if profile.contains(['/', '\\']) || profile.starts_with('.') {
         return Ok(PathBuf::from(profile));
     }
-    native::default_profile_dir(profile)
-        .ok_or_else(|| Failed::usage("there is no home directory to keep the profile in; give --profile PATH"))
+    native::default_profile_dir(profile).ok_or_else(|| {
+        Failed::usage("there is no home directory to keep the profile in; give --profile PATH")
+    })
 }
 
 /// The signal server of an address as people copy it from a browser.
@@ -266,7 +276,11 @@ fn signal_url(server: &str) -> Result<String, Failed> {
     let scheme = match scheme {
         "ws" | "http" => "ws",
         "wss" | "https" => "wss",
-        _ => return Err(Failed::usage(&format!("{server} is no address of a server (ws://… or http://…)"))),
+        _ => {
+            return Err(Failed::usage(&format!(
+                "{server} is no address of a server (ws://… or http://…)"
+            )));
+        }
     };
     let rest = rest.split(['#', '?']).next().unwrap_or(rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -299,7 +313,10 @@ mod tests {
     fn addresses_are_taken_as_people_copy_them() {
         for (given, wanted) in [
             ("http://localhost:4400", "ws://localhost:4400/signal"),
-            ("http://localhost:4400/#join/abc", "ws://localhost:4400/signal"),
+            (
+                "http://localhost:4400/#join/abc",
+                "ws://localhost:4400/signal",
+            ),
             ("https://example.org/", "wss://example.org/signal"),
             ("localhost:4400", "ws://localhost:4400/signal"),
             ("ws://10.0.0.1:1/other", "ws://10.0.0.1:1/other"),
@@ -312,11 +329,33 @@ mod tests {
 
     #[test]
     fn commands_parse_with_options_anywhere() {
-        let line = Line::try_parse_from(["dx", "doc", "append", "a", "b", "--profile", "p", "--wait", "0"]);
-        let Ok(Line { command: PeerCommand::Doc(of) }) = line else { panic!("{line:?}") };
-        assert_eq!((of.options.profile.as_deref(), of.options.wait), (Some("p"), 0));
+        let line = Line::try_parse_from([
+            "dx",
+            "doc",
+            "append",
+            "a",
+            "b",
+            "--profile",
+            "p",
+            "--wait",
+            "0",
+        ]);
+        let Ok(Line {
+            command: PeerCommand::Doc(of),
+        }) = line
+        else {
+            panic!("{line:?}")
+        };
+        assert_eq!(
+            (of.options.profile.as_deref(), of.options.wait),
+            (Some("p"), 0)
+        );
         assert!(Line::try_parse_from(["dx", "--profile", "p"]).is_err());
-        for line in [&["dx", "peer"][..], &["dx", "status"], &["dx", "join", "code", "--name", "Ada"]] {
+        for line in [
+            &["dx", "peer"][..],
+            &["dx", "status"],
+            &["dx", "join", "code", "--name", "Ada"],
+        ] {
             Line::try_parse_from(line).unwrap();
         }
         use clap::CommandFactory;

@@ -50,6 +50,9 @@ pub struct Node {
 /// The node as views hold it; the same plain data.
 pub type NodeView = Node;
 
+/// What a plugin has for a node, in order.
+pub type Of<T> = dyn Fn(&App, &Node) -> Vec<T>;
+
 /// Gives the children of the nodes it accepts.
 pub struct Connector {
     /// Unique id.
@@ -57,7 +60,7 @@ pub struct Connector {
     /// Nodes it has children for.
     pub matches: Rc<dyn Fn(&Node) -> bool>,
     /// The children, in order.
-    pub expand: Rc<dyn Fn(&App, &Node) -> Vec<Node>>,
+    pub expand: Rc<Of<Node>>,
 }
 
 impl Connector {
@@ -138,7 +141,7 @@ pub struct ActionSource {
     /// Unique id.
     pub id: &'static str,
     /// The actions of a node, in order; none if it does not care.
-    pub actions: Rc<dyn Fn(&App, &Node) -> Vec<Action>>,
+    pub actions: Rc<Of<Action>>,
 }
 
 impl ActionSource {

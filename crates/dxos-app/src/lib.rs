@@ -21,7 +21,8 @@ mod text;
 pub use app::{App, LocalFuture, Spawn};
 pub use capability::{Capability, Contribution, Origin};
 pub use graph::{
-    Action, ActionSource, ActionView, Connector, Graph, ICON_NONE, Node, NodeView, ROOT, Subject,
+    Action, ActionSource, ActionView, Connector, Graph, ICON_NONE, Node, NodeView, Of, ROOT,
+    Subject,
 };
 pub use intent::{Intent, IntentError, Outcome, Resolution, Resolver, Undo};
 pub use keys::{Chord, Platform};

@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds of the host's clock since the Unix epoch: the `now` handed to every machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Tick(pub u64);
 
 impl Tick {
@@ -101,7 +103,10 @@ mod tests {
         let ahead = Clock::from_ms(now.0 + 10 * DRIFT_MS_MAX);
         let written = clock.tick(now, ahead).unwrap();
         assert!(written > ahead);
-        assert!(clock.last().ms() <= now.0 + DRIFT_MS_MAX, "a far clock never moves the local one");
+        assert!(
+            clock.last().ms() <= now.0 + DRIFT_MS_MAX,
+            "a far clock never moves the local one"
+        );
         assert_eq!(clock.tick(now, Clock::MAX), None);
     }
 

@@ -41,7 +41,10 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// Decodes canonical bytes of at most `max` length.
 pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8], max: usize) -> Result<T, DecodeError> {
     if bytes.len() > max {
-        return Err(DecodeError::TooLong { len: bytes.len(), max });
+        return Err(DecodeError::TooLong {
+            len: bytes.len(),
+            max,
+        });
     }
     let value: T = postcard::from_bytes(bytes).map_err(|_| DecodeError::Malformed)?;
     if encode(&value) != bytes {
@@ -79,8 +82,19 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(decode::<(u32, String, Vec<u8>)>(&bytes[..cut], 64).is_err());
         }
-        assert_eq!(decode::<u32>(&[0x81, 0x00], 64), Err(DecodeError::NotCanonical), "overlong 1");
-        assert_eq!(decode::<u32>(&[1, 2], 64), Err(DecodeError::NotCanonical), "trailing byte");
-        assert_eq!(decode::<u32>(&[1], 0), Err(DecodeError::TooLong { len: 1, max: 0 }));
+        assert_eq!(
+            decode::<u32>(&[0x81, 0x00], 64),
+            Err(DecodeError::NotCanonical),
+            "overlong 1"
+        );
+        assert_eq!(
+            decode::<u32>(&[1, 2], 64),
+            Err(DecodeError::NotCanonical),
+            "trailing byte"
+        );
+        assert_eq!(
+            decode::<u32>(&[1], 0),
+            Err(DecodeError::TooLong { len: 1, max: 0 })
+        );
     }
 }

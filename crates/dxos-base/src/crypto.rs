@@ -53,7 +53,11 @@ pub struct Hash(pub [u8; 32]);
 
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hash({:02x}{:02x}{:02x}{:02x})", self.0[0], self.0[1], self.0[2], self.0[3])
+        write!(
+            f,
+            "Hash({:02x}{:02x}{:02x}{:02x})",
+            self.0[0], self.0[1], self.0[2], self.0[3]
+        )
     }
 }
 impl Serialize for Hash {
@@ -187,7 +191,11 @@ impl SpaceKey {
     /// Names and commits to the key: 16 bytes of BLAKE3 keyed with it over `dxos/1 key id`.
     pub fn id(&self) -> KeyId {
         let hash = blake3::keyed_hash(&self.0, b"dxos/1 key id");
-        KeyId(hash.as_bytes()[..16].try_into().expect("a hash has 32 bytes"))
+        KeyId(
+            hash.as_bytes()[..16]
+                .try_into()
+                .expect("a hash has 32 bytes"),
+        )
     }
 
     /// The cipher for `purpose` (`entry`, `credential`); make it once for many seals.
@@ -223,7 +231,10 @@ impl Cipher {
     /// Seals `plain`, bound to `context` (associated data).
     pub fn seal(&self, context: &[u8], plain: &[u8], entropy: &mut dyn Entropy) -> Vec<u8> {
         let nonce: [u8; 24] = entropy.array();
-        let payload = Payload { msg: plain, aad: context };
+        let payload = Payload {
+            msg: plain,
+            aad: context,
+        };
         let sealed = self
             .0
             .encrypt(&XNonce::from(nonce), payload)
@@ -236,9 +247,16 @@ impl Cipher {
 
     /// Opens what [`Cipher::seal`] made with the same key and context.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(CryptoError::BadSeal)?;
-        let payload = Payload { msg: body, aad: context };
-        self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| CryptoError::BadSeal)
+        let (nonce, body) = sealed
+            .split_first_chunk::<24>()
+            .ok_or(CryptoError::BadSeal)?;
+        let payload = Payload {
+            msg: body,
+            aad: context,
+        };
+        self.0
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| CryptoError::BadSeal)
     }
 }
 

@@ -23,7 +23,10 @@ pub struct IdError {
 
 impl IdError {
     fn new(kind: &'static str, text: &str) -> Self {
-        IdError { kind, text: text.chars().take(64).collect() }
+        IdError {
+            kind,
+            text: text.chars().take(64).collect(),
+        }
     }
 }
 
@@ -63,7 +66,9 @@ pub(crate) mod bytes {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; N], A::Error> {
                 let mut out = [0; N];
                 for (i, slot) in out.iter_mut().enumerate() {
-                    *slot = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(i, &self))?;
+                    *slot = seq
+                        .next_element()?
+                        .ok_or_else(|| A::Error::invalid_length(i, &self))?;
                 }
                 Ok(out)
             }
@@ -127,7 +132,11 @@ macro_rules! text_id {
                 let bytes = lower_base32()
                     .decode(text.as_bytes())
                     .map_err(|_| IdError::new($kind, text))?;
-                bytes.as_slice().try_into().map(Self).map_err(|_| IdError::new($kind, text))
+                bytes
+                    .as_slice()
+                    .try_into()
+                    .map(Self)
+                    .map_err(|_| IdError::new($kind, text))
             }
         }
     };
@@ -203,8 +212,14 @@ impl FromStr for SpaceId {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let error = || IdError::new("space id", text);
         let digits = text.strip_prefix('B').ok_or_else(error)?;
-        let bytes = BASE32_NOPAD.decode(digits.as_bytes()).map_err(|_| error())?;
-        bytes.as_slice().try_into().map(SpaceId).map_err(|_| error())
+        let bytes = BASE32_NOPAD
+            .decode(digits.as_bytes())
+            .map_err(|_| error())?;
+        bytes
+            .as_slice()
+            .try_into()
+            .map(SpaceId)
+            .map_err(|_| error())
     }
 }
 
@@ -230,7 +245,10 @@ impl FromStr for ObjectId {
         let mut number: u128 = 0;
         for byte in text.bytes() {
             let upper = byte.to_ascii_uppercase();
-            let digit = CROCKFORD.iter().position(|c| *c == upper).ok_or_else(error)?;
+            let digit = CROCKFORD
+                .iter()
+                .position(|c| *c == upper)
+                .ok_or_else(error)?;
             number = (number << 5) | digit as u128;
         }
         Ok(ObjectId(number.to_be_bytes()))
@@ -264,7 +282,15 @@ mod tests {
 
     #[test]
     fn wrong_text_is_an_error_and_never_a_panic() {
-        for text in ["", "B", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "é", "BAAAA", "\u{0}", "0"] {
+        for text in [
+            "",
+            "B",
+            "8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "é",
+            "BAAAA",
+            "\u{0}",
+            "0",
+        ] {
             assert!(text.parse::<SpaceId>().is_err(), "{text}");
             assert!(text.parse::<ObjectId>().is_err(), "{text}");
             assert!(text.parse::<FeedId>().is_err(), "{text}");

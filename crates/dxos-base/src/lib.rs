@@ -20,8 +20,8 @@ pub use crypto::{
     AgreementSecret, CryptoError, Entropy, Hash, SigningKey, SpaceKey, hash, verify_signature,
 };
 pub use ids::{
-    AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId, ObjectId,
-    PeerId, Signature, SpaceId, TextId,
+    AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId,
+    ObjectId, PeerId, Signature, SpaceId, TextId,
 };
 pub use object::{Filter, FilterOp, ObjectView, ObjectWrite, Order, Query};
 pub use text::{Side, TextChange, TextChangeError, TextDelta};

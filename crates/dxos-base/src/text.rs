@@ -36,6 +36,12 @@ pub enum Side {
     After,
 }
 
+/// The side of a change that arrives at a node, against what stands there. Node and editors both follow it, or their
+/// texts part.
+pub const ARRIVING: Side = Side::Before;
+/// The side of what stands at the node, against a change that arrives.
+pub const STANDING: Side = Side::After;
+
 /// Why a step does not fit a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

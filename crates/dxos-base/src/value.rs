@@ -47,7 +47,11 @@ pub enum Value {
 impl Value {
     /// A float in its one form: every NaN is the same, −0 is 0.
     pub fn float(number: f64) -> Value {
-        Value::Float(if number.is_nan() { f64::NAN } else { number + 0.0 })
+        Value::Float(if number.is_nan() {
+            f64::NAN
+        } else {
+            number + 0.0
+        })
     }
 
     /// The text, if this is a string.

@@ -50,7 +50,9 @@ pub(crate) fn repeatable(request: &Request) -> bool {
 pub(crate) fn gone() -> Failure {
     Failure {
         kind: FailureKind::Gone,
-        message: "The part that keeps your data was restarted; it is not known whether this was done.".into(),
+        message:
+            "The part that keeps your data was restarted; it is not known whether this was done."
+                .into(),
         hint: "Look whether it was done, then try again.".into(),
     }
 }

@@ -45,7 +45,9 @@ pub struct Client(Rc<Inner>);
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("connection", &self.connection()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("connection", &self.connection())
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,7 +154,9 @@ impl Client {
 
     /// Hears of every change of [`Client::connection`].
     pub fn on_connection(&self, listener: impl Fn(Connection) + 'static) -> Subscription {
-        self.0.on_connection.add(move |connection| listener(*connection))
+        self.0
+            .on_connection
+            .add(move |connection| listener(*connection))
     }
 
     // ---- status ----
@@ -201,7 +205,13 @@ impl Client {
 
     /// All invitations and joins heard of.
     pub fn invitations(&self) -> Vec<InvitationView> {
-        self.0.state.borrow().invitations.values().cloned().collect()
+        self.0
+            .state
+            .borrow()
+            .invitations
+            .values()
+            .cloned()
+            .collect()
     }
 
     // ---- calls ----
@@ -211,7 +221,10 @@ impl Client {
     /// # Errors
     /// What the node says; [`FailureKind::Gone`](dxos_services::FailureKind::Gone) when the node went away during a
     /// call that cannot be repeated without harm.
-    pub fn call(&self, request: Request) -> impl Future<Output = Result<Response, Failure>> + 'static {
+    pub fn call(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Failure>> + 'static {
         let (sender, answer) = promise();
         self.with(|state| state.call(request, Then::Answer(sender)));
         answer
@@ -232,7 +245,12 @@ impl Client {
         platform: &str,
     ) -> Result<(), Failure> {
         let (name, device_label, platform) = (name.into(), device_label.into(), platform.into());
-        self.done(Request::CreateIdentity { name, device_label, platform }).await
+        self.done(Request::CreateIdentity {
+            name,
+            device_label,
+            platform,
+        })
+        .await
     }
 
     /// Makes a space.
@@ -240,15 +258,28 @@ impl Client {
     /// # Errors
     /// Without an identity, or when storage refuses.
     pub async fn create_space(&self, name: &str) -> Result<SpaceId, Failure> {
-        space_of(self.call(Request::CreateSpace { name: name.into() }).await?)
+        space_of(
+            self.call(Request::CreateSpace { name: name.into() })
+                .await?,
+        )
     }
 
     /// Makes an interactive invitation; its life is heard by [`Client::on_invitation`].
     ///
     /// # Errors
     /// When the role does not allow it.
-    pub async fn invite(&self, space: SpaceId, role: Role, ttl_ms: u64) -> Result<InvitationView, Failure> {
-        self.invitation_of(Request::Invite { space, role, ttl_ms }).await
+    pub async fn invite(
+        &self,
+        space: SpaceId,
+        role: Role,
+        ttl_ms: u64,
+    ) -> Result<InvitationView, Failure> {
+        self.invitation_of(Request::Invite {
+            space,
+            role,
+            ttl_ms,
+        })
+        .await
     }
 
     /// Joins by a code; its life is heard by [`Client::on_invitation`].
@@ -256,7 +287,8 @@ impl Client {
     /// # Errors
     /// When the code is malformed.
     pub async fn join(&self, code: &str) -> Result<InvitationView, Failure> {
-        self.invitation_of(Request::Join { code: code.into() }).await
+        self.invitation_of(Request::Join { code: code.into() })
+            .await
     }
 
     async fn invitation_of(&self, request: Request) -> Result<InvitationView, Failure> {
@@ -271,7 +303,11 @@ impl Client {
     /// # Errors
     /// When the join is not waiting for one.
     pub async fn authenticate(&self, invitation: InvitationId, code: &str) -> Result<(), Failure> {
-        self.done(Request::Authenticate { invitation, code: code.into() }).await
+        self.done(Request::Authenticate {
+            invitation,
+            code: code.into(),
+        })
+        .await
     }
 
     /// Ends an invitation or join.
@@ -313,7 +349,11 @@ impl Client {
     ///
     /// # Errors
     /// When there is no such space.
-    pub async fn get(&self, space: SpaceId, object: ObjectId) -> Result<Option<ObjectView>, Failure> {
+    pub async fn get(
+        &self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Option<ObjectView>, Failure> {
         match self.call(Request::Get { space, object }).await? {
             Response::Object(object) => Ok(object),
             _ => Err(unexpected()),
@@ -394,8 +434,15 @@ impl Client {
     ///
     /// # Errors
     /// When there is no such object, or the text engine fails.
-    pub async fn open_text(&self, address: TextAddress, sink: TextSink) -> Result<TextSession, Failure> {
-        let guard = Opening { client: self.clone(), address: Some(address.clone()) };
+    pub async fn open_text(
+        &self,
+        address: TextAddress,
+        sink: TextSink,
+    ) -> Result<TextSession, Failure> {
+        let guard = Opening {
+            client: self.clone(),
+            address: Some(address.clone()),
+        };
         let (sender, opened) = promise();
         self.with(|state| state.text_wanted(&address, sender));
         opened.await?;

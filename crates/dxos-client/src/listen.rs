@@ -49,7 +49,10 @@ impl<T: ?Sized> Clone for Listeners<T> {
 
 impl<T: ?Sized> Default for Listeners<T> {
     fn default() -> Self {
-        Listeners(Rc::new(RefCell::new(Inner { last: 0, listeners: BTreeMap::new() })))
+        Listeners(Rc::new(RefCell::new(Inner {
+            last: 0,
+            listeners: BTreeMap::new(),
+        })))
     }
 }
 

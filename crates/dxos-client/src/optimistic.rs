@@ -14,7 +14,11 @@ use dxos_base::{Filter, FilterOp, ObjectId, ObjectView, ObjectWrite, Query, Valu
 /// Applies `write` to `rows`, the result of `query`. Gives whether anything changed but times and marks.
 pub(crate) fn apply_write(rows: &mut Vec<ObjectView>, query: &Query, write: &ObjectWrite) -> bool {
     match write {
-        ObjectWrite::Create { object, type_name, values } => {
+        ObjectWrite::Create {
+            object,
+            type_name,
+            values,
+        } => {
             if rows.iter().any(|row| row.object == *object) {
                 return false;
             }
@@ -35,19 +39,25 @@ pub(crate) fn apply_write(rows: &mut Vec<ObjectView>, query: &Query, write: &Obj
             insert(rows, query, row);
             true
         }
-        ObjectWrite::Set { object, path, value } => change(rows, query, *object, |row| set(row, path, value)),
-        ObjectWrite::Delete { object } => {
-            change(rows, query, *object, |row| std::mem::replace(&mut row.shown, false))
-        }
-        ObjectWrite::Restore { object } => {
-            change(rows, query, *object, |row| !std::mem::replace(&mut row.shown, true))
-        }
+        ObjectWrite::Set {
+            object,
+            path,
+            value,
+        } => change(rows, query, *object, |row| set(row, path, value)),
+        ObjectWrite::Delete { object } => change(rows, query, *object, |row| {
+            std::mem::replace(&mut row.shown, false)
+        }),
+        ObjectWrite::Restore { object } => change(rows, query, *object, |row| {
+            !std::mem::replace(&mut row.shown, true)
+        }),
     }
 }
 
 /// The wall time an object id was made at.
 fn created_ms(object: ObjectId) -> u64 {
-    object.0[..6].iter().fold(0, |ms, byte| (ms << 8) | u64::from(*byte))
+    object.0[..6]
+        .iter()
+        .fold(0, |ms, byte| (ms << 8) | u64::from(*byte))
 }
 
 fn change(
@@ -56,7 +66,9 @@ fn change(
     object: ObjectId,
     edit: impl FnOnce(&mut ObjectView) -> bool,
 ) -> bool {
-    let Some(at) = rows.iter().position(|row| row.object == object) else { return false };
+    let Some(at) = rows.iter().position(|row| row.object == object) else {
+        return false;
+    };
     let changed = edit(&mut rows[at]);
     rows[at].saving = true;
     if !changed {
@@ -67,7 +79,8 @@ fn change(
         return true;
     }
     let before_fits = at == 0 || compare(query, &rows[at - 1], &rows[at]) != Ordering::Greater;
-    let after_fits = at + 1 == rows.len() || compare(query, &rows[at], &rows[at + 1]) != Ordering::Greater;
+    let after_fits =
+        at + 1 == rows.len() || compare(query, &rows[at], &rows[at + 1]) != Ordering::Greater;
     if !(before_fits && after_fits) {
         let row = rows.remove(at);
         insert(rows, query, row);
@@ -88,15 +101,21 @@ fn insert(rows: &mut Vec<ObjectView>, query: &Query, row: ObjectView) {
 
 /// Sets or removes a value; gives whether it was another one before.
 fn set(row: &mut ObjectView, path: &[String], value: &Option<Value>) -> bool {
-    let Some((first, below)) = path.split_first() else { return false };
+    let Some((first, below)) = path.split_first() else {
+        return false;
+    };
     let mut name = first;
     let mut map = &mut row.values;
     for step in below {
-        let slot = map.entry(name.clone()).or_insert_with(|| Value::Map(Default::default()));
+        let slot = map
+            .entry(name.clone())
+            .or_insert_with(|| Value::Map(Default::default()));
         if !matches!(slot, Value::Map(_)) {
             *slot = Value::Map(Default::default());
         }
-        let Value::Map(inner) = slot else { return false };
+        let Value::Map(inner) = slot else {
+            return false;
+        };
         map = inner;
         name = step;
     }
@@ -129,7 +148,9 @@ fn property(row: &ObjectView, name: &str) -> Option<Value> {
 }
 
 fn holds(filter: &Filter, row: &ObjectView) -> bool {
-    let Some(value) = property(row, &filter.property) else { return filter.op == FilterOp::Neq };
+    let Some(value) = property(row, &filter.property) else {
+        return filter.op == FilterOp::Neq;
+    };
     let order = value_order(&value, &filter.value);
     match filter.op {
         FilterOp::Eq => order == Some(Ordering::Equal),
@@ -148,7 +169,9 @@ fn holds(filter: &Filter, row: &ObjectView) -> bool {
 /// Order of two values of one kind.
 fn value_order(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
-        (Value::Int(a), Value::Int(b)) | (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
+        (Value::Int(a), Value::Int(b)) | (Value::Timestamp(a), Value::Timestamp(b)) => {
+            Some(a.cmp(b))
+        }
         (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
         (Value::Int(a), Value::Float(b)) => (*a as f64).partial_cmp(b),
         (Value::Float(a), Value::Int(b)) => a.partial_cmp(&(*b as f64)),
@@ -161,7 +184,9 @@ fn value_order(a: &Value, b: &Value) -> Option<Ordering> {
 /// Order of two rows: the query's property, then the id.
 fn compare(query: &Query, a: &ObjectView, b: &ObjectView) -> Ordering {
     let by_id = a.object.cmp(&b.object);
-    let Some(order) = &query.order else { return by_id };
+    let Some(order) = &query.order else {
+        return by_id;
+    };
     let found = match (property(a, &order.property), property(b, &order.property)) {
         (Some(a), Some(b)) => value_order(&a, &b).unwrap_or(Ordering::Equal),
         (Some(_), None) => return Ordering::Less,
@@ -169,5 +194,9 @@ fn compare(query: &Query, a: &ObjectView, b: &ObjectView) -> Ordering {
         (None, None) => Ordering::Equal,
     };
     let found = found.then(by_id);
-    if order.descending { found.reverse() } else { found }
+    if order.descending {
+        found.reverse()
+    } else {
+        found
+    }
 }

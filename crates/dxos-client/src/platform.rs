@@ -8,7 +8,8 @@ pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&mut self, out: &mut [u8]) {
-        getrandom::fill(out).expect("every supported platform gives randomness to a running program");
+        getrandom::fill(out)
+            .expect("every supported platform gives randomness to a running program");
     }
 }
 
@@ -16,7 +17,9 @@ impl Entropy for SystemEntropy {
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    now.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Milliseconds since the Unix epoch.

@@ -20,7 +20,10 @@ pub(crate) struct Promise<T>(Rc<RefCell<Slot<T>>>);
 
 /// A new pair.
 pub(crate) fn promise<T>() -> (Sender<T>, Promise<T>) {
-    let slot = Rc::new(RefCell::new(Slot { value: None, waker: None }));
+    let slot = Rc::new(RefCell::new(Slot {
+        value: None,
+        waker: None,
+    }));
     (Sender(slot.clone()), Promise(slot))
 }
 

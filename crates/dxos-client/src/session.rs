@@ -41,7 +41,11 @@ pub struct TextSession {
 
 impl TextSession {
     pub(crate) fn new(client: Client, address: TextAddress, editor: u64) -> Self {
-        TextSession { client, address, editor }
+        TextSession {
+            client,
+            address,
+            editor,
+        }
     }
 
     /// Which text.
@@ -60,12 +64,14 @@ impl TextSession {
     /// When the change does not fit the text; nothing was taken over then, and the editor should show
     /// [`TextSession::content`] anew.
     pub fn edit(&self, delta: TextDelta) -> Result<(), TextChangeError> {
-        self.client.with(|state| state.text_edited(&self.address, self.editor, &delta))
+        self.client
+            .with(|state| state.text_edited(&self.address, self.editor, &delta))
     }
 
     /// The selection as shown, for the others to see.
     pub fn select(&self, anchor: u32, head: u32) {
-        self.client.with(|state| state.text_selected(&self.address, anchor, head));
+        self.client
+            .with(|state| state.text_selected(&self.address, anchor, head));
     }
 
     /// Carets of others, in the text the editor shows now.
@@ -81,12 +87,15 @@ impl TextSession {
 
 impl Drop for TextSession {
     fn drop(&mut self) {
-        self.client.with(|state| state.text_closed(&self.address, self.editor));
+        self.client
+            .with(|state| state.text_closed(&self.address, self.editor));
     }
 }
 
 impl std::fmt::Debug for TextSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextSession").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("TextSession")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }

@@ -116,7 +116,12 @@ impl State {
     }
 
     pub(crate) fn unacknowledged(&self) -> usize {
-        self.writes.len() + self.texts.values().filter(|entry| !entry.text.settled()).count()
+        self.writes.len()
+            + self
+                .texts
+                .values()
+                .filter(|entry| !entry.text.settled())
+                .count()
     }
 
     fn live(&self) -> bool {
@@ -142,7 +147,10 @@ impl State {
         }
         self.send = Some(send);
         let client = self.client;
-        self.frame(&ClientFrame::Hello { version: PROTOCOL_VERSION, client });
+        self.frame(&ClientFrame::Hello {
+            version: PROTOCOL_VERSION,
+            client,
+        });
     }
 
     /// The channel is gone. Everything unacknowledged is kept.
@@ -198,13 +206,21 @@ impl State {
         for frame in resend {
             self.frame(&frame);
         }
-        let unsent: Vec<u64> =
-            self.calls.iter().filter(|(_, call)| !call.sent).map(|(number, _)| *number).collect();
+        let unsent: Vec<u64> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| !call.sent)
+            .map(|(number, _)| *number)
+            .collect();
         for number in unsent {
             self.send_call(number);
         }
-        let queries: Vec<u64> =
-            self.queries.iter().filter(|(_, query)| query.subscription.is_none()).map(|(id, _)| *id).collect();
+        let queries: Vec<u64> = self
+            .queries
+            .iter()
+            .filter(|(_, query)| query.subscription.is_none())
+            .map(|(id, _)| *id)
+            .collect();
         for query in queries {
             self.ask_query(query);
         }
@@ -240,7 +256,12 @@ impl State {
                 self.retry_refused_queries();
             }
             Event::Query { subscription, rows } => self.rows(subscription, rows),
-            Event::Text { text, base, version, delta } => self.text_changed(&text, &base, &version, &delta),
+            Event::Text {
+                text,
+                base,
+                version,
+                delta,
+            } => self.text_changed(&text, &base, &version, &delta),
             Event::Carets { text, carets } => {
                 if let Some(entry) = self.texts.get_mut(&text) {
                     entry.text.set_carets(carets);
@@ -265,7 +286,14 @@ impl State {
             return;
         }
         let number = self.number();
-        self.calls.insert(number, OpenCall { request, then, sent: false });
+        self.calls.insert(
+            number,
+            OpenCall {
+                request,
+                then,
+                sent: false,
+            },
+        );
         if self.live() {
             self.send_call(number);
         }
@@ -274,18 +302,25 @@ impl State {
     fn send_call(&mut self, number: u64) {
         if let Some(call) = self.calls.get_mut(&number) {
             call.sent = true;
-            let frame = ClientFrame::Call { call: number, request: call.request.clone() };
+            let frame = ClientFrame::Call {
+                call: number,
+                request: call.request.clone(),
+            };
             self.frame(&frame);
         }
     }
 
     fn reply(&mut self, number: u64, result: Result<Response, Failure>) {
-        let Some(call) = self.calls.remove(&number) else { return };
+        let Some(call) = self.calls.remove(&number) else {
+            return;
+        };
         match call.then {
             Then::Nothing => {}
             Then::Answer(sender) => {
                 if let Ok(Response::Invitation(view)) = &result {
-                    self.invitations.entry(view.invitation).or_insert_with(|| view.clone());
+                    self.invitations
+                        .entry(view.invitation)
+                        .or_insert_with(|| view.clone());
                 }
                 self.out.push(Notice::Answer(sender, result));
             }
@@ -312,10 +347,17 @@ impl State {
             return;
         }
         self.write_last += 1;
-        let write = OpenWrite { n: self.write_last, space, writes: Rc::new(writes), done };
+        let write = OpenWrite {
+            n: self.write_last,
+            space,
+            writes: Rc::new(writes),
+            done,
+        };
         let frame = write.frame();
         let bytes = dxos_base::encode(&frame);
-        if bytes.len() > dxos_base::limits::SERVICE_FRAME_BYTES_MAX || self.writes.len() >= WRITES_MAX {
+        if bytes.len() > dxos_base::limits::SERVICE_FRAME_BYTES_MAX
+            || self.writes.len() >= WRITES_MAX
+        {
             self.write_last -= 1;
             self.out.push(Notice::Done(write.done, Err(too_much())));
             return;
@@ -332,11 +374,19 @@ impl State {
             self.text_written(&text, n, result);
             return;
         }
-        let Some(at) = self.writes.iter().position(|write| write.n == n) else { return };
-        let Some(write) = self.writes.remove(at) else { return };
+        let Some(at) = self.writes.iter().position(|write| write.n == n) else {
+            return;
+        };
+        let Some(write) = self.writes.remove(at) else {
+            return;
+        };
         match result {
             Ok(_) => {
-                for query in self.queries.values_mut().filter(|query| query.space == write.space) {
+                for query in self
+                    .queries
+                    .values_mut()
+                    .filter(|query| query.space == write.space)
+                {
                     query.acknowledge(&write.writes);
                 }
                 self.out.push(Notice::Done(write.done, Ok(())));
@@ -370,7 +420,9 @@ impl State {
     }
 
     pub(crate) fn unsubscribe(&mut self, id: u64) {
-        let Some(query) = self.queries.remove(&id) else { return };
+        let Some(query) = self.queries.remove(&id) else {
+            return;
+        };
         self.out.push(Notice::DropRows(query.on_rows));
         if let Some(subscription) = query.subscription
             && self.live()
@@ -382,7 +434,10 @@ impl State {
     fn ask_query(&mut self, id: u64) {
         if let Some(query) = self.queries.get_mut(&id) {
             query.refused = false;
-            let request = Request::Subscribe { space: query.space, query: query.query.clone() };
+            let request = Request::Subscribe {
+                space: query.space,
+                query: query.query.clone(),
+            };
             self.call(request, Then::Subscribed(id));
         }
     }
@@ -412,7 +467,9 @@ impl State {
 
     /// A refused query is asked again when its space has appeared (it was being joined).
     fn retry_refused_queries(&mut self) {
-        let Some(status) = self.status.clone() else { return };
+        let Some(status) = self.status.clone() else {
+            return;
+        };
         let ids: Vec<u64> = self
             .queries
             .iter()
@@ -426,7 +483,10 @@ impl State {
     }
 
     fn rows(&mut self, subscription: u64, rows: Vec<ObjectView>) {
-        let found = self.queries.iter_mut().find(|(_, query)| query.subscription == Some(subscription));
+        let found = self
+            .queries
+            .iter_mut()
+            .find(|(_, query)| query.subscription == Some(subscription));
         if let Some((id, query)) = found {
             query.set_told(rows);
             self.out.push(Notice::Rows(*id));
@@ -446,8 +506,11 @@ impl State {
     /// Rows to show, and whom to show them.
     pub(crate) fn rows_of(&self, id: u64) -> Option<(Vec<ObjectView>, OnRows)> {
         let query = self.queries.get(&id)?;
-        let unacknowledged =
-            self.writes.iter().filter(|write| write.space == query.space).map(|write| &write.writes);
+        let unacknowledged = self
+            .writes
+            .iter()
+            .filter(|write| write.space == query.space)
+            .map(|write| &write.writes);
         Some((query.rows(unacknowledged)?, query.on_rows.clone()))
     }
 
@@ -456,7 +519,9 @@ impl State {
     pub(crate) fn presence(&mut self, place: Option<Place>) {
         self.place = match (place, self.place.take()) {
             (Some(mut new), Some(old))
-                if new.selection.is_none() && new.object == old.object && new.space == old.space =>
+                if new.selection.is_none()
+                    && new.object == old.object
+                    && new.space == old.space =>
             {
                 new.selection = old.selection;
                 Some(new)
@@ -468,7 +533,9 @@ impl State {
 
     fn tell_place(&mut self) {
         if self.live() {
-            let frame = ClientFrame::Presence { place: self.place.clone() };
+            let frame = ClientFrame::Presence {
+                place: self.place.clone(),
+            };
             self.frame(&frame);
         }
     }
@@ -476,7 +543,10 @@ impl State {
 
 impl OpenWrite {
     fn frame(&self) -> ClientFrame {
-        let write = Write::Objects { space: self.space, writes: self.writes.to_vec() };
+        let write = Write::Objects {
+            space: self.space,
+            writes: self.writes.to_vec(),
+        };
         ClientFrame::Write { n: self.n, write }
     }
 }

@@ -7,7 +7,9 @@
 //!
 //! Pure: who sends what stands in `state.rs`.
 
-use dxos_base::text::{apply, compose, difference, map_position, transform, units, unmap_position};
+use dxos_base::text::{
+    ARRIVING, STANDING, apply, compose, difference, map_position, transform, units, unmap_position,
+};
 use dxos_base::{Side, TextChangeError, TextDelta, limits};
 use dxos_services::{CaretView, TextOpened};
 
@@ -67,7 +69,9 @@ impl OpenedText {
     pub(crate) fn local(&mut self, delta: &TextDelta) -> Result<(), TextChangeError> {
         let shown = apply(&self.shown, delta)?;
         if shown.len() > limits::TEXT_UNITS_MAX && units(&shown) as usize > limits::TEXT_UNITS_MAX {
-            return Err(TextChangeError::TooLong { units: units(&shown) });
+            return Err(TextChangeError::TooLong {
+                units: units(&shown),
+            });
         }
         self.pending = compose(&self.pending, delta)?;
         self.shown = shown;
@@ -80,7 +84,11 @@ impl OpenedText {
             return None;
         }
         let delta = std::mem::take(&mut self.pending);
-        self.flight = Some(Flight { n, delta: delta.clone(), sent: true });
+        self.flight = Some(Flight {
+            n,
+            delta: delta.clone(),
+            sent: true,
+        });
         Some((self.told_version.clone(), delta))
     }
 
@@ -108,7 +116,12 @@ impl OpenedText {
     }
 
     /// Others changed the text. Gives what editors apply; `None`: it does not stand on what was told.
-    pub(crate) fn remote(&mut self, base: &[u8], version: &[u8], delta: &TextDelta) -> Option<TextDelta> {
+    pub(crate) fn remote(
+        &mut self,
+        base: &[u8],
+        version: &[u8],
+        delta: &TextDelta,
+    ) -> Option<TextDelta> {
         if base != self.told_version {
             return None;
         }
@@ -122,13 +135,13 @@ impl OpenedText {
         let mut flight = self.flight.clone();
         let mut step = delta.clone();
         if let Some(flight) = &mut flight {
-            let over = transform(&step, &flight.delta, Side::Before);
-            flight.delta = transform(&flight.delta, &step, Side::After);
+            let over = transform(&step, &flight.delta, STANDING);
+            flight.delta = transform(&flight.delta, &step, ARRIVING);
             step = over;
         }
-        let shows = transform(&step, &self.pending, Side::Before);
+        let shows = transform(&step, &self.pending, STANDING);
         let shown = apply(&self.shown, &shows)?;
-        self.pending = transform(&self.pending, &step, Side::After);
+        self.pending = transform(&self.pending, &step, ARRIVING);
         for caret in &mut self.carets {
             caret.anchor = map_position(caret.anchor, delta, Side::Before);
             caret.head = map_position(caret.head, delta, Side::Before);
@@ -162,16 +175,25 @@ impl OpenedText {
     /// The node's answer to opening with `asked` as base (`None`: whole text asked).
     ///
     /// With the whole text given, `stored` says that the change in flight is part of it already.
-    pub(crate) fn opened(&mut self, asked: Option<&[u8]>, opened: &TextOpened, stored: bool) -> Opened {
+    pub(crate) fn opened(
+        &mut self,
+        asked: Option<&[u8]>,
+        opened: &TextOpened,
+        stored: bool,
+    ) -> Opened {
         if opened.on_base {
             if asked != Some(self.told_version.as_slice()) {
                 return Opened::Mismatch;
             }
-            let Ok(shows) = self.carry_in(&opened.delta) else { return Opened::Mismatch };
+            let Ok(shows) = self.carry_in(&opened.delta) else {
+                return Opened::Mismatch;
+            };
             self.told_version = opened.version.clone();
             return Opened::Shows(shows);
         }
-        let Ok(text) = apply("", &opened.delta) else { return Opened::Mismatch };
+        let Ok(text) = apply("", &opened.delta) else {
+            return Opened::Mismatch;
+        };
         if stored && let Some(flight) = self.flight.take() {
             // What is told now holds our change: compare with the text that has it.
             if let Ok(told) = apply(&self.told, &flight.delta) {
@@ -179,7 +201,9 @@ impl OpenedText {
             }
         }
         let step = difference(&self.told, &text);
-        let Ok(shows) = self.carry_in(&step) else { return Opened::Mismatch };
+        let Ok(shows) = self.carry_in(&step) else {
+            return Opened::Mismatch;
+        };
         self.told_version = opened.version.clone();
         Opened::Shows(shows)
     }
@@ -193,7 +217,11 @@ impl OpenedText {
     pub(crate) fn carets(&self) -> Vec<CaretView> {
         let place = |position: u32| {
             let flight = self.flight.as_ref().map_or(&[][..], |flight| &flight.delta);
-            map_position(map_position(position, flight, Side::Before), &self.pending, Side::Before)
+            map_position(
+                map_position(position, flight, Side::Before),
+                &self.pending,
+                Side::Before,
+            )
         };
         let mut carets = self.carets.clone();
         for caret in &mut carets {

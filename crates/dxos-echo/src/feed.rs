@@ -121,7 +121,8 @@ impl Space {
         let free = feeds
             .iter()
             .rposition(|id| self.feeds.contains_key(id))
-            .map_or(0, |last| last + 1);
+            .map_or(0, |last| last + 1)
+            .max(self.instance);
         self.own = match (mine, feeds.get(free)) {
             (Some(mine), _) => *mine,
             (None, Some(free)) => *free,

@@ -134,6 +134,7 @@ pub struct Space {
     pub(crate) space: SpaceId,
     pub(crate) device: DeviceKey,
     pub(crate) marker: [u8; 16],
+    pub(crate) instance: usize,
     pub(crate) policy: IndexPolicy,
     pub(crate) own: FeedId,
     pub(crate) feeds: BTreeMap<FeedId, Feed>,
@@ -164,6 +165,7 @@ impl Space {
             space,
             device,
             marker: instance_marker,
+            instance: 0,
             policy: IndexPolicy::default(),
             own: feed_id(&space, &device, 0),
             feeds: BTreeMap::new(),
@@ -178,8 +180,25 @@ impl Space {
             needs_rebuild: false,
             feeds_used_up: false,
         };
+        opened.instance = opened.note_instance(store)?;
         opened.reload(store)?;
         Ok(opened)
+    }
+
+    /// Which instance of the profile this is: 0 for the first, one more for each copy that was opened elsewhere or
+    /// put back. Known even where the instance before has written nothing that the copy holds.
+    fn note_instance(&self, store: &mut dyn Store) -> Result<usize, EchoError> {
+        let key = format!("echo/{}/instances", self.space);
+        let mut markers: Vec<[u8; 16]> = match store.get(&key)? {
+            Some(bytes) => decode_row(&bytes, "instances")?,
+            None => Vec::new(),
+        };
+        if let Some(known) = markers.iter().position(|marker| *marker == self.marker) {
+            return Ok(known);
+        }
+        markers.push(self.marker);
+        store.set(&key, Some(&dxos_base::encode(&markers)))?;
+        Ok(markers.len() - 1)
     }
 
     /// Forgets what is in memory and reads it from the store: after a rolled-back transaction. Texts count as
@@ -234,6 +253,7 @@ impl Space {
     /// Removes everything of a space from the store.
     pub fn remove(store: &mut dyn Store, space: SpaceId) -> Result<(), EchoError> {
         store.set(&format!("echo/{space}/summary"), None)?;
+        store.set(&format!("echo/{space}/instances"), None)?;
         Ok(store.space_remove(space)?)
     }
 

@@ -17,7 +17,9 @@ use dxos_services::{
 };
 
 use crate::event::{ChannelId, Effect};
-use crate::failure::{failure, from_store, from_text, malformed, no_identity, no_space, not_allowed};
+use crate::failure::{
+    failure, from_store, from_text, malformed, no_identity, no_space, not_allowed,
+};
 use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
 use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
 
@@ -66,12 +68,16 @@ impl Written {
 
     fn read(store: &mut dyn Store, client: &ClientId) -> Result<Written, StoreError> {
         let bytes = store.get(&Self::key(client))?;
-        Ok(bytes.and_then(|bytes| dxos_base::decode(&bytes, 16 * SKIPPED_MAX).ok()).unwrap_or_default())
+        Ok(bytes
+            .and_then(|bytes| dxos_base::decode(&bytes, 16 * SKIPPED_MAX).ok())
+            .unwrap_or_default())
     }
 
     fn add(&mut self, n: u64) {
         self.skipped.remove(&n);
-        let from = n.saturating_sub(SKIPPED_MAX as u64).max(self.last.saturating_add(1));
+        let from = n
+            .saturating_sub(SKIPPED_MAX as u64)
+            .max(self.last.saturating_add(1));
         self.skipped.extend(from..n);
         while self.skipped.len() > SKIPPED_MAX {
             self.skipped.pop_first();
@@ -85,15 +91,26 @@ pub(crate) fn from_echo(error: &EchoError) -> Failure {
     match error {
         EchoError::Store(error) => from_store(error),
         EchoError::Text(error) => from_text(error),
-        EchoError::NotFound { .. } => {
-            failure(FailureKind::NotFound, "This object is not here.", "It may have been removed.")
-        }
-        other => failure(FailureKind::Malformed, format!("Not written: {other}."), "Change the value."),
+        EchoError::NotFound { .. } => failure(
+            FailureKind::NotFound,
+            "This object is not here.",
+            "It may have been removed.",
+        ),
+        other => failure(
+            FailureKind::Malformed,
+            format!("Not written: {other}."),
+            "Change the value.",
+        ),
     }
 }
 
 impl Node {
-    pub(crate) fn client_frame(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId, bytes: &[u8]) {
+    pub(crate) fn client_frame(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        channel: ChannelId,
+        bytes: &[u8],
+    ) {
         if !self.channels.contains_key(&channel) {
             return;
         }
@@ -131,12 +148,25 @@ impl Node {
     }
 
     fn hello(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId, client: ClientId) {
-        let written = Written::read(&mut *turn.cx.store, &client).unwrap_or_default().last;
+        let written = Written::read(&mut *turn.cx.store, &client)
+            .unwrap_or_default()
+            .last;
         if let Some(channel) = self.channels.get_mut(&channel) {
             channel.client = Some(client);
         }
-        send(turn, channel, &NodeFrame::Welcome { version: PROTOCOL_VERSION, written });
-        let invitations = self.invitations.views().into_iter().map(ClientEvent::Invitation);
+        send(
+            turn,
+            channel,
+            &NodeFrame::Welcome {
+                version: PROTOCOL_VERSION,
+                written,
+            },
+        );
+        let invitations = self
+            .invitations
+            .views()
+            .into_iter()
+            .map(ClientEvent::Invitation);
         if let Some(channel) = self.channels.get_mut(&channel) {
             channel.events.extend(invitations);
         }
@@ -144,7 +174,9 @@ impl Node {
     }
 
     pub(crate) fn channel_closed(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId) {
-        let Some(closed) = self.channels.remove(&channel) else { return };
+        let Some(closed) = self.channels.remove(&channel) else {
+            return;
+        };
         for text in closed.texts {
             self.close_editor(turn, channel, &text);
         }
@@ -160,10 +192,14 @@ impl Node {
         request: Request,
     ) -> Result<Response, Failure> {
         match request {
-            Request::CreateIdentity { name, device_label, platform } => {
-                self.create_identity(turn, &name, &device_label, &platform)
+            Request::CreateIdentity {
+                name,
+                device_label,
+                platform,
+            } => self.create_identity(turn, &name, &device_label, &platform),
+            Request::CreateSpace { name } => {
+                self.create_space(turn, &name, false).map(Response::Space)
             }
-            Request::CreateSpace { name } => self.create_space(turn, &name, false).map(Response::Space),
             Request::Subscribe { space, query } => self.subscribe(turn, channel, space, query),
             Request::Unsubscribe { subscription } => {
                 if let Some(channel) = self.channels.get_mut(&channel) {
@@ -176,14 +212,15 @@ impl Node {
                 let view = transaction(turn.cx, Durability::Acknowledged, |cx| {
                     space.data.object(&mut *cx.store, object)
                 });
-                view.map(Response::Object).map_err(|error| from_echo(&error))
+                view.map(Response::Object)
+                    .map_err(|error| from_echo(&error))
             }
             Request::Query { space, query } => {
                 self.run_query(turn, space, &query).map(Response::Objects)
             }
-            Request::OpenText { text, base } => {
-                self.open_editor(turn, channel, text, base).map(Response::Text)
-            }
+            Request::OpenText { text, base } => self
+                .open_editor(turn, channel, text, base)
+                .map(Response::Text),
             Request::CloseText { text } => {
                 self.close_editor(turn, channel, &text);
                 if let Some(channel) = self.channels.get_mut(&channel) {
@@ -191,18 +228,29 @@ impl Node {
                 }
                 Ok(Response::Done)
             }
-            Request::Invite { space, role, ttl_ms } => self.invite(turn, space, role, ttl_ms),
+            Request::Invite {
+                space,
+                role,
+                ttl_ms,
+            } => self.invite(turn, space, role, ttl_ms),
             Request::CancelInvitation { invitation } => self.cancel_invitation(turn, invitation),
             Request::Join { code } => self.join(turn, &code),
-            Request::Authenticate { invitation, code } => self.authenticate(turn, invitation, &code),
+            Request::Authenticate { invitation, code } => {
+                self.authenticate(turn, invitation, &code)
+            }
             Request::SetOffline { offline } => {
-                self.set_offline(turn, offline);
+                self.set_offline(turn, offline)
+                    .map_err(|error| from_store(&error))?;
                 Ok(Response::Done)
             }
             Request::Flush => {
                 for id in self.spaces.keys().copied().collect::<Vec<_>>() {
                     self.seal(turn, id);
-                    if self.spaces.get(&id).is_some_and(|space| space.data.pending()) {
+                    if self
+                        .spaces
+                        .get(&id)
+                        .is_some_and(|space| space.data.pending())
+                    {
                         let message = "Not everything could be written to disk.";
                         return Err(failure(FailureKind::Storage, message, "Free some space."));
                     }
@@ -231,16 +279,22 @@ impl Node {
         transaction(turn.cx, Durability::Synced, |cx| {
             cx.store.set(SECRET_IDENTITY, Some(&sealed))?;
             made.credentials.iter().try_for_each(|credential| {
-                cx.store.credential_put(made.space, credential.hash(), credential.bytes())
+                cx.store
+                    .credential_put(made.space, credential.hash(), credential.bytes())
             })
         })
         .map_err(|error: StoreError| from_store(&error))?;
-        self.swarm.set_secret(made.identity.device_agreement().clone());
+        self.swarm
+            .set_secret(made.identity.device_agreement().clone());
         self.identity = Some(made.identity);
         // Others may be invited to it later: it bears the name of whose it is.
-        let whose = name.chars().take(limits::NAME_BYTES_MAX / 8).collect::<String>();
+        let whose = name
+            .chars()
+            .take(limits::NAME_BYTES_MAX / 8)
+            .collect::<String>();
         self.create_space(turn, &format!("{whose}’s space"), true)?;
-        self.swarm.set_enabled(turn.cx.now, !self.offline, &mut turn.swarm);
+        self.swarm
+            .set_enabled(turn.cx.now, !self.offline, &mut turn.swarm);
         self.status_dirty(turn.cx.now);
         Ok(Response::Done)
     }
@@ -268,11 +322,24 @@ impl Node {
         personal: bool,
     ) -> Result<(), Failure> {
         let identity = self.identity.clone().ok_or_else(no_identity)?;
-        let order = self.spaces.values().map(|space| space.record.order + 1).max().unwrap_or(0);
+        let order = self
+            .spaces
+            .values()
+            .map(|space| space.record.order + 1)
+            .max()
+            .unwrap_or(0);
         let (record, marker) = (SpaceRecord { order, personal }, self.config.instance_marker);
         let agreement = identity.agreement();
         let space = transaction(turn.cx, Durability::Synced, |cx| {
-            SpaceState::create(id, record, credentials, identity.device(), agreement, marker, cx)
+            SpaceState::create(
+                id,
+                record,
+                credentials,
+                identity.device(),
+                agreement,
+                marker,
+                cx,
+            )
         });
         let space = space.map_err(|error| from_echo(&error))?;
         self.spaces.insert(id, space);
@@ -281,18 +348,16 @@ impl Node {
         Ok(())
     }
 
-    fn set_offline(&mut self, turn: &mut Turn<'_, '_>, offline: bool) {
+    /// Done at once; the error says that a new run of the node will not know of it.
+    fn set_offline(&mut self, turn: &mut Turn<'_, '_>, offline: bool) -> Result<(), StoreError> {
         self.offline = offline;
-        let kept = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            cx.store.set(OFFLINE, offline.then_some(&[1][..]))
-        });
-        if let Err(error) = kept {
-            let error: StoreError = error;
-            tracing::warn!(%error, "node.offline_not_kept");
-        }
         let enabled = !offline && self.identity.is_some();
-        self.swarm.set_enabled(turn.cx.now, enabled, &mut turn.swarm);
+        self.swarm
+            .set_enabled(turn.cx.now, enabled, &mut turn.swarm);
         self.status_dirty(turn.cx.now);
+        transaction(turn.cx, Durability::Acknowledged, |cx| {
+            cx.store.set(OFFLINE, offline.then_some(&[1][..]))
+        })
     }
 
     // ---- writes -----------------------------------------------------------------------------------------
@@ -304,24 +369,32 @@ impl Node {
         n: u64,
         write: Write,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let client = self.channels.get(&channel).and_then(|channel| channel.client);
+        let client = self
+            .channels
+            .get(&channel)
+            .and_then(|channel| channel.client);
         let client = client.ok_or_else(|| malformed("The first frame must be a greeting."))?;
-        let written = Written::read(&mut *turn.cx.store, &client).map_err(|error| from_store(&error))?;
+        let written =
+            Written::read(&mut *turn.cx.store, &client).map_err(|error| from_store(&error))?;
         let skipped = written.skipped.contains(&n);
         let repeated = n <= written.last && !skipped;
         match write {
             Write::Objects { .. } if repeated => Ok(None),
             // It was refused and the answer was lost; done now, it would come after its successors.
-            Write::Objects { .. } if skipped => {
-                Err(failure(FailureKind::Storage, "This change could not be saved.", "Make it again."))
+            Write::Objects { .. } if skipped => Err(failure(
+                FailureKind::Storage,
+                "This change could not be saved.",
+                "Make it again.",
+            )),
+            Write::Objects { space, writes } => self
+                .write_objects(turn, &client, n, space, &writes)
+                .map(|()| None),
+            Write::Text { text, .. } if repeated => {
+                self.repeated_text(turn, channel, &client, n, &text)
             }
-            Write::Objects { space, writes } => {
-                self.write_objects(turn, &client, n, space, &writes).map(|()| None)
-            }
-            Write::Text { text, .. } if repeated => self.repeated_text(turn, channel, &client, n, &text),
-            Write::Text { text, base, delta } => {
-                self.write_text(turn, channel, &client, n, text, base, delta).map(Some)
-            }
+            Write::Text { text, base, delta } => self
+                .write_text(turn, channel, &client, n, text, base, delta)
+                .map(Some),
         }
     }
 
@@ -379,11 +452,19 @@ impl Node {
         }
         self.subscriptions_made += 1;
         let subscription = self.subscriptions_made;
-        let channel = self.channels.get_mut(&channel).ok_or_else(|| malformed("No channel."))?;
+        let channel = self
+            .channels
+            .get_mut(&channel)
+            .ok_or_else(|| malformed("No channel."))?;
         if channel.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(malformed("Too many subscriptions."));
         }
-        let entry = Subscription { space, query, dirty: true, told: None };
+        let entry = Subscription {
+            space,
+            query,
+            dirty: true,
+            told: None,
+        };
         channel.subscriptions.insert(subscription, entry);
         self.queries_at = Some(turn.cx.now);
         Ok(Response::Subscribed(subscription))
@@ -447,7 +528,11 @@ impl Node {
         (self.status_at, self.status_sent) = (None, turn.cx.now);
         let status = self.build_status(turn);
         let changed = self.status.as_ref() != Some(&status);
-        for channel in self.channels.values_mut().filter(|channel| channel.client.is_some()) {
+        for channel in self
+            .channels
+            .values_mut()
+            .filter(|channel| channel.client.is_some())
+        {
             if changed || !channel.status_told {
                 channel.status_told = true;
                 channel.events.push(ClientEvent::Status(status.clone()));
@@ -491,11 +576,18 @@ impl Node {
                     continue;
                 }
             };
-            let Some(channel) = self.channels.get_mut(&id) else { continue };
-            let Some(subscription) = channel.subscriptions.get_mut(&number) else { continue };
+            let Some(channel) = self.channels.get_mut(&id) else {
+                continue;
+            };
+            let Some(subscription) = channel.subscriptions.get_mut(&number) else {
+                continue;
+            };
             if subscription.told.as_ref() != Some(&rows) {
                 subscription.told = Some(rows.clone());
-                channel.events.push(ClientEvent::Query { subscription: number, rows });
+                channel.events.push(ClientEvent::Query {
+                    subscription: number,
+                    rows,
+                });
             }
         }
     }
@@ -503,7 +595,8 @@ impl Node {
 
 /// Sends a frame to a client.
 pub(crate) fn send(turn: &mut Turn<'_, '_>, channel: ChannelId, frame: &NodeFrame) {
-    turn.out.push(Effect::ToChannel(channel, dxos_base::encode(frame)));
+    turn.out
+        .push(Effect::ToChannel(channel, dxos_base::encode(frame)));
 }
 
 /// Stores a client's last write number, in the write's transaction.
@@ -514,16 +607,25 @@ pub(crate) fn set_written(
 ) -> Result<(), StoreError> {
     let mut written = Written::read(&mut *cx.store, client)?;
     written.add(n);
-    cx.store.set(&Written::key(client), Some(&dxos_base::encode(&written)))
+    cx.store
+        .set(&Written::key(client), Some(&dxos_base::encode(&written)))
 }
 
 fn check_name(name: &str) -> Result<&str, Failure> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(failure(FailureKind::Malformed, "A name is needed.", "Type a name."));
+        return Err(failure(
+            FailureKind::Malformed,
+            "A name is needed.",
+            "Type a name.",
+        ));
     }
     if name.len() > limits::NAME_BYTES_MAX {
-        return Err(failure(FailureKind::Malformed, "This name is too long.", "Use a shorter one."));
+        return Err(failure(
+            FailureKind::Malformed,
+            "This name is too long.",
+            "Use a shorter one.",
+        ));
     }
     Ok(name)
 }

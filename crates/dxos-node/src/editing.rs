@@ -25,16 +25,28 @@ impl Node {
         base: Option<Vec<u8>>,
     ) -> Result<TextOpened, Failure> {
         self.load_text(turn, &address)?;
-        let client = self.channels.get(&channel).and_then(|channel| channel.client);
+        let client = self
+            .channels
+            .get(&channel)
+            .and_then(|channel| channel.client);
         let client = client.ok_or_else(|| malformed("The first frame must be a greeting."))?;
-        let repeat = self.repeat(turn, &client, &address).map_err(|error| from_store(&error))?;
+        let repeat = self
+            .repeat(turn, &client, &address)
+            .map_err(|error| from_store(&error))?;
         let open = self.texts.get_mut(&address).ok_or_else(no_space)?;
         let (text, version) = (open.text, open.version.clone());
         let written = repeat.as_ref().map_or(0, |repeat| repeat.n);
         let mut later = Vec::new();
-        let mut editor = Editor { told: version.clone(), repeats: None };
+        let mut editor = Editor {
+            told: version.clone(),
+            repeats: None,
+        };
         let whole = |turn: &mut Turn<'_, '_>| {
-            let content = turn.cx.text.content(text).map_err(|error| from_text(&error))?;
+            let content = turn
+                .cx
+                .text
+                .content(text)
+                .map_err(|error| from_text(&error))?;
             let insert = (!content.is_empty()).then(|| dxos_base::TextChange {
                 from: 0,
                 delete: 0,
@@ -43,22 +55,50 @@ impl Node {
             Ok::<TextDelta, Failure>(insert.into_iter().collect())
         };
         let opened = match base {
-            None => TextOpened { version, delta: whole(turn)?, on_base: false, written },
+            None => TextOpened {
+                version,
+                delta: whole(turn)?,
+                on_base: false,
+                written,
+            },
             Some(base) => match repeat.and_then(|repeat| repeat.rest(&base)) {
                 // This client has the write applied and unanswered: it hears what it was carried over.
                 Some((repeat, over)) => {
-                    editor = Editor { told: repeat.before, repeats: Some(repeat.n) };
+                    editor = Editor {
+                        told: repeat.before,
+                        repeats: Some(repeat.n),
+                    };
                     later = over;
-                    TextOpened { version: base, delta: Vec::new(), on_base: true, written }
+                    TextOpened {
+                        version: base,
+                        delta: Vec::new(),
+                        on_base: true,
+                        written,
+                    }
                 }
                 None => match open.since(&base) {
                     Some(steps) => {
                         later = steps;
-                        TextOpened { version: base, delta: Vec::new(), on_base: true, written }
+                        TextOpened {
+                            version: base,
+                            delta: Vec::new(),
+                            on_base: true,
+                            written,
+                        }
                     }
                     None => match turn.cx.text.diff(text, &base, &version) {
-                        Ok(delta) => TextOpened { version, delta, on_base: true, written },
-                        Err(_) => TextOpened { version, delta: whole(turn)?, on_base: false, written },
+                        Ok(delta) => TextOpened {
+                            version,
+                            delta,
+                            on_base: true,
+                            written,
+                        },
+                        Err(_) => TextOpened {
+                            version,
+                            delta: whole(turn)?,
+                            on_base: false,
+                            written,
+                        },
                     },
                 },
             },
@@ -67,7 +107,9 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&channel) {
             channel.texts.insert(address.clone());
         }
-        later.into_iter().for_each(|step| self.tell_step(channel, &address, step));
+        later
+            .into_iter()
+            .for_each(|step| self.tell_step(channel, &address, step));
         self.tell_carets_to(turn, channel, &address);
         Ok(opened)
     }
@@ -82,21 +124,34 @@ impl Node {
         }
         let space = self.spaces.get_mut(&address.space).ok_or_else(no_space)?;
         let opened = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space.data.open_text(&mut write_context(cx), address.object, &address.property)
+            space
+                .data
+                .open_text(&mut write_context(cx), address.object, &address.property)
         });
         let text = opened.map_err(|error| from_echo(&error))?;
-        let version = turn.cx.text.version(text).map_err(|error| from_text(&error))?;
-        self.texts.insert(address.clone(), OpenText::new(text, version));
+        let version = turn
+            .cx
+            .text
+            .version(text)
+            .map_err(|error| from_text(&error))?;
+        self.texts
+            .insert(address.clone(), OpenText::new(text, version));
         Ok(())
     }
 
     /// Opens a text in the engine again after its space was read anew from disk.
     pub(crate) fn reopen_text(&mut self, turn: &mut Turn<'_, '_>, address: &TextAddress) {
-        let Some(space) = self.spaces.get_mut(&address.space) else { return };
+        let Some(space) = self.spaces.get_mut(&address.space) else {
+            return;
+        };
         let opened = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space.data.open_text(&mut write_context(cx), address.object, &address.property)
+            space
+                .data
+                .open_text(&mut write_context(cx), address.object, &address.property)
         });
-        let Some(open) = self.texts.get_mut(address) else { return };
+        let Some(open) = self.texts.get_mut(address) else {
+            return;
+        };
         let same = opened.as_ref().is_ok_and(|text| {
             *text == open.text && turn.cx.text.version(*text).as_ref() == Ok(&open.version)
         });
@@ -113,14 +168,18 @@ impl Node {
         channel: ChannelId,
         address: &TextAddress,
     ) {
-        let Some(open) = self.texts.get_mut(address) else { return };
+        let Some(open) = self.texts.get_mut(address) else {
+            return;
+        };
         open.editors.remove(&channel);
         if !open.editors.is_empty() {
             return;
         }
         let text = open.text;
         self.texts.remove(address);
-        let Some(space) = self.spaces.get_mut(&address.space) else { return };
+        let Some(space) = self.spaces.get_mut(&address.space) else {
+            return;
+        };
         let closed = transaction(turn.cx, Durability::Acknowledged, |cx| {
             space.data.close_text(&mut write_context(cx), text)
         });
@@ -153,16 +212,31 @@ impl Node {
         delta: TextDelta,
     ) -> Result<Vec<u8>, Failure> {
         self.check_writer(&address.space)?;
-        let open = self.texts.get(&address).filter(|open| open.editors.contains_key(&channel));
+        let open = self
+            .texts
+            .get(&address)
+            .filter(|open| open.editors.contains_key(&channel));
         let open = open.ok_or_else(|| {
-            failure(FailureKind::NotFound, "This text is not open.", "Open the document again.")
+            failure(
+                FailureKind::NotFound,
+                "This text is not open.",
+                "Open the document again.",
+            )
         })?;
         let (text, before) = (open.text, open.version.clone());
         let over = match open.since(&base) {
             Some(over) => over,
             None => {
-                let delta = turn.cx.text.diff(text, &base, &before).map_err(|error| from_text(&error))?;
-                vec![Step { base: base.clone(), version: before.clone(), delta }]
+                let delta = turn
+                    .cx
+                    .text
+                    .diff(text, &base, &before)
+                    .map_err(|error| from_text(&error))?;
+                vec![Step {
+                    base: base.clone(),
+                    version: before.clone(),
+                    delta,
+                }]
             }
         };
         let carried = carry(&delta, &over);
@@ -173,10 +247,19 @@ impl Node {
             if !carried.is_empty() {
                 let (object, property) = (address.object, address.property.as_str());
                 let mut write = write_context(cx);
-                touched = space.data.edit_text(&mut write, &heads, object, property, &carried)?.1;
+                touched = space
+                    .data
+                    .edit_text(&mut write, &heads, object, property, &carried)?
+                    .1;
             }
             let after = cx.text.version(text)?;
-            let repeat = TextRepeat { n, base, over, before, after: after.clone() };
+            let repeat = TextRepeat {
+                n,
+                base,
+                over,
+                before,
+                after: after.clone(),
+            };
             let key = repeat_key(client, &address);
             cx.store.set(&key, Some(&dxos_base::encode(&repeat)))?;
             set_written(cx, client, n)?;
@@ -205,23 +288,35 @@ impl Node {
         n: u64,
         address: &TextAddress,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let repeat = self.repeat(turn, client, address).map_err(|error| from_store(&error))?;
-        let Some(repeat) = repeat.filter(|repeat| repeat.n == n) else { return Ok(None) };
-        let Some(open) = self.texts.get_mut(address) else { return Ok(Some(repeat.after)) };
+        let repeat = self
+            .repeat(turn, client, address)
+            .map_err(|error| from_store(&error))?;
+        let Some(repeat) = repeat.filter(|repeat| repeat.n == n) else {
+            return Ok(None);
+        };
+        let Some(open) = self.texts.get_mut(address) else {
+            return Ok(Some(repeat.after));
+        };
         let (text, version) = (open.text, open.version.clone());
         let later = match open.since(&repeat.after) {
             Some(later) => later,
             None => {
                 let delta = turn.cx.text.diff(text, &repeat.after, &version);
                 let delta = delta.map_err(|error| from_text(&error))?;
-                vec![Step { base: repeat.after.clone(), version: version.clone(), delta }]
+                vec![Step {
+                    base: repeat.after.clone(),
+                    version: version.clone(),
+                    delta,
+                }]
             }
         };
         if let Some(editor) = open.editors.get_mut(&channel)
             && editor.repeats.take() == Some(n)
         {
             editor.told = version;
-            later.into_iter().for_each(|step| self.tell_step(channel, address, step));
+            later
+                .into_iter()
+                .for_each(|step| self.tell_step(channel, address, step));
         }
         Ok(Some(repeat.after))
     }
@@ -237,11 +332,17 @@ impl Node {
         delta: TextDelta,
         version: Vec<u8>,
     ) {
-        let Some(open) = self.texts.get_mut(address) else { return };
+        let Some(open) = self.texts.get_mut(address) else {
+            return;
+        };
         if open.version == version {
             return;
         }
-        let step = Step { base: open.version.clone(), version: version.clone(), delta: delta.clone() };
+        let step = Step {
+            base: open.version.clone(),
+            version: version.clone(),
+            delta: delta.clone(),
+        };
         open.step(delta, version.clone());
         let mut tell = Vec::new();
         for (channel, editor) in &mut open.editors {
@@ -260,8 +361,20 @@ impl Node {
     }
 
     fn tell_step(&mut self, channel: ChannelId, address: &TextAddress, step: Step) {
-        let Step { base, version, delta } = step;
-        self.tell(channel, Event::Text { text: address.clone(), base, version, delta });
+        let Step {
+            base,
+            version,
+            delta,
+        } = step;
+        self.tell(
+            channel,
+            Event::Text {
+                text: address.clone(),
+                base,
+                version,
+                delta,
+            },
+        );
     }
 
     /// Entries of others changed open texts.

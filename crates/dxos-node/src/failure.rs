@@ -6,23 +6,43 @@ use dxos_services::{Failure, FailureKind};
 
 /// A failure with what happened and what to do.
 pub(crate) fn failure(kind: FailureKind, message: impl Into<String>, hint: &str) -> Failure {
-    Failure { kind, message: message.into(), hint: hint.to_owned() }
+    Failure {
+        kind,
+        message: message.into(),
+        hint: hint.to_owned(),
+    }
 }
 
 pub(crate) fn malformed(message: impl Into<String>) -> Failure {
-    failure(FailureKind::Malformed, message, "Reload the page or update the program.")
+    failure(
+        FailureKind::Malformed,
+        message,
+        "Reload the page or update the program.",
+    )
 }
 
 pub(crate) fn no_identity() -> Failure {
-    failure(FailureKind::Identity, "There is no identity on this device yet.", "Give your name first.")
+    failure(
+        FailureKind::Identity,
+        "There is no identity on this device yet.",
+        "Give your name first.",
+    )
 }
 
 pub(crate) fn no_space() -> Failure {
-    failure(FailureKind::NotFound, "This space is not on this device.", "Join it by an invitation.")
+    failure(
+        FailureKind::NotFound,
+        "This space is not on this device.",
+        "Join it by an invitation.",
+    )
 }
 
 pub(crate) fn not_allowed(message: &str) -> Failure {
-    failure(FailureKind::NotAllowed, message, "Ask an owner or admin of the space.")
+    failure(
+        FailureKind::NotAllowed,
+        message,
+        "Ask an owner or admin of the space.",
+    )
 }
 
 /// Storage failures in words a person can act on.
@@ -48,5 +68,9 @@ pub(crate) fn from_store(error: &StoreError) -> Failure {
 
 /// Text engine failures.
 pub(crate) fn from_text(error: &TextError) -> Failure {
-    failure(FailureKind::Text, format!("The text could not be changed: {error}."), "Open the document again.")
+    failure(
+        FailureKind::Text,
+        format!("The text could not be changed: {error}."),
+        "Open the document again.",
+    )
 }

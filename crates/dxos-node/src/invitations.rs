@@ -10,14 +10,12 @@ use std::collections::BTreeMap;
 use dxos_base::{InvitationId, PeerId, SpaceId, Tick, limits};
 use dxos_echo::store::{Durability, StoreError};
 use dxos_halo::{
-    AuthMethod, GuestPairing, HostInvitation, HostPairing, HostParty, InvitationCode, PairingFailure,
-    PairingOutput, PairingState,
+    AuthMethod, GuestPairing, HostInvitation, HostPairing, HostParty, InvitationCode,
+    PairingFailure, PairingOutput, PairingState,
 };
 use dxos_mesh::swarm::TopicSecrets;
 use dxos_mesh::{StreamId, Topic};
-use dxos_services::{
-    Event, Failure, FailureKind, InvitationState, InvitationView, Response, Role,
-};
+use dxos_services::{Event, Failure, FailureKind, InvitationState, InvitationView, Response, Role};
 
 use crate::event::Context;
 use crate::failure::{failure, from_store, malformed, no_identity, no_space, not_allowed};
@@ -56,13 +54,20 @@ pub(crate) struct Invitations {
 impl Invitations {
     pub(crate) fn views(&self) -> Vec<InvitationView> {
         let hosted = self.hosted.values().map(|hosted| hosted.view.clone());
-        hosted.chain(self.joining.values().map(|joining| joining.view.clone())).collect()
+        hosted
+            .chain(self.joining.values().map(|joining| joining.view.clone()))
+            .collect()
     }
 
     pub(crate) fn wake_at(&self) -> Option<Tick> {
-        let hosted = self.hosted.values().filter(|hosted| !ended(hosted.view.state));
+        let hosted = self
+            .hosted
+            .values()
+            .filter(|hosted| !ended(hosted.view.state));
         let hosted = hosted.map(|hosted| hosted.invitation.expires);
-        hosted.chain(self.joining.values().filter_map(|joining| joining.deadline)).min()
+        hosted
+            .chain(self.joining.values().filter_map(|joining| joining.deadline))
+            .min()
     }
 }
 
@@ -95,7 +100,13 @@ fn end_of(reason: &PairingFailure) -> InvitationState {
 }
 
 fn secrets(code: &InvitationCode) -> (Topic, TopicSecrets) {
-    (Topic(code.topic()), TopicSecrets { psk: code.psk(), signal: code.signal_key() })
+    (
+        Topic(code.topic()),
+        TopicSecrets {
+            psk: code.psk(),
+            signal: code.signal_key(),
+        },
+    )
 }
 
 fn halo_role(role: Role) -> dxos_halo::Role {
@@ -112,14 +123,22 @@ impl Node {
     pub(crate) fn load_invitations(&mut self, cx: &mut Context<'_>) -> Result<(), NodeError> {
         for (key, sealed) in cx.store.list(INVITE_PREFIX)? {
             let secret = self.unseal(&key, &sealed)?;
-            let Ok(invitation) = HostInvitation::from_secret_bytes(&secret) else { continue };
+            let Ok(invitation) = HostInvitation::from_secret_bytes(&secret) else {
+                continue;
+            };
             if invitation.dead(cx.now).is_some() {
                 cx.store.set(&key, None)?;
                 continue;
             }
             let view = self.host_view(&invitation);
-            let hosted = Hosted { invitation, view, pairings: BTreeMap::new() };
-            self.invitations.hosted.insert(hosted.invitation.id(), hosted);
+            let hosted = Hosted {
+                invitation,
+                view,
+                pairings: BTreeMap::new(),
+            };
+            self.invitations
+                .hosted
+                .insert(hosted.invitation.id(), hosted);
         }
         Ok(())
     }
@@ -137,7 +156,9 @@ impl Node {
             invitation: invitation.id(),
             host: true,
             space: Some(invitation.space),
-            space_name: space.map(crate::space::SpaceState::name).unwrap_or_default(),
+            space_name: space
+                .map(crate::space::SpaceState::name)
+                .unwrap_or_default(),
             peer_name: String::new(),
             code: invitation.code.to_string(),
             auth_code: invitation.auth_code().to_owned(),
@@ -163,20 +184,30 @@ impl Node {
         let space = self.spaces.get(&id).ok_or_else(no_space)?;
         let own = space.graph.state().role(&identity.identity());
         if !own.is_some_and(|own| own.may_invite() && own >= halo_role(role)) {
-            return Err(not_allowed("You cannot invite people to this space with that role."));
+            return Err(not_allowed(
+                "You cannot invite people to this space with that role.",
+            ));
         }
-        self.invitations.hosted.retain(|_, hosted| !ended(hosted.view.state));
+        self.invitations
+            .hosted
+            .retain(|_, hosted| !ended(hosted.view.state));
         if self.invitations.hosted.len() >= INVITATIONS_MAX {
             return Err(malformed("Too many invitations are open."));
         }
         let entropy = &mut *turn.cx.entropy;
         let ttl_ms = ttl_ms.clamp(1, limits::INVITE_TTL_MS_MAX);
         let now = turn.cx.now;
-        let invitation = HostInvitation::new(id, halo_role(role), AuthMethod::Code, now, ttl_ms, entropy);
-        self.store_invitation(turn, &invitation).map_err(|error| from_store(&error))?;
+        let invitation =
+            HostInvitation::new(id, halo_role(role), AuthMethod::Code, now, ttl_ms, entropy);
+        self.store_invitation(turn, &invitation)
+            .map_err(|error| from_store(&error))?;
         let view = self.host_view(&invitation);
         let (topic, secrets) = secrets(&invitation.code);
-        let hosted = Hosted { invitation, view: view.clone(), pairings: BTreeMap::new() };
+        let hosted = Hosted {
+            invitation,
+            view: view.clone(),
+            pairings: BTreeMap::new(),
+        };
         self.invitations.hosted.insert(view.invitation, hosted);
         self.swarm.join(topic, secrets, &mut turn.swarm);
         Ok(Response::Invitation(view))
@@ -189,7 +220,9 @@ impl Node {
     ) -> Result<(), StoreError> {
         let key = format!("{INVITE_PREFIX}{}", invitation.id());
         let sealed = self.seal_secret(&key, &invitation.to_secret_bytes(), turn.cx);
-        transaction(turn.cx, Durability::Synced, |cx| cx.store.set(&key, Some(&sealed)))
+        transaction(turn.cx, Durability::Synced, |cx| {
+            cx.store.set(&key, Some(&sealed))
+        })
     }
 
     pub(crate) fn cancel_invitation(
@@ -200,9 +233,15 @@ impl Node {
         if let Some(hosted) = self.invitations.hosted.get_mut(&id) {
             hosted.invitation.cancelled = true;
             let invitation = hosted.invitation.clone();
-            self.store_invitation(turn, &invitation).map_err(|error| from_store(&error))?;
+            self.store_invitation(turn, &invitation)
+                .map_err(|error| from_store(&error))?;
             self.refuse_all(turn, id, PairingFailure::Cancelled);
-            self.end_hosted(turn, id, InvitationState::Cancelled, "You cancelled the invitation.");
+            self.end_hosted(
+                turn,
+                id,
+                InvitationState::Cancelled,
+                "You cancelled the invitation.",
+            );
         }
         if self.invitations.joining.contains_key(&id) {
             self.end_joining(turn, id, InvitationState::Cancelled, "You cancelled.");
@@ -210,25 +249,39 @@ impl Node {
         Ok(Response::Done)
     }
 
-    pub(crate) fn join(&mut self, turn: &mut Turn<'_, '_>, code: &str) -> Result<Response, Failure> {
+    pub(crate) fn join(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        code: &str,
+    ) -> Result<Response, Failure> {
         if self.identity.is_none() {
             return Err(no_identity());
         }
         let code: InvitationCode = code.trim().parse().map_err(|error: dxos_halo::CodeError| {
             let hint = "Copy the whole link or code again.";
-            failure(FailureKind::Invitation, format!("{}.", capital(&error.to_string())), hint)
+            failure(
+                FailureKind::Invitation,
+                format!("{}.", capital(&error.to_string())),
+                hint,
+            )
         })?;
         let id = code.id();
         if self.invitations.hosted.contains_key(&id) {
             let message = "This is your own invitation.";
-            return Err(failure(FailureKind::Invitation, message, "Send it to the person you invite."));
+            return Err(failure(
+                FailureKind::Invitation,
+                message,
+                "Send it to the person you invite.",
+            ));
         }
         if let Some(joining) = self.invitations.joining.get(&id)
             && !ended(joining.view.state)
         {
             return Ok(Response::Invitation(joining.view.clone()));
         }
-        self.invitations.joining.retain(|_, joining| !ended(joining.view.state));
+        self.invitations
+            .joining
+            .retain(|_, joining| !ended(joining.view.state));
         if self.invitations.joining.len() >= INVITATIONS_MAX {
             return Err(malformed("Too many joins are under way."));
         }
@@ -249,7 +302,12 @@ impl Node {
         };
         let (topic, secrets) = secrets(&code);
         let deadline = Some(turn.cx.now.plus_ms(GUEST_WAIT_MS));
-        let joining = Joining { code, view: view.clone(), pairing: None, deadline };
+        let joining = Joining {
+            code,
+            view: view.clone(),
+            pairing: None,
+            deadline,
+        };
         self.invitations.joining.insert(id, joining);
         self.swarm.join(topic, secrets, &mut turn.swarm);
         for peer in self.swarm.peers_in(&topic) {
@@ -264,12 +322,25 @@ impl Node {
         id: InvitationId,
         code: &str,
     ) -> Result<Response, Failure> {
-        let wrong = || failure(FailureKind::Invitation, "This join has ended.", "Open the link again.");
+        let wrong = || {
+            failure(
+                FailureKind::Invitation,
+                "This join has ended.",
+                "Open the link again.",
+            )
+        };
         let joining = self.invitations.joining.get_mut(&id).ok_or_else(wrong)?;
-        let digits = code.chars().filter(char::is_ascii_digit).collect::<String>();
+        let digits = code
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>();
         if digits.len() != limits::AUTH_CODE_DIGITS {
             let hint = "Type the six digits the other person sees.";
-            return Err(failure(FailureKind::AuthCode, "The code has six digits.", hint));
+            return Err(failure(
+                FailureKind::AuthCode,
+                "The code has six digits.",
+                hint,
+            ));
         }
         let (_, _, pairing) = joining.pairing.as_mut().ok_or_else(wrong)?;
         let outputs = pairing.authenticate(&digits, &mut *turn.cx.entropy);
@@ -282,15 +353,21 @@ impl Node {
     /// A peer may be the host a join waits for: speak to it.
     pub(crate) fn guest_meets(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, topic: Topic) {
         let waiting = |joining: &&mut Joining| {
-            joining.pairing.is_none() && !ended(joining.view.state) && joining.code.topic() == topic.0
+            joining.pairing.is_none()
+                && !ended(joining.view.state)
+                && joining.code.topic() == topic.0
         };
         let Some(joining) = self.invitations.joining.values_mut().find(waiting) else {
             return self.guests_meet_established(turn, peer);
         };
-        let (Some(identity), Some(conversation)) = (&self.identity, self.conversations.get_mut(&peer)) else {
+        let (Some(identity), Some(conversation)) =
+            (&self.identity, self.conversations.get_mut(&peer))
+        else {
             return;
         };
-        let Some(stream) = self.swarm.open(&peer, INVITE, &mut turn.swarm) else { return };
+        let Some(stream) = self.swarm.open(&peer, INVITE, &mut turn.swarm) else {
+            return;
+        };
         conversation.streams.insert(stream, Purpose::Invite);
         let id = joining.code.id();
         let mut pairing = GuestPairing::new(
@@ -303,7 +380,13 @@ impl Node {
         let outputs = pairing.start();
         joining.pairing = Some((peer, stream, pairing));
         joining.view.link = Some(link_kind(conversation.path));
-        self.swarm.pin(turn.cx.now, &peer, true, &mut *turn.cx.entropy, &mut turn.swarm);
+        self.swarm.pin(
+            turn.cx.now,
+            &peer,
+            true,
+            &mut *turn.cx.entropy,
+            &mut turn.swarm,
+        );
         self.guest_outputs(turn, id, outputs);
     }
 
@@ -327,21 +410,32 @@ impl Node {
         bytes: &[u8],
     ) {
         let of_stream = |joining: &&mut Joining| {
-            joining.pairing.as_ref().is_some_and(|(p, s, _)| (*p, *s) == (peer, stream))
+            joining
+                .pairing
+                .as_ref()
+                .is_some_and(|(p, s, _)| (*p, *s) == (peer, stream))
         };
         if let Some(joining) = self.invitations.joining.values_mut().find(of_stream) {
             let id = joining.code.id();
-            let Some((_, _, pairing)) = &mut joining.pairing else { return };
+            let Some((_, _, pairing)) = &mut joining.pairing else {
+                return;
+            };
             let outputs = pairing.handle(bytes, &mut *turn.cx.entropy);
             return self.guest_outputs(turn, id, outputs);
         }
         let Some(id) = self.hosted_for(peer, stream) else {
             return self.swarm.close(&peer, stream, &mut turn.swarm);
         };
-        let Some(conversation) = self.conversations.get(&peer) else { return };
-        let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
+        let Some(conversation) = self.conversations.get(&peer) else {
+            return;
+        };
+        let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
+            return;
+        };
         let space = self.spaces.get(&hosted.invitation.space);
-        let Some(identity) = &self.identity else { return };
+        let Some(identity) = &self.identity else {
+            return;
+        };
         let pairing = hosted.pairings.entry((peer, stream)).or_insert_with(|| {
             HostPairing::new(HostParty {
                 device: identity.device(),
@@ -349,20 +443,25 @@ impl Node {
                 remote: conversation.remote,
                 handshake_hash: conversation.handshake_hash,
                 host_name: identity.name().to_owned(),
-                space_name: space.map(crate::space::SpaceState::name).unwrap_or_default(),
+                space_name: space
+                    .map(crate::space::SpaceState::name)
+                    .unwrap_or_default(),
             })
         });
         hosted.view.link = Some(link_kind(conversation.path));
         let now = turn.cx.now;
         let outputs = pairing.handle(&mut hosted.invitation, now, bytes, &mut *turn.cx.entropy);
-        self.swarm.pin(now, &peer, true, &mut *turn.cx.entropy, &mut turn.swarm);
+        self.swarm
+            .pin(now, &peer, true, &mut *turn.cx.entropy, &mut turn.swarm);
         self.host_outputs(turn, id, peer, stream, outputs);
     }
 
     /// The invitation a stream is about: the one it began with, else the one in whose topic the peer is.
     fn hosted_for(&self, peer: PeerId, stream: StreamId) -> Option<InvitationId> {
         let hosted = &self.invitations.hosted;
-        let begun = hosted.iter().find(|(_, hosted)| hosted.pairings.contains_key(&(peer, stream)));
+        let begun = hosted
+            .iter()
+            .find(|(_, hosted)| hosted.pairings.contains_key(&(peer, stream)));
         let conversation = self.conversations.get(&peer)?;
         let met = || {
             hosted.iter().find(|(_, hosted)| {
@@ -373,9 +472,15 @@ impl Node {
         begun.or_else(met).map(|(id, _)| *id)
     }
 
-    pub(crate) fn invite_stream_closed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, stream: StreamId) {
+    pub(crate) fn invite_stream_closed(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        stream: StreamId,
+    ) {
         let now = turn.cx.now;
-        self.swarm.pin(now, &peer, false, &mut *turn.cx.entropy, &mut turn.swarm);
+        self.swarm
+            .pin(now, &peer, false, &mut *turn.cx.entropy, &mut turn.swarm);
         for hosted in self.invitations.hosted.values_mut() {
             if let Some(mut pairing) = hosted.pairings.remove(&(peer, stream)) {
                 pairing.closed(&mut hosted.invitation);
@@ -386,7 +491,10 @@ impl Node {
             }
         }
         let of_stream = |joining: &&mut Joining| {
-            joining.pairing.as_ref().is_some_and(|(p, s, _)| (*p, *s) == (peer, stream))
+            joining
+                .pairing
+                .as_ref()
+                .is_some_and(|(p, s, _)| (*p, *s) == (peer, stream))
         };
         if let Some(joining) = self.invitations.joining.values_mut().find(of_stream) {
             joining.pairing = None;
@@ -400,9 +508,16 @@ impl Node {
 
     // ---- the guest --------------------------------------------------------------------------------------
 
-    fn guest_outputs(&mut self, turn: &mut Turn<'_, '_>, id: InvitationId, outputs: Vec<PairingOutput>) {
+    fn guest_outputs(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: InvitationId,
+        outputs: Vec<PairingOutput>,
+    ) {
         for output in outputs {
-            let Some(joining) = self.invitations.joining.get_mut(&id) else { return };
+            let Some(joining) = self.invitations.joining.get_mut(&id) else {
+                return;
+            };
             match output {
                 PairingOutput::Send(bytes) => {
                     if let Some((peer, stream, _)) = joining.pairing {
@@ -421,7 +536,10 @@ impl Node {
                     joining.view.state = InvitationState::ReadyForAuthentication;
                     joining.view.reason = "That code is not right.".to_owned();
                 }
-                PairingOutput::Introduced { peer_name, space_name } => {
+                PairingOutput::Introduced {
+                    peer_name,
+                    space_name,
+                } => {
                     joining.view.peer_name = peer_name;
                     joining.view.space_name = space_name;
                 }
@@ -437,7 +555,11 @@ impl Node {
 
     /// The host let us in: the space is here from now on.
     fn granted(&mut self, turn: &mut Turn<'_, '_>, id: InvitationId, granted: &dxos_halo::Granted) {
-        let peer = self.invitations.joining.get(&id).and_then(|joining| joining.pairing.as_ref());
+        let peer = self
+            .invitations
+            .joining
+            .get(&id)
+            .and_then(|joining| joining.pairing.as_ref());
         let peer = peer.map(|(peer, _, _)| *peer);
         if !self.spaces.contains_key(&granted.space)
             && let Err(error) = self.add_space(turn, granted.space, &granted.credentials, false)
@@ -463,7 +585,9 @@ impl Node {
         state: InvitationState,
         reason: &str,
     ) {
-        let Some(joining) = self.invitations.joining.get_mut(&id) else { return };
+        let Some(joining) = self.invitations.joining.get_mut(&id) else {
+            return;
+        };
         if ended(joining.view.state) {
             return;
         }
@@ -474,7 +598,8 @@ impl Node {
         if let Some((peer, stream, _)) = joining.pairing.take() {
             self.close_invite(turn, peer, stream);
         }
-        self.swarm.leave(turn.cx.now, &topic, &mut *turn.cx.entropy, &mut turn.swarm);
+        self.swarm
+            .leave(turn.cx.now, &topic, &mut *turn.cx.entropy, &mut turn.swarm);
         self.tell_invitations();
     }
 
@@ -483,7 +608,13 @@ impl Node {
             conversation.streams.remove(&stream);
         }
         self.swarm.close(&peer, stream, &mut turn.swarm);
-        self.swarm.pin(turn.cx.now, &peer, false, &mut *turn.cx.entropy, &mut turn.swarm);
+        self.swarm.pin(
+            turn.cx.now,
+            &peer,
+            false,
+            &mut *turn.cx.entropy,
+            &mut turn.swarm,
+        );
     }
 
     // ---- the host ---------------------------------------------------------------------------------------
@@ -498,7 +629,9 @@ impl Node {
     ) {
         let mut queue = std::collections::VecDeque::from(outputs);
         while let Some(output) = queue.pop_front() {
-            let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
+            let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
+                return;
+            };
             match output {
                 PairingOutput::Send(bytes) => {
                     let _ = self.swarm.send(&peer, stream, bytes, &mut turn.swarm);
@@ -521,15 +654,23 @@ impl Node {
                         self.refuse_all(turn, id, PairingFailure::Storage);
                         return self.end_hosted(turn, id, InvitationState::Error, &reason);
                     }
-                    let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
-                    let Some(pairing) = hosted.pairings.get_mut(&(peer, stream)) else { return };
+                    let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
+                        return;
+                    };
+                    let Some(pairing) = hosted.pairings.get_mut(&(peer, stream)) else {
+                        return;
+                    };
                     let entropy = &mut *turn.cx.entropy;
                     queue.extend(pairing.try_counted(&mut hosted.invitation, entropy));
                 }
                 PairingOutput::Admit(offer) => match self.admit(turn, id, &offer) {
                     Ok(credentials) => {
-                        let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
-                        let Some(pairing) = hosted.pairings.get_mut(&(peer, stream)) else { return };
+                        let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
+                            return;
+                        };
+                        let Some(pairing) = hosted.pairings.get_mut(&(peer, stream)) else {
+                            return;
+                        };
                         queue.extend(pairing.grant(&mut hosted.invitation, &credentials));
                         hosted.view.state = InvitationState::Success;
                     }
@@ -550,7 +691,9 @@ impl Node {
                 PairingOutput::Granted(_) => {}
             }
         }
-        let Some(hosted) = self.invitations.hosted.get(&id) else { return };
+        let Some(hosted) = self.invitations.hosted.get(&id) else {
+            return;
+        };
         if hosted.view.state == InvitationState::Success {
             let space = hosted.invitation.space;
             self.open_space(turn, peer, space);
@@ -566,7 +709,12 @@ impl Node {
         id: InvitationId,
         offer: &dxos_halo::GuestOffer,
     ) -> Result<Vec<dxos_halo::Credential>, (PairingFailure, String)> {
-        let gone = || (PairingFailure::NotAllowed, "The space is not here any more.".to_owned());
+        let gone = || {
+            (
+                PairingFailure::NotAllowed,
+                "The space is not here any more.".to_owned(),
+            )
+        };
         let hosted = self.invitations.hosted.get(&id).ok_or_else(gone)?;
         let mut used = hosted.invitation.clone();
         used.used = true;
@@ -575,9 +723,16 @@ impl Node {
         let identity = self.identity.as_ref().ok_or_else(gone)?;
         let space = self.spaces.get_mut(&used.space).ok_or_else(gone)?;
         let entropy = &mut *turn.cx.entropy;
-        let made = dxos_halo::admit(&space.graph, &space.keyring, identity, offer, used.role, entropy);
-        let made = made
-            .map_err(|error| (PairingFailure::NotAllowed, capital(&error.to_string())))?;
+        let made = dxos_halo::admit(
+            &space.graph,
+            &space.keyring,
+            identity,
+            offer,
+            used.role,
+            entropy,
+        );
+        let made =
+            made.map_err(|error| (PairingFailure::NotAllowed, capital(&error.to_string())))?;
         let agreement = identity.agreement().clone();
         let added = transaction(turn.cx, Durability::Synced, |cx| {
             cx.store.set(&key, Some(&sealed))?;
@@ -593,7 +748,9 @@ impl Node {
     }
 
     fn refuse_all(&mut self, turn: &mut Turn<'_, '_>, id: InvitationId, reason: PairingFailure) {
-        let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
+        let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
+            return;
+        };
         let mut outputs = Vec::new();
         for ((peer, stream), pairing) in &mut hosted.pairings {
             for output in pairing.refuse(&mut hosted.invitation, reason.clone()) {
@@ -614,7 +771,9 @@ impl Node {
         state: InvitationState,
         reason: &str,
     ) {
-        let Some(hosted) = self.invitations.hosted.get_mut(&id) else { return };
+        let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
+            return;
+        };
         if !ended(hosted.view.state) {
             hosted.view.state = state;
             reason.clone_into(&mut hosted.view.reason);
@@ -622,7 +781,8 @@ impl Node {
         let topic = Topic(hosted.invitation.code.topic());
         // The topic is left when the guests have read why: their streams close first.
         if hosted.pairings.is_empty() {
-            self.swarm.leave(turn.cx.now, &topic, &mut *turn.cx.entropy, &mut turn.swarm);
+            self.swarm
+                .leave(turn.cx.now, &topic, &mut *turn.cx.entropy, &mut turn.swarm);
         }
         self.tell_invitations();
     }
@@ -633,14 +793,23 @@ impl Node {
         let now = turn.cx.now;
         let over = |hosted: &&Hosted| !ended(hosted.view.state) && hosted.invitation.expires <= now;
         let expired = self.invitations.hosted.values().filter(over);
-        for id in expired.map(|hosted| hosted.invitation.id()).collect::<Vec<_>>() {
+        for id in expired
+            .map(|hosted| hosted.invitation.id())
+            .collect::<Vec<_>>()
+        {
             self.refuse_all(turn, id, PairingFailure::Expired);
-            self.end_hosted(turn, id, InvitationState::Expired, "The invitation has expired.");
+            self.end_hosted(
+                turn,
+                id,
+                InvitationState::Expired,
+                "The invitation has expired.",
+            );
         }
         let late = |joining: &&Joining| joining.deadline.is_some_and(|at| at <= now);
         let late = self.invitations.joining.values().filter(late);
         for id in late.map(|joining| joining.code.id()).collect::<Vec<_>>() {
-            let reason = "Nobody who can let you in is online, or the invitation was used or has expired.";
+            let reason =
+                "Nobody who can let you in is online, or the invitation was used or has expired.";
             self.end_joining(turn, id, InvitationState::Timeout, reason);
         }
     }
@@ -648,9 +817,15 @@ impl Node {
     /// Tells every client the invitations whose view changed.
     fn tell_invitations(&mut self) {
         for view in self.invitations.views() {
-            for channel in self.channels.values_mut().filter(|channel| channel.client.is_some()) {
+            for channel in self
+                .channels
+                .values_mut()
+                .filter(|channel| channel.client.is_some())
+            {
                 if channel.invitations_told.get(&view.invitation) != Some(&view) {
-                    channel.invitations_told.insert(view.invitation, view.clone());
+                    channel
+                        .invitations_told
+                        .insert(view.invitation, view.clone());
                     channel.events.push(Event::Invitation(view.clone()));
                 }
             }
@@ -661,7 +836,13 @@ impl Node {
 /// A sentence: capital first letter, full stop.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>());
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().collect::<String>());
+    let end = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
     format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
 }

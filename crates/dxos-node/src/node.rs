@@ -121,7 +121,9 @@ impl Node {
 
     fn load(&mut self, cx: &mut Context<'_>) -> Result<(), NodeError> {
         self.offline = cx.store.get(OFFLINE)?.is_some();
-        let Some(sealed) = cx.store.get(SECRET_IDENTITY)? else { return Ok(()) };
+        let Some(sealed) = cx.store.get(SECRET_IDENTITY)? else {
+            return Ok(());
+        };
         let secret = self.unseal(SECRET_IDENTITY, &sealed)?;
         let identity = Identity::from_secret_bytes(&secret).map_err(|_| NodeError::KeyLost)?;
         for (key, bytes) in cx.store.list(SPACE_PREFIX)? {
@@ -142,7 +144,11 @@ impl Node {
 
     /// Starts networking; call once after [`Node::open`].
     pub fn start(&mut self, cx: &mut Context<'_>, out: &mut Vec<Effect>) {
-        let mut turn = Turn { cx, out, swarm: SwarmOutput::default() };
+        let mut turn = Turn {
+            cx,
+            out,
+            swarm: SwarmOutput::default(),
+        };
         for id in self.spaces.keys().copied().collect::<Vec<_>>() {
             self.join_topics(&mut turn, id);
         }
@@ -155,7 +161,11 @@ impl Node {
 
     /// Advances the node by one event. Never fails: what goes wrong is told to whom it concerns.
     pub fn handle(&mut self, cx: &mut Context<'_>, event: Event, out: &mut Vec<Effect>) {
-        let mut turn = Turn { cx, out, swarm: SwarmOutput::default() };
+        let mut turn = Turn {
+            cx,
+            out,
+            swarm: SwarmOutput::default(),
+        };
         let now = turn.cx.now;
         match event {
             Event::Wake => self.wake(&mut turn),
@@ -166,16 +176,20 @@ impl Node {
             Event::ChannelClosed(channel) => self.channel_closed(&mut turn, channel),
             Event::SignalOpened => self.swarm.signal_opened(now, &mut turn.swarm),
             Event::SignalFrame(bytes) => {
-                self.swarm.signal_frame(now, &bytes, &mut *turn.cx.entropy, &mut turn.swarm);
+                self.swarm
+                    .signal_frame(now, &bytes, &mut *turn.cx.entropy, &mut turn.swarm);
             }
             Event::SignalClosed => {
-                self.swarm.signal_closed(now, &mut *turn.cx.entropy, &mut turn.swarm);
+                self.swarm
+                    .signal_closed(now, &mut *turn.cx.entropy, &mut turn.swarm);
             }
             Event::Link(event) => {
-                self.swarm.link_event(now, event, &mut *turn.cx.entropy, &mut turn.swarm);
+                self.swarm
+                    .link_event(now, event, &mut *turn.cx.entropy, &mut turn.swarm);
             }
             Event::DirectAvailable(direct) => {
-                self.swarm.set_direct(now, direct, &mut *turn.cx.entropy, &mut turn.swarm);
+                self.swarm
+                    .set_direct(now, direct, &mut *turn.cx.entropy, &mut turn.swarm);
             }
         }
         self.settle(&mut turn);
@@ -183,7 +197,10 @@ impl Node {
 
     /// When [`Event::Wake`] is due, if ever.
     pub fn wake_at(&self) -> Option<Tick> {
-        let spaces = self.spaces.values().flat_map(|space| [space.seal_at, space.announce_at]);
+        let spaces = self
+            .spaces
+            .values()
+            .flat_map(|space| [space.seal_at, space.announce_at]);
         let beat = (!self.conversations.is_empty()).then_some(self.beat_at);
         let presence = self.presence.values().map(PresenceTable::next_expiry);
         let timers = [
@@ -223,12 +240,13 @@ impl Node {
             if output.events.is_empty() && output.effects.is_empty() {
                 return;
             }
-            turn.out.extend(output.effects.into_iter().map(|effect| match effect {
-                SwarmEffect::SignalConnect => Effect::SignalConnect,
-                SwarmEffect::SignalClose => Effect::SignalClose,
-                SwarmEffect::SignalSend(frame) => Effect::SignalSend(frame),
-                SwarmEffect::Link(command) => Effect::Link(command),
-            }));
+            turn.out
+                .extend(output.effects.into_iter().map(|effect| match effect {
+                    SwarmEffect::SignalConnect => Effect::SignalConnect,
+                    SwarmEffect::SignalClose => Effect::SignalClose,
+                    SwarmEffect::SignalSend(frame) => Effect::SignalSend(frame),
+                    SwarmEffect::Link(command) => Effect::Link(command),
+                }));
             for event in output.events {
                 self.swarm_event(turn, event);
             }
@@ -239,14 +257,30 @@ impl Node {
         match event {
             SwarmEvent::Signal { .. } => self.status_dirty(turn.cx.now),
             SwarmEvent::InTopic { peer, topic } => self.peer_in_topic(turn, peer, topic),
-            SwarmEvent::Established { peer, remote, handshake_hash, path, topic, initiator } => {
-                let conversation = Conversation::new(remote, handshake_hash, path, topic, initiator);
+            SwarmEvent::Established {
+                peer,
+                remote,
+                handshake_hash,
+                path,
+                topic,
+                initiator,
+            } => {
+                let conversation =
+                    Conversation::new(remote, handshake_hash, path, topic, initiator);
                 self.peer_established(turn, peer, conversation);
             }
-            SwarmEvent::Opened { peer, stream, protocol } => {
+            SwarmEvent::Opened {
+                peer,
+                stream,
+                protocol,
+            } => {
                 self.stream_opened(turn, peer, stream, &protocol);
             }
-            SwarmEvent::Message { peer, stream, bytes } => {
+            SwarmEvent::Message {
+                peer,
+                stream,
+                bytes,
+            } => {
                 self.stream_message(turn, peer, stream, &bytes);
             }
             SwarmEvent::StreamClosed { peer, stream } => self.stream_closed(turn, peer, stream),
@@ -259,8 +293,14 @@ impl Node {
     /// Plans the sealing of what was just written.
     pub(crate) fn plan_seal(&mut self, now: Tick, id: SpaceId) {
         let connected = self.conversations.values().any(|peer| peer.is_open(&id));
-        let Some(space) = self.spaces.get_mut(&id) else { return };
-        let wait = if connected { SEAL_LIVE_MS } else { SEAL_ALONE_MS };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
+        let wait = if connected {
+            SEAL_LIVE_MS
+        } else {
+            SEAL_ALONE_MS
+        };
         let at = space.sealed_at.plus_ms(wait).max(now);
         space.seal_at = Some(space.seal_at.map_or(at, |planned| planned.min(at)));
     }
@@ -268,14 +308,22 @@ impl Node {
     fn seal_due(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.cx.now;
         let due = |space: &&SpaceState| space.seal_at.is_some_and(|at| at <= now);
-        for id in self.spaces.values().filter(due).map(|space| space.id).collect::<Vec<_>>() {
+        for id in self
+            .spaces
+            .values()
+            .filter(due)
+            .map(|space| space.id)
+            .collect::<Vec<_>>()
+        {
             self.seal(turn, id);
         }
     }
 
     /// Seals what is pending in a space and sends it to connected peers.
     pub(crate) fn seal(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
-        let Some(space) = self.spaces.get_mut(&id).filter(|_| self.identity.is_some()) else { return };
+        let Some(space) = self.spaces.get_mut(&id).filter(|_| self.identity.is_some()) else {
+            return;
+        };
         space.seal_at = None;
         if space.data.needs_rebuild() {
             // The profile was copied or put back: what is pending goes on in a new feed.
@@ -284,13 +332,17 @@ impl Node {
                 Err(error) => return self.storage_failed(turn, id, &error),
             }
         }
-        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else { return };
+        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else {
+            return;
+        };
         // After a failure an empty sealing shows whether storage works again.
         if !space.data.pending() && !space.failed {
             return;
         }
         space.sealed_at = turn.cx.now;
-        let sealed = transaction(turn.cx, Durability::Synced, |cx| space.seal_entries(identity, cx));
+        let sealed = transaction(turn.cx, Durability::Synced, |cx| {
+            space.seal_entries(identity, cx)
+        });
         space.failed &= sealed.is_err();
         self.status_dirty(turn.cx.now);
         match sealed {
@@ -312,16 +364,24 @@ impl Node {
     }
 
     /// A commit of a space failed: its memory is read again from disk and people are told.
-    pub(crate) fn storage_failed(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, error: &EchoError) {
+    pub(crate) fn storage_failed(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        error: &EchoError,
+    ) {
         if let EchoError::Store(error) = error {
             let failure = crate::failure::from_store(error);
-            self.warnings.insert("storage", format!("{} {}", failure.message, failure.hint));
+            self.warnings
+                .insert("storage", format!("{} {}", failure.message, failure.hint));
         }
         tracing::warn!(space = %id, %error, "space.commit_failed");
         self.reload(turn, id);
         if let Some(space) = self.spaces.get_mut(&id) {
             space.failed = matches!(error, EchoError::Store(_));
-            space.seal_at.get_or_insert(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
+            space
+                .seal_at
+                .get_or_insert(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
         }
         self.ask_again(turn.cx.now.plus_ms(STORAGE_RETRY_MS), id);
         self.status_dirty(turn.cx.now);
@@ -329,14 +389,26 @@ impl Node {
 
     /// Reads a space's memory again from disk and opens the texts on screen again.
     pub(crate) fn reload(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
-        let Some(identity) = &self.identity else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
+        let Some(identity) = &self.identity else {
+            return;
+        };
         let agreement = identity.agreement().clone();
-        let reload = transaction(turn.cx, Durability::Acknowledged, |cx| space.reload(&agreement, cx));
+        let reload = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.reload(&agreement, cx)
+        });
         if let Err(error) = reload {
             tracing::error!(space = %id, %error, "space.reload_failed");
         }
-        for address in self.texts.keys().filter(|t| t.space == id).cloned().collect::<Vec<_>>() {
+        for address in self
+            .texts
+            .keys()
+            .filter(|t| t.space == id)
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             self.reopen_text(turn, &address);
         }
     }
@@ -351,12 +423,16 @@ impl Node {
     /// Opens a secret of this profile.
     pub(crate) fn unseal(&self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, NodeError> {
         let cipher = Cipher::new(&self.config.profile_key);
-        cipher.open(name.as_bytes(), sealed).map_err(|_| NodeError::KeyLost)
+        cipher
+            .open(name.as_bytes(), sealed)
+            .map_err(|_| NodeError::KeyLost)
     }
 
     /// Is found where the members of a space meet.
     pub(crate) fn join_topics(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
-        let Some(space) = self.spaces.get(&id) else { return };
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
         for (_, key) in space.keyring.all() {
             let topic = Topic(key.network_secret(&id, "dxos/1 topic"));
             let secrets = TopicSecrets {
@@ -373,6 +449,10 @@ impl Node {
             let mut keys = space.keyring.all();
             keys.any(|(_, key)| key.network_secret(&space.id, "dxos/1 topic") == topic.0)
         };
-        self.spaces.values().filter(meets).map(|space| space.id).collect()
+        self.spaces
+            .values()
+            .filter(meets)
+            .map(|space| space.id)
+            .collect()
     }
 }

@@ -110,12 +110,21 @@ impl Conversation {
 
     /// Whether the peer has proved itself for a space.
     pub(crate) fn is_open(&self, space: &SpaceId) -> bool {
-        self.spaces.get(space).is_some_and(|space| space.device.is_some())
+        self.spaces
+            .get(space)
+            .is_some_and(|space| space.device.is_some())
     }
 
     /// What a side signs to open a space: bound to this session and to its side of it.
     fn proof(&self, space: &SpaceId, by_initiator: bool) -> Hash {
-        hash("chain", &[&self.handshake_hash, space.as_bytes(), &[u8::from(by_initiator)]])
+        hash(
+            "chain",
+            &[
+                &self.handshake_hash,
+                space.as_bytes(),
+                &[u8::from(by_initiator)],
+            ],
+        )
     }
 }
 
@@ -142,8 +151,13 @@ impl Node {
         }
         tracing::debug!(peer = %peer, path = ?conversation.path, "peer.established");
         self.conversations.insert(peer, conversation);
-        self.beat_at = self.beat_at.min(turn.cx.now.plus_ms(crate::presence::BEAT_MS));
-        let mut spaces = self.spaces_of_topic(&topic).into_iter().collect::<BTreeSet<_>>();
+        self.beat_at = self
+            .beat_at
+            .min(turn.cx.now.plus_ms(crate::presence::BEAT_MS));
+        let mut spaces = self
+            .spaces_of_topic(&topic)
+            .into_iter()
+            .collect::<BTreeSet<_>>();
         for id in self.spaces.keys() {
             let shared = |topic: &Topic| self.swarm.peers_in(topic).contains(&peer);
             if self.topics_of_space(id).iter().any(shared) {
@@ -159,13 +173,17 @@ impl Node {
 
     /// The topics of a space.
     fn topics_of_space(&self, id: &SpaceId) -> Vec<Topic> {
-        let Some(space) = self.spaces.get(id) else { return Vec::new() };
+        let Some(space) = self.spaces.get(id) else {
+            return Vec::new();
+        };
         let topic = |key: &dxos_base::SpaceKey| Topic(key.network_secret(id, "dxos/1 topic"));
         space.keyring.all().map(|(_, key)| topic(key)).collect()
     }
 
     pub(crate) fn peer_lost(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId) {
-        let Some(conversation) = self.conversations.remove(&peer) else { return };
+        let Some(conversation) = self.conversations.remove(&peer) else {
+            return;
+        };
         tracing::debug!(peer = %peer, "peer.lost");
         for (space, peer_space) in &conversation.spaces {
             if let Some(device) = peer_space.device {
@@ -187,7 +205,9 @@ impl Node {
         stream: StreamId,
         protocol: &str,
     ) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
         let purpose = match protocol {
             REPLICATE => Purpose::Replicate(None),
             GOSSIP => {
@@ -210,7 +230,9 @@ impl Node {
         stream: StreamId,
         bytes: &[u8],
     ) {
-        let Some(conversation) = self.conversations.get(&peer) else { return };
+        let Some(conversation) = self.conversations.get(&peer) else {
+            return;
+        };
         match conversation.streams.get(&stream).copied() {
             Some(Purpose::Replicate(space)) => self.space_message(turn, peer, stream, space, bytes),
             Some(Purpose::Gossip) => self.gossip_message(turn, peer, bytes),
@@ -219,8 +241,15 @@ impl Node {
         }
     }
 
-    pub(crate) fn stream_closed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, stream: StreamId) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+    pub(crate) fn stream_closed(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        stream: StreamId,
+    ) {
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
         match conversation.streams.remove(&stream) {
             Some(Purpose::Replicate(Some(space))) => {
                 conversation.spaces.remove(&space);
@@ -236,25 +265,44 @@ impl Node {
 
     /// Begins replication of a space with a peer, if this side is the one that begins.
     pub(crate) fn open_space(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, space: SpaceId) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
         let known = conversation.spaces.contains_key(&space) || !self.spaces.contains_key(&space);
         if known || !conversation.initiator {
             return;
         }
-        let Some(stream) = self.swarm.open(&peer, REPLICATE, &mut turn.swarm) else { return };
-        conversation.streams.insert(stream, Purpose::Replicate(Some(space)));
+        let Some(stream) = self.swarm.open(&peer, REPLICATE, &mut turn.swarm) else {
+            return;
+        };
+        conversation
+            .streams
+            .insert(stream, Purpose::Replicate(Some(space)));
         conversation.spaces.insert(space, PeerSpace::new(stream));
         self.send_open(turn, peer, space);
     }
 
     fn send_open(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, space: SpaceId) {
-        let (Some(identity), Some(conversation)) = (&self.identity, self.conversations.get(&peer)) else {
+        let (Some(identity), Some(conversation)) = (&self.identity, self.conversations.get(&peer))
+        else {
             return;
         };
-        let signature = identity.signing_key().sign(&conversation.proof(&space, conversation.initiator));
+        let signature = identity
+            .signing_key()
+            .sign(&conversation.proof(&space, conversation.initiator));
         let device = identity.device();
         let version = REPLICATE_VERSION;
-        self.send_space(turn, peer, space, &SpaceMessage::Open { version, space, device, signature });
+        self.send_space(
+            turn,
+            peer,
+            space,
+            &SpaceMessage::Open {
+                version,
+                space,
+                device,
+                signature,
+            },
+        );
     }
 
     /// Sends a message on a space's stream.
@@ -265,14 +313,21 @@ impl Node {
         space: SpaceId,
         message: &SpaceMessage,
     ) {
-        let Some(conversation) = self.conversations.get(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get(&space) else { return };
+        let Some(conversation) = self.conversations.get(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get(&space) else {
+            return;
+        };
         let stream = peer_space.stream;
-        let sent = self.swarm.send(&peer, stream, dxos_base::encode(message), &mut turn.swarm);
+        let sent = self
+            .swarm
+            .send(&peer, stream, dxos_base::encode(message), &mut turn.swarm);
         if let Err(error) = sent {
             // The peer does not read: start over, from digests, when it does.
             tracing::warn!(peer = %peer, space = %space, %error, "peer.stream_full");
-            self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            self.swarm
+                .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         }
     }
 
@@ -285,7 +340,9 @@ impl Node {
         space: SpaceId,
         claim: (DeviceKey, Signature),
     ) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
         if !self.spaces.contains_key(&space) {
             let reason = "the space is not on this device".to_owned();
             let refused = dxos_base::encode(&SpaceMessage::Refused { reason });
@@ -293,9 +350,14 @@ impl Node {
             conversation.streams.remove(&stream);
             return self.swarm.close(&peer, stream, &mut turn.swarm);
         }
-        let answer = !conversation.spaces.get(&space).is_some_and(|known| known.stream == stream);
+        let answer = !conversation
+            .spaces
+            .get(&space)
+            .is_some_and(|known| known.stream == stream);
         if answer {
-            conversation.streams.insert(stream, Purpose::Replicate(Some(space)));
+            conversation
+                .streams
+                .insert(stream, Purpose::Replicate(Some(space)));
             conversation.spaces.insert(space, PeerSpace::new(stream));
             self.send_open(turn, peer, space);
         }
@@ -309,14 +371,20 @@ impl Node {
 
     /// Checks the claim of a peer against the newest control state; asks for its chain if the device is unknown.
     pub(crate) fn prove(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
         let by_initiator = !conversation.initiator;
         let proof = conversation.proof(&id, by_initiator);
         let remote = conversation.remote;
-        let (Some(space), Some(peer_space)) = (self.spaces.get(&id), conversation.spaces.get_mut(&id)) else {
+        let (Some(space), Some(peer_space)) =
+            (self.spaces.get(&id), conversation.spaces.get_mut(&id))
+        else {
             return;
         };
-        let Some((device, signature)) = peer_space.unproved else { return };
+        let Some((device, signature)) = peer_space.unproved else {
+            return;
+        };
         let state = space.graph.state();
         let known = state.devices.get(&device);
         let member = known.filter(|known| {
@@ -325,7 +393,9 @@ impl Node {
         let signed = dxos_base::verify_signature(&device.0, &proof, &signature).is_ok();
         if !signed {
             tracing::warn!(peer = %peer, space = %id, "peer.proof_refused");
-            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            return self
+                .swarm
+                .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         }
         if member.is_none() {
             if !peer_space.asked_chain {
@@ -346,12 +416,22 @@ impl Node {
         let peers = self.conversations.keys().copied().collect::<Vec<_>>();
         for peer in peers {
             self.prove(turn, peer, id);
-            let Some(space) = self.spaces.get(&id) else { continue };
-            let Some(conversation) = self.conversations.get_mut(&peer) else { continue };
-            let Some(peer_space) = conversation.spaces.get(&id) else { continue };
+            let Some(space) = self.spaces.get(&id) else {
+                continue;
+            };
+            let Some(conversation) = self.conversations.get_mut(&peer) else {
+                continue;
+            };
+            let Some(peer_space) = conversation.spaces.get(&id) else {
+                continue;
+            };
             let state = space.graph.state();
             let allowed = |device: &DeviceKey| state.role_of(device).is_some();
-            if peer_space.device.as_ref().is_some_and(|device| !allowed(device)) {
+            if peer_space
+                .device
+                .as_ref()
+                .is_some_and(|device| !allowed(device))
+            {
                 let stream = peer_space.stream;
                 conversation.spaces.remove(&id);
                 conversation.streams.remove(&stream);

@@ -35,7 +35,13 @@ pub(crate) struct OwnPresence {
 
 impl OwnPresence {
     pub(crate) fn new(run: u64) -> Self {
-        OwnPresence { run, number: 0, told: BTreeMap::new(), changed_at: None, sent: Tick(0) }
+        OwnPresence {
+            run,
+            number: 0,
+            told: BTreeMap::new(),
+            changed_at: None,
+            sent: Tick(0),
+        }
     }
 
     /// A place changed: tell it soon, at once after a pause.
@@ -55,7 +61,10 @@ impl Node {
         self.beat_at = turn.cx.now.plus_ms(BEAT_MS);
         for peer in self.conversations.keys().copied().collect::<Vec<_>>() {
             self.send_presence_to(turn, peer);
-            let spaces = self.conversations.get(&peer).map(|c| c.spaces.keys().copied().collect());
+            let spaces = self
+                .conversations
+                .get(&peer)
+                .map(|c| c.spaces.keys().copied().collect());
             for space in spaces.unwrap_or_else(Vec::new) {
                 self.tell_have(turn, peer, space, News::All);
                 self.ask_missing(turn, peer, space);
@@ -82,12 +91,21 @@ impl Node {
 
     /// Where this device's person is, by space: the client that spoke last in each.
     fn own_places(&self, turn: &mut Turn<'_, '_>) -> BTreeMap<SpaceId, GossipPlace> {
-        let places = self.channels.values().filter_map(|channel| channel.place.as_ref());
+        let places = self
+            .channels
+            .values()
+            .filter_map(|channel| channel.place.as_ref());
         let mut own = BTreeMap::new();
         for place in places.cloned().collect::<Vec<Place>>() {
             let selection = place.selection.as_ref();
             let caret = selection.and_then(|selection| self.anchored(turn, &place, selection));
-            own.insert(place.space, GossipPlace { object: Some(place.object), caret });
+            own.insert(
+                place.space,
+                GossipPlace {
+                    object: Some(place.object),
+                    caret,
+                },
+            );
         }
         own
     }
@@ -99,39 +117,76 @@ impl Node {
         selection: &TextSelection,
     ) -> Option<GossipCaret> {
         let property = selection.property.clone();
-        let address = TextAddress { space: place.space, object: place.object, property };
+        let address = TextAddress {
+            space: place.space,
+            object: place.object,
+            property,
+        };
         let open = self.texts.get(&address)?;
         let steps = open.since(&selection.version)?;
         let current = |position: u32| {
-            steps.iter().fold(position, |at, step| map_position(at, &step.delta, Side::Before))
+            steps.iter().fold(position, |at, step| {
+                map_position(at, &step.delta, Side::Before)
+            })
         };
-        let anchor = turn.cx.text.anchor(open.text, current(selection.anchor)).ok()?;
-        let head = turn.cx.text.anchor(open.text, current(selection.head)).ok()?;
-        Some(GossipCaret { property: address.property, anchor, head })
+        let anchor = turn
+            .cx
+            .text
+            .anchor(open.text, current(selection.anchor))
+            .ok()?;
+        let head = turn
+            .cx
+            .text
+            .anchor(open.text, current(selection.head))
+            .ok()?;
+        Some(GossipCaret {
+            property: address.property,
+            anchor,
+            head,
+        })
     }
 
     /// Tells one peer that this device lives, and where its person is in the spaces they share.
     pub(crate) fn send_presence_to(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId) {
-        let Some(conversation) = self.conversations.get(&peer) else { return };
-        let Some(stream) = conversation.gossip else { return };
-        let spaces = conversation.spaces.iter().filter(|(_, space)| space.device.is_some());
+        let Some(conversation) = self.conversations.get(&peer) else {
+            return;
+        };
+        let Some(stream) = conversation.gossip else {
+            return;
+        };
+        let spaces = conversation
+            .spaces
+            .iter()
+            .filter(|(_, space)| space.device.is_some());
         let mut messages = Vec::new();
         for space in spaces.map(|(id, _)| *id) {
             self.own_presence.number += 1;
-            let place = self.own_presence.told.get(&space).cloned().unwrap_or_default();
+            let place = self
+                .own_presence
+                .told
+                .get(&space)
+                .cloned()
+                .unwrap_or_default();
             let message = PresenceMessage {
                 run: self.own_presence.run,
                 number: self.own_presence.number,
                 body: Some(dxos_base::encode(&place)),
             };
-            messages.push(GossipMessage::Presence { space, message: message.encode() });
+            messages.push(GossipMessage::Presence {
+                space,
+                message: message.encode(),
+            });
         }
         if messages.is_empty() {
             messages.push(GossipMessage::Alive);
         }
         for message in messages {
             let bytes = dxos_base::encode(&message);
-            if self.swarm.send(&peer, stream, bytes, &mut turn.swarm).is_err() {
+            if self
+                .swarm
+                .send(&peer, stream, bytes, &mut turn.swarm)
+                .is_err()
+            {
                 return;
             }
         }
@@ -141,12 +196,26 @@ impl Node {
         let now = turn.cx.now;
         let Ok(message) = dxos_base::decode(bytes, 2 * limits::PRESENCE_BYTES_MAX) else {
             tracing::warn!(peer = %peer, "peer.malformed");
-            return self.swarm.drop_peer(now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            return self
+                .swarm
+                .drop_peer(now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
-        let GossipMessage::Presence { space, message } = message else { return };
-        let Some(conversation) = self.conversations.get(&peer) else { return };
-        let Some(device) = conversation.spaces.get(&space).and_then(|space| space.device) else { return };
-        let Ok(message) = PresenceMessage::decode(&message) else { return };
+        let GossipMessage::Presence { space, message } = message else {
+            return;
+        };
+        let Some(conversation) = self.conversations.get(&peer) else {
+            return;
+        };
+        let Some(device) = conversation
+            .spaces
+            .get(&space)
+            .and_then(|space| space.device)
+        else {
+            return;
+        };
+        let Ok(message) = PresenceMessage::decode(&message) else {
+            return;
+        };
         let table = self.presence.entry(space).or_default();
         let changed = table.receive(now, device, message);
         if !matches!(changed, Ok(dxos_mesh::PresenceChange::Same) | Err(_)) {
@@ -170,14 +239,25 @@ impl Node {
     }
 
     /// A session with a device ended: it is gone unless another session of it lives.
-    pub(crate) fn presence_lost(&mut self, turn: &mut Turn<'_, '_>, space: SpaceId, device: DeviceKey) {
+    pub(crate) fn presence_lost(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        space: SpaceId,
+        device: DeviceKey,
+    ) {
         let of_device = |c: &crate::peers::Conversation| {
-            c.spaces.get(&space).is_some_and(|known| known.device == Some(device))
+            c.spaces
+                .get(&space)
+                .is_some_and(|known| known.device == Some(device))
         };
         if self.conversations.values().any(of_device) {
             return;
         }
-        if self.presence.get_mut(&space).is_some_and(|table| table.remove(&device)) {
+        if self
+            .presence
+            .get_mut(&space)
+            .is_some_and(|table| table.remove(&device))
+        {
             self.status_dirty(turn.cx.now);
             self.tell_carets(turn, space);
         }
@@ -198,9 +278,14 @@ impl Node {
     }
 
     fn tell_carets(&mut self, turn: &mut Turn<'_, '_>, space: SpaceId) {
-        let open = self.texts.iter().filter(|(address, _)| address.space == space);
+        let open = self
+            .texts
+            .iter()
+            .filter(|(address, _)| address.space == space);
         let editors = open.flat_map(|(address, open)| {
-            open.editors.keys().map(move |channel| (*channel, address.clone()))
+            open.editors
+                .keys()
+                .map(move |channel| (*channel, address.clone()))
         });
         for (channel, address) in editors.collect::<Vec<_>>() {
             self.tell_carets_to(turn, channel, &address);
@@ -214,25 +299,51 @@ impl Node {
         channel: ChannelId,
         address: &TextAddress,
     ) {
-        let Some(open) = self.texts.get(address) else { return };
-        let Some(space) = self.spaces.get(&address.space) else { return };
+        let Some(open) = self.texts.get(address) else {
+            return;
+        };
+        let Some(space) = self.spaces.get(&address.space) else {
+            return;
+        };
         let mut carets = Vec::new();
         for (device, identity, place) in self.places(&address.space) {
             let on_object = place.object == Some(address.object);
-            let caret = place.caret.filter(|caret| on_object && caret.property == address.property);
+            let caret = place
+                .caret
+                .filter(|caret| on_object && caret.property == address.property);
             let Some(caret) = caret else { continue };
             let anchor = turn.cx.text.position(open.text, &caret.anchor);
             let head = turn.cx.text.position(open.text, &caret.head);
-            let (Ok(anchor), Ok(head)) = (anchor, head) else { continue };
+            let (Ok(anchor), Ok(head)) = (anchor, head) else {
+                continue;
+            };
             let name = space.member_name(&identity);
-            carets.push(CaretView { device, identity, name, hue: hue(&identity), anchor, head });
+            carets.push(CaretView {
+                device,
+                identity,
+                name,
+                hue: hue(&identity),
+                anchor,
+                head,
+            });
         }
-        self.tell(channel, Event::Carets { text: address.clone(), carets });
+        self.tell(
+            channel,
+            Event::Carets {
+                text: address.clone(),
+                carets,
+            },
+        );
     }
 
     /// Objects on the screens of others, by identity.
-    pub(crate) fn objects_on_screen(&self, space: &SpaceId) -> BTreeMap<IdentityKey, Option<ObjectId>> {
+    pub(crate) fn objects_on_screen(
+        &self,
+        space: &SpaceId,
+    ) -> BTreeMap<IdentityKey, Option<ObjectId>> {
         let places = self.places(space).into_iter();
-        places.map(|(_, identity, place)| (identity, place.object)).collect()
+        places
+            .map(|(_, identity, place)| (identity, place.object))
+            .collect()
     }
 }

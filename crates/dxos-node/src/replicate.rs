@@ -46,16 +46,26 @@ impl Node {
     ) {
         let Ok(message) = dxos_base::decode(bytes, limits::STREAM_MESSAGE_BYTES_MAX) else {
             tracing::warn!(peer = %peer, "peer.malformed");
-            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            return self
+                .swarm
+                .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
-        if let SpaceMessage::Open { version, space, device, signature } = message {
+        if let SpaceMessage::Open {
+            version,
+            space,
+            device,
+            signature,
+        } = message
+        {
             if version == REPLICATE_VERSION {
                 self.open_received(turn, peer, stream, space, (device, signature));
             }
             return;
         }
         let Some(id) = space else { return };
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
         let proved = conversation.is_open(&id);
         match message {
             SpaceMessage::NeedChain => self.send_credentials(turn, peer, id, &[]),
@@ -67,17 +77,29 @@ impl Node {
                 conversation.streams.remove(&stream);
                 self.swarm.close(&peer, stream, &mut turn.swarm);
             }
-            SpaceMessage::Hello { wall_ms, control, data } if !proved => {
+            SpaceMessage::Hello {
+                wall_ms,
+                control,
+                data,
+            } if !proved => {
                 if let Some(peer_space) = conversation.spaces.get_mut(&id) {
                     peer_space.early_greeting = Some((wall_ms, control, data));
                 }
             }
             _ if !proved => {}
-            SpaceMessage::Hello { wall_ms, control, data } => {
+            SpaceMessage::Hello {
+                wall_ms,
+                control,
+                data,
+            } => {
                 self.hello_received(turn, peer, id, wall_ms, control, data);
             }
             SpaceMessage::Heads { heads } => self.heads_received(turn, peer, id, &heads),
-            SpaceMessage::Have { feeds, control, state } => {
+            SpaceMessage::Have {
+                feeds,
+                control,
+                state,
+            } => {
                 self.have_received(turn, peer, id, feeds, control, state);
             }
             SpaceMessage::Want { feed, after } => self.want_received(turn, peer, id, feed, after),
@@ -96,13 +118,22 @@ impl Node {
     /// The peer proved itself: say where we stand.
     pub(crate) fn begin_replication(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
         self.seal(turn, id);
-        let Some(space) = self.spaces.get(&id) else { return };
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
         let data = space.data.data_digest();
-        let hello =
-            SpaceMessage::Hello { wall_ms: turn.cx.now.0, control: space.graph.digest(), data };
+        let hello = SpaceMessage::Hello {
+            wall_ms: turn.cx.now.0,
+            control: space.graph.digest(),
+            data,
+        };
         let stored = space.stored();
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
         peer_space.greeted = Some((data, stored));
         let early = peer_space.early_greeting.take();
         self.send_space(turn, peer, id, &hello);
@@ -125,8 +156,12 @@ impl Node {
             let text = format!("This device's clock and another's differ by {minutes} minutes.");
             self.warnings.insert("clock", text);
         }
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
         // Both sides compare the two greetings, not what they have by now, so they come to the same answer.
         let same = peer_space.greeted.take().filter(|(ours, _)| *ours == data);
         peer_space.remote_control = Some(control);
@@ -150,12 +185,20 @@ impl Node {
 
     /// Sends our heads when the peer's graph is another one, once for each pair of states.
     fn send_heads_if_needed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
-        let Some(space) = self.spaces.get(&id) else { return };
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
         let ours = space.graph.digest();
         let heads = space.graph.heads();
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
-        let Some(theirs) = peer_space.remote_control else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
+        let Some(theirs) = peer_space.remote_control else {
+            return;
+        };
         if theirs == ours || peer_space.heads_sent_for == Some((ours, theirs)) {
             return;
         }
@@ -163,15 +206,27 @@ impl Node {
         self.send_space(turn, peer, id, &SpaceMessage::Heads { heads });
     }
 
-    fn heads_received(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, heads: &[Hash]) {
+    fn heads_received(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        heads: &[Hash],
+    ) {
         self.send_credentials(turn, peer, id, heads);
         // Heads we lack: our own heads tell the peer what to send.
-        let Some(space) = self.spaces.get(&id) else { return };
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
         if heads.iter().any(|head| !space.graph.contains(head)) {
             let heads = space.graph.heads();
             let ours = space.graph.digest();
-            let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-            let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+            let Some(conversation) = self.conversations.get_mut(&peer) else {
+                return;
+            };
+            let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+                return;
+            };
             let theirs = peer_space.remote_control.unwrap_or_default();
             if peer_space.heads_sent_for != Some((ours, theirs)) {
                 peer_space.heads_sent_for = Some((ours, theirs));
@@ -181,8 +236,16 @@ impl Node {
     }
 
     /// Sends the credentials that the given heads do not cover.
-    fn send_credentials(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, heads: &[Hash]) {
-        let Some(space) = self.spaces.get(&id) else { return };
+    fn send_credentials(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        heads: &[Hash],
+    ) {
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
         let mut batch = Vec::new();
         let mut batches = Vec::new();
         let mut size = 0;
@@ -207,12 +270,19 @@ impl Node {
         id: SpaceId,
         credentials: &[Vec<u8>],
     ) {
-        let decoded = credentials.iter().take(CREDENTIALS_MAX).map(|bytes| Credential::decode(bytes));
+        let decoded = credentials
+            .iter()
+            .take(CREDENTIALS_MAX)
+            .map(|bytes| Credential::decode(bytes));
         let Ok(credentials) = decoded.collect::<Result<Vec<_>, _>>() else {
             tracing::warn!(peer = %peer, space = %id, "peer.bad_credential");
-            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            return self
+                .swarm
+                .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
-        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else { return };
+        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else {
+            return;
+        };
         let agreement = identity.agreement().clone();
         let added = transaction(turn.cx, Durability::Synced, |cx| {
             space.add_credentials(credentials, &agreement, cx)
@@ -228,7 +298,9 @@ impl Node {
     /// The control graph of a space grew: everything that hangs on it follows.
     pub(crate) fn credentials_changed(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         self.join_topics(turn, id);
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         let retried = transaction(turn.cx, Durability::Synced, |cx| space.retry_waiting(cx));
         match retried {
             Ok(received) => self.entries_applied(turn, id, received),
@@ -246,7 +318,10 @@ impl Node {
 
     /// Peers that proved themselves for a space.
     pub(crate) fn open_peers(&self, id: &SpaceId) -> Vec<PeerId> {
-        let open = self.conversations.iter().filter(|(_, conversation)| conversation.is_open(id));
+        let open = self
+            .conversations
+            .iter()
+            .filter(|(_, conversation)| conversation.is_open(id));
         open.map(|(peer, _)| *peer).collect()
     }
 
@@ -259,8 +334,12 @@ impl Node {
         control: Option<Hash>,
         state: Option<[u8; 16]>,
     ) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
         for (feed, seq) in feeds {
             if peer_space.remote.len() < FEEDS_MAX || peer_space.remote.contains_key(&feed) {
                 let known = peer_space.remote.entry(feed).or_default();
@@ -279,16 +358,25 @@ impl Node {
     /// Asks a peer for what it has and we lack, one window of each feed at a time.
     pub(crate) fn ask_missing(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
         let now = turn.cx.now;
-        let Some(space) = self.spaces.get(&id) else { return };
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
         let mut wants = Vec::new();
         for (feed, seq) in &peer_space.remote {
             let stored = space.data.timeframe().get(feed).map_or(0, |head| head.seq);
             let asked = peer_space.wants.get(feed).is_some_and(|until| *until > now);
             if *seq > stored && !asked {
                 peer_space.wants.insert(*feed, now.plus_ms(WANT_MS));
-                wants.push(SpaceMessage::Want { feed: *feed, after: stored });
+                wants.push(SpaceMessage::Want {
+                    feed: *feed,
+                    after: stored,
+                });
             }
         }
         for want in wants {
@@ -296,10 +384,21 @@ impl Node {
         }
     }
 
-    fn want_received(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, feed: FeedId, after: u64) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+    fn want_received(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        feed: FeedId,
+        after: u64,
+    ) {
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         let read = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space.data.entries_from(&mut *cx.store, feed, after.saturating_add(1), WINDOW_BYTES)
+            space
+                .data
+                .entries_from(&mut *cx.store, feed, after.saturating_add(1), WINDOW_BYTES)
         });
         match read {
             Ok(rows) => {
@@ -321,10 +420,14 @@ impl Node {
         id: SpaceId,
         entries: &[Vec<u8>],
     ) {
-        let header = entries.first().map(|entry| dxos_base::codec::take::<EntryHeader>(entry));
+        let header = entries
+            .first()
+            .map(|entry| dxos_base::codec::take::<EntryHeader>(entry));
         let Some(Ok((EntryHeader { feed, seq, .. }, _))) = header else {
             tracing::warn!(peer = %peer, space = %id, "peer.bad_entry");
-            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            return self
+                .swarm
+                .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
         let last = seq.saturating_add(entries.len() as u64 - 1);
         if let Some(conversation) = self.conversations.get_mut(&peer)
@@ -332,7 +435,9 @@ impl Node {
         {
             peer_space.wants.remove(&feed);
         }
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         let received = transaction(turn.cx, Durability::Synced, |cx| space.receive(entries, cx));
         let received = match received {
             Ok(received) => received,
@@ -353,7 +458,9 @@ impl Node {
         let mut gap = false;
         for refusal in &received.refused {
             match refusal.reason {
-                RefusalReason::Malformed | RefusalReason::BadChain | RefusalReason::BadSignature => {
+                RefusalReason::Malformed
+                | RefusalReason::BadChain
+                | RefusalReason::BadSignature => {
                     tracing::warn!(peer = %peer, space = %id, seq = refusal.seq, "peer.bad_entry");
                     blame = true;
                 }
@@ -377,10 +484,16 @@ impl Node {
             if unknown {
                 peer_space.heads_sent_for = None;
             }
+            if received.stored == 0 && !clean && !gap {
+                // The answer would be the same again (a fork, a newer format): not before some time.
+                peer_space.wants.insert(feed, turn.cx.now.plus_ms(WANT_MS));
+            }
         }
         self.entries_applied(turn, id, received);
         if blame {
-            return self.swarm.drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+            return self
+                .swarm
+                .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         }
         if unknown {
             self.send_heads_if_needed(turn, peer, id);
@@ -390,7 +503,12 @@ impl Node {
     }
 
     /// Entries were stored (and perhaps applied): clients and other peers hear of it.
-    pub(crate) fn entries_applied(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, received: Received) {
+    pub(crate) fn entries_applied(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        received: Received,
+    ) {
         if received.stored == 0 && received.touched.is_empty() && received.text_deltas.is_empty() {
             return;
         }
@@ -402,13 +520,16 @@ impl Node {
 
     fn plan_announce(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         if let Some(space) = self.spaces.get_mut(&id) {
-            space.announce_at.get_or_insert(turn.cx.now.plus_ms(ANNOUNCE_MS));
+            space
+                .announce_at
+                .get_or_insert(turn.cx.now.plus_ms(ANNOUNCE_MS));
         }
     }
 
     pub(crate) fn announce_due(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.cx.now;
-        let due = |space: &&mut crate::space::SpaceState| space.announce_at.is_some_and(|at| at <= now);
+        let due =
+            |space: &&mut crate::space::SpaceState| space.announce_at.is_some_and(|at| at <= now);
         let ids = self.spaces.values_mut().filter(due).map(|space| {
             space.announce_at = None;
             space.id
@@ -436,36 +557,76 @@ impl Node {
     }
 
     /// Tells a peer what changed in what we have since it was told last. A state alone waits for the next beat.
-    pub(crate) fn tell_have(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId, news: News) {
-        let Some(space) = self.spaces.get(&id) else { return };
+    pub(crate) fn tell_have(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: PeerId,
+        id: SpaceId,
+        news: News,
+    ) {
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
         let digest = space.graph.digest();
-        let state = (news == News::All).then(|| space.comparable_state()).flatten();
+        let state = (news == News::All)
+            .then(|| space.comparable_state())
+            .flatten();
         let stored = space.stored();
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else { return };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
         let new = |(feed, seq): &(FeedId, u64)| peer_space.told.get(feed) != Some(seq);
         let feeds = stored.into_iter().filter(new).collect::<Vec<_>>();
         let control = (peer_space.told_control != Some(digest)).then_some(digest);
-        if feeds.is_empty() && control.is_none() && (state.is_none() || peer_space.told_state == state) {
+        if feeds.is_empty()
+            && control.is_none()
+            && (state.is_none() || peer_space.told_state == state)
+        {
             return;
         }
         peer_space.told.extend(feeds.iter().copied());
         (peer_space.told_control, peer_space.told_state) = (Some(digest), state);
-        self.send_space(turn, peer, id, &SpaceMessage::Have { feeds, control, state });
+        self.send_space(
+            turn,
+            peer,
+            id,
+            &SpaceMessage::Have {
+                feeds,
+                control,
+                state,
+            },
+        );
     }
 
     /// Sends entries this device just sealed to everybody who proved a place in the space.
-    pub(crate) fn push_entries(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, sealed: Vec<SealedEntry>) {
-        let Some(feed) = sealed.first().map(|entry| entry.feed) else { return };
+    pub(crate) fn push_entries(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        sealed: Vec<SealedEntry>,
+    ) {
+        let Some(feed) = sealed.first().map(|entry| entry.feed) else {
+            return;
+        };
         for peer in self.open_peers(&id) {
-            let Some(conversation) = self.conversations.get_mut(&peer) else { continue };
-            let Some(peer_space) = conversation.spaces.get_mut(&id) else { continue };
+            let Some(conversation) = self.conversations.get_mut(&peer) else {
+                continue;
+            };
+            let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+                continue;
+            };
             let has = peer_space.remote.get(&feed).copied().unwrap_or(0);
             let told = peer_space.told.get(&feed).copied().unwrap_or(0);
             let first = sealed.first().map_or(0, |entry| entry.seq);
             // A peer that is still catching up asks for these; pushing would only leave a gap.
             if peer_space.remote_known && has.max(told) + 1 >= first {
-                let entries = sealed.iter().map(|entry| entry.bytes.clone()).collect::<Vec<_>>();
+                let entries = sealed
+                    .iter()
+                    .map(|entry| entry.bytes.clone())
+                    .collect::<Vec<_>>();
                 let last = sealed.last().map_or(0, |entry| entry.seq);
                 peer_space.told.insert(feed, last);
                 for entries in windows(entries) {
@@ -480,14 +641,20 @@ impl Node {
 
     /// Compares states with peers that have the same entries and credentials.
     fn compare_states(&mut self, id: SpaceId) {
-        let Some(space) = self.spaces.get(&id) else { return };
-        let Some(ours) = space.comparable_state() else { return };
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
+        let Some(ours) = space.comparable_state() else {
+            return;
+        };
         let control = space.graph.digest();
         let stored = space.stored();
         let differs = self.conversations.values().filter_map(|conversation| {
             let peer_space = conversation.spaces.get(&id)?;
             let same_control = peer_space.remote_control == Some(control);
-            let same_entries = stored.iter().all(|(feed, seq)| peer_space.remote.get(feed) == Some(seq))
+            let same_entries = stored
+                .iter()
+                .all(|(feed, seq)| peer_space.remote.get(feed) == Some(seq))
                 && peer_space.remote.values().filter(|seq| **seq > 0).count() == stored.len();
             (same_control && same_entries).then_some(peer_space.remote_state?)
         });

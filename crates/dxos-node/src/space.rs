@@ -177,7 +177,8 @@ impl SpaceState {
         cx: &mut Context<'_>,
     ) -> Result<SpaceState, EchoError> {
         for credential in credentials {
-            cx.store.credential_put(id, credential.hash(), credential.bytes())?;
+            cx.store
+                .credential_put(id, credential.hash(), credential.bytes())?;
         }
         let key = format!("{SPACE_PREFIX}{id}");
         cx.store.set(&key, Some(&dxos_base::encode(&record)))?;
@@ -214,7 +215,13 @@ impl SpaceState {
     /// Derives keys and feeds from the graph again.
     pub(crate) fn refold(&mut self, agreement: &AgreementSecret) {
         self.keyring.learn(&self.graph, agreement);
-        let devices = self.graph.state().devices.keys().copied().collect::<Vec<_>>();
+        let devices = self
+            .graph
+            .state()
+            .devices
+            .keys()
+            .copied()
+            .collect::<Vec<_>>();
         for device in devices {
             if self.feeds.contains_key(&feed_id(&self.id, &device, 0)) {
                 continue;
@@ -231,8 +238,18 @@ impl SpaceState {
         entries: &[Vec<u8>],
         cx: &mut Context<'_>,
     ) -> Result<dxos_echo::Received, EchoError> {
-        let SpaceState { graph, keyring, feeds, data, .. } = self;
-        let access = SpaceAccess { graph, keyring, feeds };
+        let SpaceState {
+            graph,
+            keyring,
+            feeds,
+            data,
+            ..
+        } = self;
+        let access = SpaceAccess {
+            graph,
+            keyring,
+            feeds,
+        };
         data.receive(&mut write_context(cx), &access, entries)
     }
 
@@ -241,8 +258,18 @@ impl SpaceState {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<dxos_echo::Received, EchoError> {
-        let SpaceState { graph, keyring, feeds, data, .. } = self;
-        let access = SpaceAccess { graph, keyring, feeds };
+        let SpaceState {
+            graph,
+            keyring,
+            feeds,
+            data,
+            ..
+        } = self;
+        let access = SpaceAccess {
+            graph,
+            keyring,
+            feeds,
+        };
         data.retry_waiting(&mut write_context(cx), &access)
     }
 
@@ -251,8 +278,18 @@ impl SpaceState {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<dxos_echo::Received, EchoError> {
-        let SpaceState { graph, keyring, feeds, data, .. } = self;
-        let access = SpaceAccess { graph, keyring, feeds };
+        let SpaceState {
+            graph,
+            keyring,
+            feeds,
+            data,
+            ..
+        } = self;
+        let access = SpaceAccess {
+            graph,
+            keyring,
+            feeds,
+        };
         data.rebuild(&mut write_context(cx), &access)
     }
 
@@ -268,12 +305,18 @@ impl SpaceState {
 
     /// The name of a member.
     pub(crate) fn member_name(&self, identity: &IdentityKey) -> String {
-        self.graph.member_name(&self.keyring, identity).unwrap_or_default()
+        self.graph
+            .member_name(&self.keyring, identity)
+            .unwrap_or_default()
     }
 
     /// Greatest stored seq by feed.
     pub(crate) fn stored(&self) -> Vec<(FeedId, u64)> {
-        self.data.timeframe().iter().map(|(feed, head)| (*feed, head.seq)).collect()
+        self.data
+            .timeframe()
+            .iter()
+            .map(|(feed, head)| (*feed, head.seq))
+            .collect()
     }
 
     /// The state digest where it is comparable: nothing pending, nothing waiting.
@@ -290,7 +333,10 @@ impl SpaceState {
         identity: &dxos_halo::Identity,
         cx: &mut Context<'_>,
     ) -> Result<(Vec<dxos_echo::SealedEntry>, bool), EchoError> {
-        let newest = self.keyring.newest(self.graph.state()).map(|(_, key)| key.clone());
+        let newest = self
+            .keyring
+            .newest(self.graph.state())
+            .map(|(_, key)| key.clone());
         let (key, rekeyed) = match newest {
             Some(key) => (key, false),
             None => match dxos_halo::rekey(&self.graph, identity, &mut *cx.entropy) {
@@ -303,7 +349,10 @@ impl SpaceState {
                 Err(_) => return Ok((Vec::new(), false)),
             },
         };
-        let sealing = dxos_echo::Sealing { key: &key, signer: identity.signing_key() };
+        let sealing = dxos_echo::Sealing {
+            key: &key,
+            signer: identity.signing_key(),
+        };
         let entries = self.data.seal(&mut write_context(cx), &sealing)?;
         Ok((entries, rekeyed))
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use dxos_base::{IdentityKey, PeerId, SpaceId};
 use dxos_mesh::swarm::Path;
 use dxos_services::{
-    IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState, SpaceView, StatusView,
-    SyncState,
+    IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState, SpaceView,
+    StatusView, SyncState,
 };
 
 use crate::node::{Node, Turn};
@@ -53,26 +53,39 @@ impl Node {
         };
         let mut spaces = self.spaces.values().collect::<Vec<_>>();
         spaces.sort_by_key(|space| (!space.record.personal, space.record.order));
-        let spaces = spaces.into_iter().map(|space| self.space_view(turn, space)).collect();
+        let spaces = spaces
+            .into_iter()
+            .map(|space| self.space_view(turn, space))
+            .collect();
         let warnings = self.warnings.values().cloned().collect();
-        StatusView { identity, spaces, network, warnings }
+        StatusView {
+            identity,
+            spaces,
+            network,
+            warnings,
+        }
     }
 
     fn space_view(&self, _turn: &mut Turn<'_, '_>, space: &SpaceState) -> SpaceView {
         let state = space.graph.state();
         let me = self.identity.as_ref().map(dxos_halo::Identity::identity);
         let on_screen = self.objects_on_screen(&space.id);
-        let members = state.present_members().into_iter().filter_map(|(identity, member)| {
-            Some(MemberView {
-                identity,
-                name: space.member_name(&identity),
-                role: role_view(member.role?),
-                hue: hue(&identity),
-                online: Some(identity) == me || on_screen.contains_key(&identity),
-                object: on_screen.get(&identity).copied().flatten(),
-            })
-        });
-        let role = me.and_then(|me| state.role(&me)).map_or(Role::Reader, role_view);
+        let members = state
+            .present_members()
+            .into_iter()
+            .filter_map(|(identity, member)| {
+                Some(MemberView {
+                    identity,
+                    name: space.member_name(&identity),
+                    role: role_view(member.role?),
+                    hue: hue(&identity),
+                    online: Some(identity) == me || on_screen.contains_key(&identity),
+                    object: on_screen.get(&identity).copied().flatten(),
+                })
+            });
+        let role = me
+            .and_then(|me| state.role(&me))
+            .map_or(Role::Reader, role_view);
         let peers = self.peer_views(space);
         let saved = match (space.failed, space.data.pending()) {
             (true, _) => SaveState::Failed,
@@ -82,7 +95,9 @@ impl Node {
         let sync = match () {
             () if space.diverged => SyncState::Diverged,
             () if peers.is_empty() => SyncState::Alone,
-            () if peers.iter().all(|peer| peer.synced) && !space.data.pending() => SyncState::Synced,
+            () if peers.iter().all(|peer| peer.synced) && !space.data.pending() => {
+                SyncState::Synced
+            }
             () => SyncState::Behind,
         };
         SpaceView {
@@ -106,8 +121,15 @@ impl Node {
             let device = peer.device?;
             let ours = |feed| stored.get(feed).copied().unwrap_or(0);
             let theirs = |feed| peer.remote.get(feed).copied().unwrap_or(0);
-            let behind = peer.remote.iter().map(|(feed, seq)| seq.saturating_sub(ours(feed))).sum();
-            let ahead = stored.iter().map(|(feed, seq)| seq.saturating_sub(theirs(feed))).sum();
+            let behind = peer
+                .remote
+                .iter()
+                .map(|(feed, seq)| seq.saturating_sub(ours(feed)))
+                .sum();
+            let ahead = stored
+                .iter()
+                .map(|(feed, seq)| seq.saturating_sub(theirs(feed)))
+                .sum();
             let same_control = peer.remote_control == Some(control);
             Some(PeerView {
                 device,
@@ -123,9 +145,15 @@ impl Node {
 
     /// Figures for tests and people who ask.
     pub(crate) fn stats(&self) -> BTreeMap<String, u64> {
-        let direct = self.conversations.values().filter(|c| c.path == Path::Direct).count();
+        let direct = self
+            .conversations
+            .values()
+            .filter(|c| c.path == Path::Direct)
+            .count();
         let entries = |id: &SpaceId| -> u64 {
-            self.spaces.get(id).map_or(0, |space| space.stored().iter().map(|(_, seq)| seq).sum())
+            self.spaces
+                .get(id)
+                .map_or(0, |space| space.stored().iter().map(|(_, seq)| seq).sum())
         };
         BTreeMap::from([
             ("channels".to_owned(), self.channels.len() as u64),

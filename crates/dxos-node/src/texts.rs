@@ -85,18 +85,30 @@ impl TextRepeat {
 /// Storage key of a client's [`TextRepeat`] on a text.
 pub(crate) fn repeat_key(client: &dxos_services::ClientId, text: &TextAddress) -> String {
     let client = dxos_base::PeerId(client.0);
-    format!("client/{client}/{}/{}/{}", text.space, text.object, text.property)
+    format!(
+        "client/{client}/{}/{}/{}",
+        text.space, text.object, text.property
+    )
 }
 
 impl OpenText {
     pub(crate) fn new(text: TextId, version: Vec<u8>) -> Self {
-        OpenText { text, version, editors: BTreeMap::new(), log: VecDeque::new() }
+        OpenText {
+            text,
+            version,
+            editors: BTreeMap::new(),
+            log: VecDeque::new(),
+        }
     }
 
     /// Records that the text changed; `version` is the one after.
     pub(crate) fn step(&mut self, delta: TextDelta, version: Vec<u8>) {
         let base = std::mem::replace(&mut self.version, version.clone());
-        self.log.push_back(Step { base, version, delta });
+        self.log.push_back(Step {
+            base,
+            version,
+            delta,
+        });
         if self.log.len() > LOG_STEPS_MAX {
             self.log.pop_front();
         }
@@ -109,7 +121,9 @@ impl OpenText {
         }
         let start = self.log.iter().rposition(|step| step.base == base)?;
         dxos_base::invariant!(
-            self.log.back().is_some_and(|last| last.version == self.version),
+            self.log
+                .back()
+                .is_some_and(|last| last.version == self.version),
             "the log of an open text ends at its version"
         );
         Some(self.log.iter().skip(start).cloned().collect())
@@ -118,5 +132,7 @@ impl OpenText {
 
 /// A change carried over what came before it: text already there stays first.
 pub(crate) fn carry(delta: &TextDelta, over: &[Step]) -> TextDelta {
-    over.iter().fold(delta.clone(), |delta, step| transform(&delta, &step.delta, Side::After))
+    over.iter().fold(delta.clone(), |delta, step| {
+        transform(&delta, &step.delta, Side::After)
+    })
 }

@@ -28,6 +28,10 @@ pub fn Dialog(
         if let Some(dialog) = node.get().filter(|dialog| !dialog.open()) {
             // Fails only while the element is not in the page; it is when the effect runs.
             let _ = dialog.show_modal();
+            // Else the close button would have it; a field in the dialog asks for it after this.
+            if !bare {
+                let _ = dialog.focus();
+            }
         }
     });
     // A press that begins inside (selecting text) and ends on the backdrop does not close.
@@ -42,7 +46,7 @@ pub fn Dialog(
         on_close.run(());
     };
     view! {
-        <dialog node_ref=node autofocus class=format!("dialog {class}") aria-label=title on:cancel=cancel on:mousedown=backdrop>
+        <dialog node_ref=node tabindex="-1" class=format!("dialog {class}") aria-label=title on:cancel=cancel on:mousedown=backdrop>
             {(!bare).then(|| view! {
                 <header>
                     <h2>{title}</h2>

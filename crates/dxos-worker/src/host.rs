@@ -52,18 +52,27 @@ impl WorkerHost {
         signal_url: String,
     ) -> Result<WorkerHost, JsValue> {
         console_error_panic_hook::set_once();
-        let (Ok(profile_key), Ok(instance_marker)) =
-            (profile_key.as_slice().try_into(), instance_marker.as_slice().try_into())
-        else {
+        let (Ok(profile_key), Ok(instance_marker)) = (
+            profile_key.as_slice().try_into(),
+            instance_marker.as_slice().try_into(),
+        ) else {
             return Err(failure("KeyLost", "the profile's key has a wrong length"));
         };
-        let mut store =
-            SqliteStore::open_opfs(&profile).await.map_err(|error| store_failure(&error))?;
+        let mut store = SqliteStore::open_opfs(&profile)
+            .await
+            .map_err(|error| store_failure(&error))?;
         let module = JsTextModule::new(outside.clone().unchecked_into());
         let mut text = RemoteText::new(module);
-        let mut context =
-            Context { now: now(), store: &mut store, text: &mut text, entropy: &mut BrowserEntropy };
-        let config = NodeConfig { profile_key, instance_marker };
+        let mut context = Context {
+            now: now(),
+            store: &mut store,
+            text: &mut text,
+            entropy: &mut BrowserEntropy,
+        };
+        let config = NodeConfig {
+            profile_key,
+            instance_marker,
+        };
         let mut node = Node::open(config, &mut context).map_err(|error| match &error {
             NodeError::Store(store) => store_failure(store),
             NodeError::KeyLost => failure("KeyLost", &error.to_string()),
@@ -130,7 +139,10 @@ impl WorkerHost {
         frame.first() == Some(&CALL)
             && matches!(
                 dxos_services::decode_client(frame),
-                Ok(ClientFrame::Call { request: Request::OpenText { .. }, .. })
+                Ok(ClientFrame::Call {
+                    request: Request::OpenText { .. },
+                    ..
+                })
             )
     }
 
@@ -155,7 +167,9 @@ impl Inner {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::ToChannel(channel, frame) => self.outside.to_channel(channel.0 as f64, frame),
+                Effect::ToChannel(channel, frame) => {
+                    self.outside.to_channel(channel.0 as f64, frame)
+                }
                 Effect::CloseChannel(channel) => self.outside.close_channel(channel.0 as f64),
                 Effect::SignalConnect => self.connect(),
                 Effect::SignalClose => self.socket = None,

@@ -57,7 +57,12 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn text_version(this: &TextExports, text: &[u8]) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn text_diff(this: &TextExports, text: &[u8], from: &[u8], to: &[u8]) -> Result<Vec<u8>, JsValue>;
+    fn text_diff(
+        this: &TextExports,
+        text: &[u8],
+        from: &[u8],
+        to: &[u8],
+    ) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn text_snapshot(this: &TextExports, text: &[u8]) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -80,11 +85,17 @@ pub(crate) struct JsTextModule {
 
 impl JsTextModule {
     pub(crate) fn new(outside: Outside) -> Self {
-        JsTextModule { outside, exports: None }
+        JsTextModule {
+            outside,
+            exports: None,
+        }
     }
 
     fn call<T>(&self, call: impl FnOnce(&TextExports) -> Result<T, JsValue>) -> Result<T, String> {
-        let exports = self.exports.as_ref().ok_or_else(|| "it is not loaded".to_owned())?;
+        let exports = self
+            .exports
+            .as_ref()
+            .ok_or_else(|| "it is not loaded".to_owned())?;
         call(exports).map_err(|thrown| words(&thrown))
     }
 }
@@ -92,14 +103,21 @@ impl JsTextModule {
 impl TextModule for JsTextModule {
     fn ready(&mut self) -> Result<(), String> {
         if self.exports.is_none() {
-            self.exports = Some(self.outside.text_module().map_err(|thrown| words(&thrown))?);
+            self.exports = Some(
+                self.outside
+                    .text_module()
+                    .map_err(|thrown| words(&thrown))?,
+            );
         }
         Ok(())
     }
 
     fn reset(&mut self) {
         // The glue swaps the instance at the next call, which must take no bytes: they would land in the old memory.
-        if self.call(|exports| exports.text_reset().and_then(|()| exports.text_doing())).is_err() {
+        if self
+            .call(|exports| exports.text_reset().and_then(|()| exports.text_doing()))
+            .is_err()
+        {
             // The glue itself is broken: take it anew at the next call.
             self.exports = None;
         }

@@ -68,8 +68,12 @@ struct Remembered {
 
 impl Remembered {
     fn all_updates(&self) -> Vec<u8> {
-        let all: Vec<&[u8]> =
-            self.updates.iter().chain(&self.waiting).map(|update| update.as_slice()).collect();
+        let all: Vec<&[u8]> = self
+            .updates
+            .iter()
+            .chain(&self.waiting)
+            .map(|update| update.as_slice())
+            .collect();
         dxos_base::encode(&all)
     }
 }
@@ -91,7 +95,10 @@ enum Blame {
 impl<M: TextModule> RemoteText<M> {
     /// Over a module, loaded or not.
     pub fn new(module: M) -> Self {
-        RemoteText { module, texts: BTreeMap::new() }
+        RemoteText {
+            module,
+            texts: BTreeMap::new(),
+        }
     }
 
     fn call<T: DeserializeOwned + Serialize>(
@@ -99,11 +106,15 @@ impl<M: TextModule> RemoteText<M> {
         blame: Blame,
         call: impl FnOnce(&mut M) -> Trapping,
     ) -> Result<T, TextError> {
-        self.module.ready().map_err(|detail| TextError::Unavailable { detail })?;
+        self.module
+            .ready()
+            .map_err(|detail| TextError::Unavailable { detail })?;
         match call(&mut self.module) {
             Ok(bytes) => match dxos_base::decode::<Result<T, TextError>>(&bytes, usize::MAX) {
                 Ok(result) => result,
-                Err(error) => Err(TextError::Unavailable { detail: format!("its answer: {error}") }),
+                Err(error) => Err(TextError::Unavailable {
+                    detail: format!("its answer: {error}"),
+                }),
             },
             Err(trap) => {
                 tracing::error!(%trap, "text.trap");
@@ -122,7 +133,10 @@ impl<M: TextModule> RemoteText<M> {
         self.module.reset();
         for (text, remembered) in std::mem::take(&mut self.texts) {
             let updates = remembered.all_updates();
-            match self.module.open(text, remembered.peer, &remembered.snapshot, &updates) {
+            match self
+                .module
+                .open(text, remembered.peer, &remembered.snapshot, &updates)
+            {
                 Ok(_) => {
                     self.texts.insert(text, remembered);
                 }
@@ -135,7 +149,9 @@ impl<M: TextModule> RemoteText<M> {
     }
 
     fn remember(&mut self, text: TextId, update: &[u8]) {
-        let Some(remembered) = self.texts.get_mut(&text) else { return };
+        let Some(remembered) = self.texts.get_mut(&text) else {
+            return;
+        };
         remembered.updates.push(update.to_vec());
         remembered.update_bytes += update.len();
         if remembered.updates.len() < UPDATES_MAX && remembered.update_bytes < UPDATE_BYTES_MAX {
@@ -151,7 +167,11 @@ impl<M: TextModule> RemoteText<M> {
     }
 
     fn check_open(&self, text: TextId) -> Result<(), TextError> {
-        if self.texts.contains_key(&text) { Ok(()) } else { Err(TextError::NotOpen) }
+        if self.texts.contains_key(&text) {
+            Ok(())
+        } else {
+            Err(TextError::NotOpen)
+        }
     }
 }
 
@@ -167,10 +187,18 @@ impl<M: TextModule> TextEngine for RemoteText<M> {
         let encoded = dxos_base::encode(&updates);
         // Opening replaces; what was remembered must not come back if this traps.
         self.texts.remove(&text);
-        self.call::<()>(Blame::Bytes, |module| module.open(text, peer, snapshot, &encoded))?;
+        self.call::<()>(Blame::Bytes, |module| {
+            module.open(text, peer, snapshot, &encoded)
+        })?;
         let update_bytes = updates.iter().map(Vec::len).sum();
         let waiting = Vec::new();
-        let remembered = Remembered { peer, snapshot: snapshot.to_vec(), updates, update_bytes, waiting };
+        let remembered = Remembered {
+            peer,
+            snapshot: snapshot.to_vec(),
+            updates,
+            update_bytes,
+            waiting,
+        };
         self.texts.insert(text, remembered);
         Ok(())
     }

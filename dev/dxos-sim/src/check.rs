@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dxos_base::{ObjectView, SpaceId};
 use dxos_echo::store::{EntryState, Store};
-use dxos_services::{SaveState, SyncState, TextAddress};
+use dxos_services::{NetworkView, SaveState, SyncState, TextAddress};
 
 use crate::world::World;
 
@@ -38,7 +38,9 @@ impl World {
                 let space = self.space;
                 let found = space.map_or(Ok(()), |space| self.compare_stores(space));
                 let found = found.err().unwrap_or("the disks are equal".into());
-                self.violate(format!("no rest {REST_MS_MAX} ms after the last fault: {unrest}; {found}"));
+                self.violate(format!(
+                    "no rest {REST_MS_MAX} ms after the last fault: {unrest}; {found}"
+                ));
                 return;
             }
             if self.now() > begun + NUDGE_MS && !nudged {
@@ -52,14 +54,26 @@ impl World {
         }
     }
 
-    /// Texts that a full disk refused are sent again when their person types on or connects anew.
+    /// What a full disk refused is done again when its person types on, connects anew or switches again.
     fn nudge(&mut self) {
         for index in 0..self.peers.len() {
+            let status = self.peers[index].persons[0].status();
+            if status.is_some_and(|status| status.network == NetworkView::Off) {
+                // The switch could not be kept on a full disk: the person sees it and tries again.
+                self.peers[index].persons[0].set_offline(false);
+                self.pump(index, 0, 0);
+            }
             for person in 0..self.peers[index].persons.len() {
                 if self.peers[index].persons[person].client.unacknowledged() > 0 {
                     crate::tap::count(&mut self.notes, "clients nudged");
                     self.cut_channel(index, person);
-                    self.later(5, crate::world::Item::Connect { peer: index, person });
+                    self.later(
+                        5,
+                        crate::world::Item::Connect {
+                            peer: index,
+                            person,
+                        },
+                    );
                 }
             }
         }
@@ -78,7 +92,9 @@ impl World {
             for (number, person) in peer.persons.iter().enumerate() {
                 if person.channel.is_none() || !person.settled() {
                     let open = person.client.unacknowledged();
-                    return Some(format!("person {number} of peer {index} waits, {open} unacknowledged"));
+                    return Some(format!(
+                        "person {number} of peer {index} waits, {open} unacknowledged"
+                    ));
                 }
             }
             let Some(status) = peer.persons.first().and_then(|person| person.status()) else {
@@ -91,8 +107,11 @@ impl World {
                 return Some(format!("peer {index} is {:?}", view.saved));
             }
             if view.sync != SyncState::Synced || view.peers.len() + 1 != self.peers.len() {
-                let peers: Vec<_> =
-                    view.peers.iter().map(|p| (p.kind, p.synced, p.behind, p.ahead)).collect();
+                let peers: Vec<_> = view
+                    .peers
+                    .iter()
+                    .map(|p| (p.kind, p.synced, p.behind, p.ahead))
+                    .collect();
                 return Some(format!("peer {index} is {:?} with {peers:?}", view.sync));
             }
         }
@@ -140,11 +159,16 @@ impl World {
         }
         let until = self.now() + 5_000;
         let count = self.peers.len();
-        self.run(until, |world| world.answers.len() == count && world.figures.len() == count);
+        self.run(until, |world| {
+            world.answers.len() == count && world.figures.len() == count
+        });
         if self.answers.len() < count && self.violation.is_none() {
             self.violate("a query is not answered".into());
         }
-        std::mem::take(&mut self.answers).into_iter().map(|((peer, _), views)| (peer, views)).collect()
+        std::mem::take(&mut self.answers)
+            .into_iter()
+            .map(|((peer, _), views)| (peer, views))
+            .collect()
     }
 
     fn look_at_texts(&mut self) -> BTreeMap<(usize, usize, TextAddress), String> {
@@ -159,7 +183,9 @@ impl World {
             self.pump(index, 0, 0);
         }
         let until = self.now() + 5_000;
-        self.run(until, |world| world.peers.iter().all(|peer| !peer.persons[0].busy()));
+        self.run(until, |world| {
+            world.peers.iter().all(|peer| !peer.persons[0].busy())
+        });
         for (index, peer) in self.peers.iter().enumerate() {
             for (number, person) in peer.persons.iter().enumerate() {
                 for address in &texts {
@@ -173,7 +199,9 @@ impl World {
     }
 
     fn compare_views(&mut self, space: SpaceId, views: &BTreeMap<usize, Vec<ObjectView>>) {
-        let Some((_, one)) = views.first_key_value() else { return };
+        let Some((_, one)) = views.first_key_value() else {
+            return;
+        };
         for (index, other) in views {
             if one != other {
                 let differing = one.iter().zip(other).find(|(a, b)| a != b);
@@ -194,7 +222,9 @@ impl World {
         for ((index, person, address), text) in texts {
             let first = firsts.entry(address).or_insert(text);
             if *first != text {
-                let words = format!("person {person} of peer {index} reads another text than peer 0: {text:?}, {first:?}");
+                let words = format!(
+                    "person {person} of peer {index} reads another text than peer 0: {text:?}, {first:?}"
+                );
                 return self.violate(words);
             }
         }
@@ -214,7 +244,9 @@ impl World {
 
     /// Starts all nodes anew from their disks, and checks that they show the same.
     pub fn start_anew(&mut self) {
-        let Some(space) = self.space.filter(|_| self.violation.is_none()) else { return };
+        let Some(space) = self.space.filter(|_| self.violation.is_none()) else {
+            return;
+        };
         let before = self.look_at_objects(space);
         let texts = self.look_at_texts();
         for index in 0..self.peers.len() {
@@ -244,7 +276,9 @@ impl World {
         let frames = carried(self) - before;
         let pairs = (self.peers.len() * (self.peers.len() - 1) / 2) as u64;
         if frames > pairs * QUIET_FRAMES_PER_PAIR_MAX {
-            self.violate(format!("{frames} frames in {QUIET_MS} ms between {pairs} quiet pairs of peers"));
+            self.violate(format!(
+                "{frames} frames in {QUIET_MS} ms between {pairs} quiet pairs of peers"
+            ));
         }
     }
 }
@@ -266,8 +300,12 @@ impl Disk {
         if !store.entries_waiting(space).map_err(fails)?.is_empty() {
             return Err("entries wait at rest".into());
         }
-        let mut credentials: Vec<_> =
-            store.credentials(space).map_err(fails)?.into_iter().map(|(hash, _)| hash).collect();
+        let mut credentials: Vec<_> = store
+            .credentials(space)
+            .map_err(fails)?
+            .into_iter()
+            .map(|(hash, _)| hash)
+            .collect();
         credentials.sort_unstable();
         let (mut feeds, mut states) = (BTreeMap::new(), BTreeMap::new());
         for row in store.feeds(space).map_err(fails)? {
@@ -275,21 +313,40 @@ impl Disk {
                 continue;
             }
             feeds.insert(row.feed, (row.stored_seq, row.head, row.applied_seq));
-            for entry in store.entries(space, row.feed, 1, usize::MAX).map_err(fails)? {
+            for entry in store
+                .entries(space, row.feed, 1, usize::MAX)
+                .map_err(fails)?
+            {
                 states.insert((row.feed, entry.seq), entry.state);
             }
         }
-        let rows = store.objects(space, None, None, usize::MAX).map_err(fails)?;
+        let rows = store
+            .objects(space, None, None, usize::MAX)
+            .map_err(fails)?;
         let objects = rows
             .into_iter()
-            .map(|row| (row.object, (row.version, row.shown, row.type_name, row.body)))
+            .map(|row| {
+                (
+                    row.object,
+                    (row.version, row.shown, row.type_name, row.body),
+                )
+            })
             .collect();
-        Ok(Disk { credentials, feeds, states, objects })
+        Ok(Disk {
+            credentials,
+            feeds,
+            states,
+            objects,
+        })
     }
 
     fn difference(&self, other: &Disk) -> Option<String> {
         if self.credentials != other.credentials {
-            return Some(format!("{} and {} credentials", self.credentials.len(), other.credentials.len()));
+            return Some(format!(
+                "{} and {} credentials",
+                self.credentials.len(),
+                other.credentials.len()
+            ));
         }
         if self.feeds != other.feeds {
             return Some(format!("feeds {:?} and {:?}", self.feeds, other.feeds));
@@ -299,7 +356,11 @@ impl Disk {
             return Some(format!("what became of entries: {differing:?}"));
         }
         if self.objects != other.objects {
-            let differing = self.objects.iter().zip(&other.objects).find(|(a, b)| a != b);
+            let differing = self
+                .objects
+                .iter()
+                .zip(&other.objects)
+                .find(|(a, b)| a != b);
             let (a, b) = (self.objects.len(), other.objects.len());
             return Some(format!("stored objects ({a} and {b}): {differing:?}"));
         }

@@ -79,7 +79,10 @@ fn say(kind: &str, number: u64) -> Vec<u8> {
 }
 
 fn read(data: &[u8]) -> Option<Word> {
-    let text = std::str::from_utf8(data).ok()?.strip_prefix(CANARY)?.trim_start();
+    let text = std::str::from_utf8(data)
+        .ok()?
+        .strip_prefix(CANARY)?
+        .trim_start();
     let (kind, number) = text.split_once(' ')?;
     let number = number.parse().ok()?;
     match kind {
@@ -93,7 +96,14 @@ fn read(data: &[u8]) -> Option<Word> {
 impl DirectLinks {
     /// A node begins a link. Gives what it must carry to the other: the offer and a candidate of the initiator.
     pub fn open(&mut self, end: End, initiator: bool) -> Vec<Vec<u8>> {
-        self.sides.insert(end, Side { stage: Stage::Begun, other: None, busy_until: 0 });
+        self.sides.insert(
+            end,
+            Side {
+                stage: Stage::Begun,
+                other: None,
+                busy_until: 0,
+            },
+        );
         if !initiator {
             return Vec::new();
         }
@@ -104,7 +114,9 @@ impl DirectLinks {
 
     /// Bytes of the other transport came to `end`.
     pub fn signal(&mut self, end: End, data: &[u8]) -> Signalled {
-        let Some(stage) = self.stage(end) else { return Signalled::Nothing };
+        let Some(stage) = self.stage(end) else {
+            return Signalled::Nothing;
+        };
         match read(data) {
             _ if stage != Stage::Begun => Signalled::Nothing,
             Some(Word::Candidate) => Signalled::Nothing,
@@ -146,7 +158,10 @@ impl DirectLinks {
 
     /// The other end of an open link.
     pub fn other(&self, end: End) -> Option<End> {
-        self.sides.get(&end).filter(|side| side.stage == Stage::Open).and_then(|side| side.other)
+        self.sides
+            .get(&end)
+            .filter(|side| side.stage == Stage::Open)
+            .and_then(|side| side.other)
     }
 
     /// When a message sent now and taking until `at` arrives: after all sent before it.
@@ -182,18 +197,27 @@ impl DirectLinks {
 
     /// All ends of a peer.
     pub fn of_peer(&self, peer: usize) -> Vec<End> {
-        self.sides.keys().filter(|end| end.peer == peer).copied().collect()
+        self.sides
+            .keys()
+            .filter(|end| end.peer == peer)
+            .copied()
+            .collect()
     }
 
     /// Ends of open links between two peers.
     pub fn between(&self, a: usize, b: usize) -> Vec<End> {
-        let meets = |end: &End| end.peer == a && self.other(*end).is_some_and(|other| other.peer == b);
+        let meets =
+            |end: &End| end.peer == a && self.other(*end).is_some_and(|other| other.peer == b);
         self.sides.keys().copied().filter(meets).collect()
     }
 
     /// How many links are open.
     pub fn open_count(&self) -> usize {
-        self.sides.values().filter(|side| side.stage == Stage::Open).count() / 2
+        self.sides
+            .values()
+            .filter(|side| side.stage == Stage::Open)
+            .count()
+            / 2
     }
 }
 
@@ -212,7 +236,11 @@ mod tests {
     use super::*;
 
     fn end(peer: usize) -> End {
-        End { peer, run: 1, link: LinkId(peer as u64 * 10) }
+        End {
+            peer,
+            run: 1,
+            link: LinkId(peer as u64 * 10),
+        }
     }
 
     #[test]
@@ -220,9 +248,14 @@ mod tests {
         let mut links = DirectLinks::default();
         let offer = links.open(end(1), true);
         assert!(links.open(end(2), false).is_empty());
-        let Signalled::Reply(answer) = links.signal(end(2), &offer[0]) else { panic!("an answer") };
+        let Signalled::Reply(answer) = links.signal(end(2), &offer[0]) else {
+            panic!("an answer")
+        };
         assert_eq!(links.signal(end(2), &offer[1]), Signalled::Nothing);
-        assert_eq!(links.signal(end(1), &answer), Signalled::Paired(end(1), end(2)));
+        assert_eq!(
+            links.signal(end(1), &answer),
+            Signalled::Paired(end(1), end(2))
+        );
         assert_eq!(links.other(end(2)), Some(end(1)));
         assert_eq!(links.arrival(end(1), 50), 50);
         assert_eq!(links.arrival(end(1), 20), 50, "order is kept");
@@ -237,7 +270,9 @@ mod tests {
         let offer = links.open(end(1), true);
         links.open(end(2), false);
         assert_eq!(links.signal(end(2), b"v=0"), Signalled::Nonsense);
-        let Signalled::Reply(answer) = links.signal(end(2), &offer[0]) else { panic!("an answer") };
+        let Signalled::Reply(answer) = links.signal(end(2), &offer[0]) else {
+            panic!("an answer")
+        };
         links.forget(end(2));
         assert_eq!(links.signal(end(1), &answer), Signalled::Nothing);
         assert_eq!(links.signal(end(9), &answer), Signalled::Nothing);

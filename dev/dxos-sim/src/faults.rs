@@ -75,8 +75,11 @@ impl World {
         match fault {
             Fault::Kill if runs => self.peers[peer].kill_after = Some(self.random.index(6)),
             Fault::CrashAtCommit if runs => {
-                let point =
-                    if self.random.chance(50) { CrashPoint::Before } else { CrashPoint::After };
+                let point = if self.random.chance(50) {
+                    CrashPoint::Before
+                } else {
+                    CrashPoint::After
+                };
                 let nth = self.random.between(1, 12);
                 self.peers[peer].store.crash_at(nth, point);
             }
@@ -208,7 +211,17 @@ impl World {
     /// How far a clock is off.
     pub fn clock_off(&mut self) -> i64 {
         let small = self.random.below(4000) as i64 - 2000;
-        small + *self.random.pick(&[0, 0, 0, 60_000, -600_000, YEAR_MS, -3 * YEAR_MS, 10 * YEAR_MS])
+        small
+            + *self.random.pick(&[
+                0,
+                0,
+                0,
+                60_000,
+                -600_000,
+                YEAR_MS,
+                -3 * YEAR_MS,
+                10 * YEAR_MS,
+            ])
     }
 
     fn window(&mut self, index: usize, there: bool) {
@@ -230,7 +243,9 @@ impl World {
 
     /// The backup made before is put in the place of the profile.
     pub fn put_back(&mut self, index: usize) {
-        let Some(copy) = self.copies.remove(&index).filter(|_| self.chaos) else { return };
+        let Some(copy) = self.copies.remove(&index).filter(|_| self.chaos) else {
+            return;
+        };
         self.fault("old copy put back");
         self.died(index, 3000);
         let kept = self.peers[index].store.restore(&copy);
@@ -244,7 +259,11 @@ impl World {
             return;
         }
         let waits = self.peers[peer].persons[person].client.unacknowledged() > 0;
-        self.fault(if waits { "acknowledgement lost" } else { "channel lost" });
+        self.fault(if waits {
+            "acknowledgement lost"
+        } else {
+            "channel lost"
+        });
         self.cut_channel(peer, person);
         let after = self.random.between(1, 800);
         self.later(after, Item::Connect { peer, person });
@@ -276,13 +295,21 @@ impl World {
                     2 => {
                         let connection = self.random.below(u64::MAX);
                         let kind = RelayKind::Open;
-                        ServerSignal::Relay { topic, from, data: RelayFrame { connection, kind }.encode() }
+                        ServerSignal::Relay {
+                            topic,
+                            from,
+                            data: RelayFrame { connection, kind }.encode(),
+                        }
                     }
                     3 => ServerSignal::Left { topic, peer: from },
                     _ => {
                         let kind = RelayKind::Message(data);
                         let connection = self.random.below(u64::MAX);
-                        ServerSignal::Relay { topic, from, data: RelayFrame { connection, kind }.encode() }
+                        ServerSignal::Relay {
+                            topic,
+                            from,
+                            data: RelayFrame { connection, kind }.encode(),
+                        }
                     }
                 };
                 frame.encode()

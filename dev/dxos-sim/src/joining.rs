@@ -45,7 +45,9 @@ impl World {
             self.watch_space(index);
             if self.is_member(index) {
                 self.joining.attempts.remove(&index);
-            } else if self.peers[index].node.is_some() && self.peers[index].persons[0].channel.is_some() {
+            } else if self.peers[index].node.is_some()
+                && self.peers[index].persons[0].channel.is_some()
+            {
                 self.come_in(index);
             }
         }
@@ -64,7 +66,9 @@ impl World {
 
     fn come_in(&mut self, index: usize) {
         let now = self.now();
-        let Some(status) = self.peers[index].persons[0].status() else { return };
+        let Some(status) = self.peers[index].persons[0].status() else {
+            return;
+        };
         if status.identity.is_none() {
             let asked = self.joining.identities.get(&index);
             if asked.is_none_or(|at| at + 5_000 < now) {
@@ -93,19 +97,27 @@ impl World {
 
     fn join(&mut self, index: usize) {
         let now = self.now();
-        let Some(attempt) = self.joining.attempts.get(&index) else { return self.begin(index) };
-        let over = attempt.since + ATTEMPT_MS_MAX < now || attempt.cancelled || self.is_over(index, attempt);
+        let Some(attempt) = self.joining.attempts.get(&index) else {
+            return self.begin(index);
+        };
+        let over = attempt.since + ATTEMPT_MS_MAX < now
+            || attempt.cancelled
+            || self.is_over(index, attempt);
         if over {
             self.give_up(index);
             return;
         }
-        let Some(invited) = attempt.invited.clone() else { return };
+        let Some(invited) = attempt.invited.clone() else {
+            return;
+        };
         if !attempt.joining {
             self.enter_code(index, &invited);
             return;
         }
         let Some(id) = attempt.guest else { return };
-        let Some(view) = self.invitation(index, id) else { return };
+        let Some(view) = self.invitation(index, id) else {
+            return;
+        };
         if view.state == InvitationState::ReadyForAuthentication
             && attempt.typed_with_tries != Some(view.tries_left)
         {
@@ -123,7 +135,10 @@ impl World {
                     | InvitationState::Expired
             )
         };
-        attempt.guest.and_then(|id| self.invitation(index, id)).is_some_and(ended)
+        attempt
+            .guest
+            .and_then(|id| self.invitation(index, id))
+            .is_some_and(ended)
     }
 
     fn begin(&mut self, index: usize) {
@@ -131,11 +146,17 @@ impl World {
         let hosts: Vec<usize> = self
             .members()
             .into_iter()
-            .filter(|host| self.peers[*host].persons[0].channel.is_some() && !self.peers[*host].offline)
+            .filter(|host| {
+                self.peers[*host].persons[0].channel.is_some() && !self.peers[*host].offline
+            })
             .filter(|host| {
                 let status = self.peers[*host].persons[0].status();
                 let role = status.and_then(|status| {
-                    status.spaces.iter().find(|view| view.space == space).map(|view| view.role)
+                    status
+                        .spaces
+                        .iter()
+                        .find(|view| view.space == space)
+                        .map(|view| view.role)
                 });
                 role.is_some_and(|role| role >= Role::Admin)
             })
@@ -144,8 +165,16 @@ impl World {
             return;
         }
         let host = *self.random.pick(&hosts);
-        let role = if self.random.chance(50) { Role::Admin } else { Role::Editor };
-        let wrong_codes = if self.random.chance(25) { self.random.between(1, 2) as u8 } else { 0 };
+        let role = if self.random.chance(50) {
+            Role::Admin
+        } else {
+            Role::Editor
+        };
+        let wrong_codes = if self.random.chance(25) {
+            self.random.between(1, 2) as u8
+        } else {
+            0
+        };
         if self.chaos && self.random.chance(10) {
             self.fault("wrong invitation code");
             self.peers[index].persons[0].join("not-an-invitation-code".into());
@@ -183,11 +212,18 @@ impl World {
     }
 
     fn type_code(&mut self, index: usize, id: InvitationId, tries: u8, code: &str) {
-        let Some(attempt) = self.joining.attempts.get_mut(&index) else { return };
+        let Some(attempt) = self.joining.attempts.get_mut(&index) else {
+            return;
+        };
         attempt.typed_with_tries = Some(tries);
         let wrong = attempt.wrong_codes > 0;
         attempt.wrong_codes = attempt.wrong_codes.saturating_sub(1);
-        let typed = if wrong { if code == "123456" { "654321" } else { "123456" } } else { code }.to_owned();
+        let typed = if wrong {
+            if code == "123456" { "654321" } else { "123456" }
+        } else {
+            code
+        }
+        .to_owned();
         if wrong {
             self.fault("wrong auth code");
         }
@@ -196,7 +232,9 @@ impl World {
     }
 
     fn give_up(&mut self, index: usize) {
-        let Some(attempt) = self.joining.attempts.remove(&index) else { return };
+        let Some(attempt) = self.joining.attempts.remove(&index) else {
+            return;
+        };
         crate::tap::count(&mut self.notes, "joins given up");
         self.say(|| {
             let guest = attempt.guest.and_then(|id| self.invitation(index, id));
@@ -215,7 +253,14 @@ impl World {
     /// A host's invitation was made, or not.
     pub fn invited(&mut self, host: usize, result: Result<InvitationView, Failure>) {
         let waits = |attempt: &Attempt| attempt.host == host && attempt.invited.is_none();
-        let Some(attempt) = self.joining.attempts.values_mut().find(|attempt| waits(attempt)) else { return };
+        let Some(attempt) = self
+            .joining
+            .attempts
+            .values_mut()
+            .find(|attempt| waits(attempt))
+        else {
+            return;
+        };
         match result {
             Ok(view) => attempt.invited = Some(view),
             Err(_) => attempt.cancelled = true,
@@ -231,8 +276,13 @@ impl World {
                 }
             }
             Err(failure) => {
-                let joining = self.joining.attempts.get(&guest).is_some_and(|attempt| attempt.joining);
-                if joining && failure.kind != FailureKind::Invitation
+                let joining = self
+                    .joining
+                    .attempts
+                    .get(&guest)
+                    .is_some_and(|attempt| attempt.joining);
+                if joining
+                    && failure.kind != FailureKind::Invitation
                     && let Some(attempt) = self.joining.attempts.get_mut(&guest)
                 {
                     attempt.cancelled = true;

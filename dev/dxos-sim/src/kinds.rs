@@ -25,8 +25,14 @@ pub fn event(event: &Event) -> &'static str {
 pub fn client_frame(bytes: &[u8]) -> &'static str {
     match decode_client(bytes) {
         Ok(ClientFrame::Hello { .. }) => "client hello",
-        Ok(ClientFrame::Write { write: Write::Objects { .. }, .. }) => "client write objects",
-        Ok(ClientFrame::Write { write: Write::Text { .. }, .. }) => "client write text",
+        Ok(ClientFrame::Write {
+            write: Write::Objects { .. },
+            ..
+        }) => "client write objects",
+        Ok(ClientFrame::Write {
+            write: Write::Text { .. },
+            ..
+        }) => "client write text",
         Ok(ClientFrame::Presence { .. }) => "client presence",
         Ok(ClientFrame::Call { request, .. }) => match request {
             Request::CreateIdentity { .. } => "call create identity",
@@ -57,7 +63,10 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
         Ok(NodeFrame::Written { result: Ok(_), .. }) => vec!["frame written"],
         Ok(NodeFrame::Written { result: Err(_), .. }) => vec!["frame write refused"],
         Ok(NodeFrame::Reply { result: Err(_), .. }) => vec!["reply failure"],
-        Ok(NodeFrame::Reply { result: Ok(response), .. }) => vec![match response {
+        Ok(NodeFrame::Reply {
+            result: Ok(response),
+            ..
+        }) => vec![match response {
             Response::Done => "reply done",
             Response::Space(_) => "reply space",
             Response::Subscribed(_) => "reply subscribed",
@@ -89,7 +98,11 @@ pub fn tell(event: &Event) -> String {
             format!("{channel:?} {}", cut(format!("{:?}", decode_client(bytes))))
         }
         Event::SignalFrame(bytes) => match dxos_mesh::signal::ServerSignal::decode(bytes) {
-            Ok(frame) => format!("{} {}", server::server_kind(&frame), cut(format!("{frame:?}"))),
+            Ok(frame) => format!(
+                "{} {}",
+                server::server_kind(&frame),
+                cut(format!("{frame:?}"))
+            ),
             Err(_) => "signal malformed".into(),
         },
         event => cut(format!("{event:?}")),

@@ -18,11 +18,19 @@ struct Options {
 
 fn options() -> anyhow::Result<Options> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut options = Options { seeds: 1000, from: 1, single: None, threads, trace: false };
+    let mut options = Options {
+        seeds: 1000,
+        from: 1,
+        single: None,
+        threads,
+        trace: false,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || -> anyhow::Result<u64> {
-            let value = words.next().ok_or_else(|| anyhow::anyhow!("{word} needs a number"))?;
+            let value = words
+                .next()
+                .ok_or_else(|| anyhow::anyhow!("{word} needs a number"))?;
             Ok(value.parse()?)
         };
         match word.as_str() {
@@ -31,7 +39,9 @@ fn options() -> anyhow::Result<Options> {
             "--seed" => options.single = Some(number()?),
             "--threads" => options.threads = usize::try_from(number()?)?.max(1),
             "--trace" => options.trace = true,
-            _ => anyhow::bail!("unknown option {word}; known: --seeds --from --seed --threads --trace"),
+            _ => anyhow::bail!(
+                "unknown option {word}; known: --seeds --from --seed --threads --trace"
+            ),
         }
     }
     Ok(options)
@@ -76,8 +86,15 @@ fn main() -> anyhow::Result<()> {
     for (seed, words) in &total.violations {
         println!("FAILED: {words}\n  replay: cargo sim --seed {seed}");
     }
-    anyhow::ensure!(total.violations.is_empty(), "{} runs failed", total.violations.len());
+    anyhow::ensure!(
+        total.violations.is_empty(),
+        "{} runs failed",
+        total.violations.len()
+    );
     let missing = total.missing();
-    anyhow::ensure!(missing.is_empty() || options.seeds < 200, "never happened: {missing:?}");
+    anyhow::ensure!(
+        missing.is_empty() || options.seeds < 200,
+        "never happened: {missing:?}"
+    );
     Ok(())
 }

@@ -126,7 +126,10 @@ impl Network {
     }
 
     fn line_of(&self, peer: usize) -> Option<Connection> {
-        self.lines.iter().find(|(_, line)| line.peer == peer && line.whole).map(|(connection, _)| *connection)
+        self.lines
+            .iter()
+            .find(|(_, line)| line.peer == peer && line.whole)
+            .map(|(connection, _)| *connection)
     }
 
     /// A node's wish that concerns the network.
@@ -140,10 +143,14 @@ impl Network {
             }
             Effect::SignalSend(bytes) => {
                 if bytes.len() > limits::SIGNAL_FRAME_BYTES_MAX {
-                    self.breaches.push(format!("peer {peer} sent a signal frame of {} bytes", bytes.len()));
+                    self.breaches.push(format!(
+                        "peer {peer} sent a signal frame of {} bytes",
+                        bytes.len()
+                    ));
                 }
                 if let Some(connection) = self.line_of(peer) {
-                    self.tap.carry(server::client_kind(&bytes), "a frame to the server", &bytes);
+                    self.tap
+                        .carry(server::client_kind(&bytes), "a frame to the server", &bytes);
                     let at = now + self.delay();
                     let line = self.lines.get_mut(&connection).expect("found above");
                     line.up_busy_until = line.up_busy_until.max(at);
@@ -160,7 +167,13 @@ impl Network {
         let connection = Connection(self.lines_made);
         let whole = self.weather.server_up && !self.weather.unreached.contains(&peer);
         let at = now + self.delay();
-        let line = Line { peer, run, whole, up_busy_until: at, down_busy_until: at };
+        let line = Line {
+            peer,
+            run,
+            whole,
+            up_busy_until: at,
+            down_busy_until: at,
+        };
         self.lines.insert(connection, line);
         if whole {
             out.push((at, Parcel::Arrives(connection)));
@@ -180,8 +193,17 @@ impl Network {
     }
 
     /// Breaks a line; its node and the server hear of it after so many milliseconds.
-    fn cut_line(&mut self, now: Time, connection: Connection, node: (u64, u64), server: (u64, u64), out: &mut Mail) {
-        let Some(line) = self.lines.get_mut(&connection) else { return };
+    fn cut_line(
+        &mut self,
+        now: Time,
+        connection: Connection,
+        node: (u64, u64),
+        server: (u64, u64),
+        out: &mut Mail,
+    ) {
+        let Some(line) = self.lines.get_mut(&connection) else {
+            return;
+        };
         if !line.whole {
             return;
         }
@@ -201,13 +223,20 @@ impl Network {
                     out.push((at, Parcel::Link(end, LinkEvent::Signal { link, data })));
                 }
             }
-            LinkCommand::Signal { link, data } => self.link_signal(now, End { peer, run, link }, &data, out),
+            LinkCommand::Signal { link, data } => {
+                self.link_signal(now, End { peer, run, link }, &data, out)
+            }
             LinkCommand::Send { link, message } => {
                 if message.len() > limits::LINK_MESSAGE_BYTES_MAX {
-                    self.breaches.push(format!("peer {peer} sent a link message of {} bytes", message.len()));
+                    self.breaches.push(format!(
+                        "peer {peer} sent a link message of {} bytes",
+                        message.len()
+                    ));
                 }
                 let from = End { peer, run, link };
-                let Some(to) = self.links.other(from) else { return };
+                let Some(to) = self.links.other(from) else {
+                    return;
+                };
                 if self.weather.apart.contains(&pair(from.peer, to.peer)) {
                     self.break_link(now, from, (1000, 12_000), out);
                     return;
@@ -215,9 +244,20 @@ impl Network {
                 self.tap.carry("direct message", "a direct link", &message);
                 let at = now + self.delay();
                 let at = self.links.arrival(from, at);
-                out.push((at, Parcel::Link(to, LinkEvent::Message { link: to.link, message })));
+                out.push((
+                    at,
+                    Parcel::Link(
+                        to,
+                        LinkEvent::Message {
+                            link: to.link,
+                            message,
+                        },
+                    ),
+                ));
             }
-            LinkCommand::Close { link } => self.break_link(now, End { peer, run, link }, (0, 50), out),
+            LinkCommand::Close { link } => {
+                self.break_link(now, End { peer, run, link }, (0, 50), out)
+            }
         }
     }
 
@@ -227,7 +267,16 @@ impl Network {
             Signalled::Nonsense => self.break_link(now, end, (0, 10), out),
             Signalled::Reply(data) => {
                 let at = now + self.random.between(0, 5);
-                out.push((at, Parcel::Link(end, LinkEvent::Signal { link: end.link, data })));
+                out.push((
+                    at,
+                    Parcel::Link(
+                        end,
+                        LinkEvent::Signal {
+                            link: end.link,
+                            data,
+                        },
+                    ),
+                ));
             }
             Signalled::Paired(a, b) => {
                 if self.weather.apart.contains(&pair(a.peer, b.peer)) {
@@ -249,12 +298,26 @@ impl Network {
         for end in self.links.break_link(end) {
             let at = now + self.random.between(after.0, after.1);
             let reason = "the line is dead".to_owned();
-            out.push((at, Parcel::Link(end, LinkEvent::Closed { link: end.link, reason })));
+            out.push((
+                at,
+                Parcel::Link(
+                    end,
+                    LinkEvent::Closed {
+                        link: end.link,
+                        reason,
+                    },
+                ),
+            ));
         }
     }
 
     /// Something arrives. Gives what a node hears, with the run it is meant for.
-    pub fn arrive(&mut self, now: Time, parcel: Parcel, out: &mut Mail) -> Option<(usize, u64, Event)> {
+    pub fn arrive(
+        &mut self,
+        now: Time,
+        parcel: Parcel,
+        out: &mut Mail,
+    ) -> Option<(usize, u64, Event)> {
         match parcel {
             Parcel::Arrives(connection) => {
                 if self.lines.get(&connection)?.whole {
@@ -291,10 +354,13 @@ impl Network {
                     _ if stage == Stage::Broken => return None,
                     _ => {}
                 }
-                crate::tap::count(&mut self.tap.frames, match direct::event_kind(&event) {
-                    "direct message" => "direct message arrived",
-                    kind => kind,
-                });
+                crate::tap::count(
+                    &mut self.tap.frames,
+                    match direct::event_kind(&event) {
+                        "direct message" => "direct message arrived",
+                        kind => kind,
+                    },
+                );
                 Some((end.peer, end.run, Event::Link(event)))
             }
         }
@@ -305,9 +371,12 @@ impl Network {
             match answer {
                 Answer::Send(connection, frame) => {
                     let bytes = frame.encode();
-                    self.tap.carry(server::server_kind(&frame), "a frame of the server", &bytes);
-                    let twice = !matches!(frame, ServerSignal::Welcome { .. } | ServerSignal::Refused { .. })
-                        && self.random.chance(self.weather.duplicates);
+                    self.tap
+                        .carry(server::server_kind(&frame), "a frame of the server", &bytes);
+                    let twice = !matches!(
+                        frame,
+                        ServerSignal::Welcome { .. } | ServerSignal::Refused { .. }
+                    ) && self.random.chance(self.weather.duplicates);
                     if twice {
                         self.duplicated += 1;
                         self.down(now, connection, Event::SignalFrame(bytes.clone()), out);
@@ -321,7 +390,9 @@ impl Network {
 
     /// The line of a peer to the server breaks; the ends hear of it after up to `late_ms`.
     pub fn cut_signal(&mut self, now: Time, peer: usize, late_ms: u64, out: &mut Mail) -> bool {
-        let Some(connection) = self.line_of(peer) else { return false };
+        let Some(connection) = self.line_of(peer) else {
+            return false;
+        };
         self.cut_line(now, connection, (0, late_ms), (0, late_ms), out);
         true
     }
@@ -352,7 +423,9 @@ impl Network {
 
     /// A forged or garbled frame reaches a node as if the server had sent it.
     pub fn forge(&mut self, now: Time, peer: usize, bytes: Vec<u8>, out: &mut Mail) -> bool {
-        let Some(connection) = self.line_of(peer) else { return false };
+        let Some(connection) = self.line_of(peer) else {
+            return false;
+        };
         self.down(now, connection, Event::SignalFrame(bytes), out);
         true
     }
@@ -394,13 +467,18 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let network = Network::new(Random::new(1, 1));
-            Bench { network, queue: Queue::default(), heard: Vec::new() }
+            Bench {
+                network,
+                queue: Queue::default(),
+                heard: Vec::new(),
+            }
         }
 
         fn act(&mut self, act: impl FnOnce(&mut Network, Time, &mut Mail)) {
             let mut mail = Mail::new();
             act(&mut self.network, self.queue.now(), &mut mail);
-            mail.into_iter().for_each(|(at, parcel)| self.queue.push(at, parcel));
+            mail.into_iter()
+                .for_each(|(at, parcel)| self.queue.push(at, parcel));
         }
 
         fn effect(&mut self, peer: usize, effect: Effect) {
@@ -412,8 +490,10 @@ mod tests {
             while let Some(parcel) = self.queue.pop(until) {
                 let mut mail = Mail::new();
                 let heard = self.network.arrive(self.queue.now(), parcel, &mut mail);
-                self.heard.extend(heard.map(|(peer, _, event)| (peer, event)));
-                mail.into_iter().for_each(|(at, parcel)| self.queue.push(at, parcel));
+                self.heard
+                    .extend(heard.map(|(peer, _, event)| (peer, event)));
+                mail.into_iter()
+                    .for_each(|(at, parcel)| self.queue.push(at, parcel));
             }
             std::mem::take(&mut self.heard)
         }
@@ -421,15 +501,25 @@ mod tests {
         fn join(&mut self, peer: usize) {
             self.effect(peer, Effect::SignalConnect);
             let id = PeerId([peer as u8; 16]);
-            let hello = ClientSignal::Hello { version: SIGNAL_VERSION, peer: id };
+            let hello = ClientSignal::Hello {
+                version: SIGNAL_VERSION,
+                peer: id,
+            };
             self.effect(peer, Effect::SignalSend(hello.encode()));
-            let join = ClientSignal::Join { topic: Topic([0; 32]), direct_capable: true };
+            let join = ClientSignal::Join {
+                topic: Topic([0; 32]),
+                direct_capable: true,
+            };
             self.effect(peer, Effect::SignalSend(join.encode()));
         }
 
         fn relay(&mut self, from: usize, to: usize, byte: u8) {
             let to = PeerId([to as u8; 16]);
-            let frame = ClientSignal::Relay { topic: Topic([0; 32]), to, data: vec![byte] };
+            let frame = ClientSignal::Relay {
+                topic: Topic([0; 32]),
+                to,
+                data: vec![byte],
+            };
             self.effect(from, Effect::SignalSend(frame.encode()));
         }
     }
@@ -442,7 +532,13 @@ mod tests {
                 Event::SignalFrame(bytes) => ServerSignal::decode(bytes).ok(),
                 _ => None,
             })
-            .filter_map(|frame| if let ServerSignal::Relay { data, .. } = frame { Some(data[0]) } else { None })
+            .filter_map(|frame| {
+                if let ServerSignal::Relay { data, .. } = frame {
+                    Some(data[0])
+                } else {
+                    None
+                }
+            })
             .collect()
     }
 
@@ -469,14 +565,24 @@ mod tests {
         bench.relay(1, 2, 7);
         bench.act(|network, now, out| assert!(network.cut_signal(now, 2, 100, out)));
         let heard = bench.run();
-        assert_eq!(relayed(&heard, 2), []);
+        assert!(relayed(&heard, 2).is_empty());
         assert!(heard.contains(&(2, Event::SignalClosed)));
         let frames: Vec<ServerSignal> = heard
             .iter()
-            .filter_map(|(_, event)| if let Event::SignalFrame(bytes) = event { Some(bytes) } else { None })
+            .filter_map(|(_, event)| {
+                if let Event::SignalFrame(bytes) = event {
+                    Some(bytes)
+                } else {
+                    None
+                }
+            })
             .filter_map(|bytes| ServerSignal::decode(bytes).ok())
             .collect();
-        assert!(frames.iter().any(|frame| matches!(frame, ServerSignal::Left { .. })));
+        assert!(
+            frames
+                .iter()
+                .any(|frame| matches!(frame, ServerSignal::Left { .. }))
+        );
         bench.network.weather.unreached.insert(2);
         bench.effect(2, Effect::SignalConnect);
         assert_eq!(bench.run(), [(2, Event::SignalClosed)]);
@@ -486,7 +592,13 @@ mod tests {
     fn direct_links_open_carry_and_die_when_peers_part() {
         let mut bench = Bench::new();
         let (a, b) = (LinkId(1), LinkId(2));
-        bench.effect(1, Effect::Link(LinkCommand::Open { link: a, initiator: true }));
+        bench.effect(
+            1,
+            Effect::Link(LinkCommand::Open {
+                link: a,
+                initiator: true,
+            }),
+        );
         let carried = |heard: &[(usize, Event)]| -> Vec<Vec<u8>> {
             let data = |event: &Event| match event {
                 Event::Link(LinkEvent::Signal { data, .. }) => Some(data.clone()),
@@ -495,22 +607,53 @@ mod tests {
             heard.iter().filter_map(|(_, event)| data(event)).collect()
         };
         let offer = carried(&bench.run());
-        bench.effect(2, Effect::Link(LinkCommand::Open { link: b, initiator: false }));
+        bench.effect(
+            2,
+            Effect::Link(LinkCommand::Open {
+                link: b,
+                initiator: false,
+            }),
+        );
         for data in offer {
             bench.effect(2, Effect::Link(LinkCommand::Signal { link: b, data }));
         }
         let answer = carried(&bench.run()).remove(0);
-        bench.effect(1, Effect::Link(LinkCommand::Signal { link: a, data: answer }));
+        bench.effect(
+            1,
+            Effect::Link(LinkCommand::Signal {
+                link: a,
+                data: answer,
+            }),
+        );
         let opened = bench.run();
         assert_eq!(opened.len(), 2);
         assert_eq!(bench.network.direct_links(), 1);
         let message = b"sealed".to_vec();
-        bench.effect(2, Effect::Link(LinkCommand::Send { link: b, message: message.clone() }));
-        assert_eq!(bench.run(), [(1, Event::Link(LinkEvent::Message { link: a, message }))]);
+        bench.effect(
+            2,
+            Effect::Link(LinkCommand::Send {
+                link: b,
+                message: message.clone(),
+            }),
+        );
+        assert_eq!(
+            bench.run(),
+            [(1, Event::Link(LinkEvent::Message { link: a, message }))]
+        );
         bench.network.part(2, 1);
-        bench.effect(2, Effect::Link(LinkCommand::Send { link: b, message: vec![1] }));
+        bench.effect(
+            2,
+            Effect::Link(LinkCommand::Send {
+                link: b,
+                message: vec![1],
+            }),
+        );
         let ended = bench.run();
-        assert_eq!(ended.len(), 2, "both hear of the end and nothing else: {ended:?}");
+        assert_eq!(
+            ended.len(),
+            2,
+            "both hear of the end and nothing else: {ended:?}"
+        );
         assert!(bench.network.tap.leaks().is_empty());
         let leak = CANARY.as_bytes().to_vec();
         bench.join(1);

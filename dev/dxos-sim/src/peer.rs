@@ -119,7 +119,9 @@ impl Peer {
     /// Hands an event to the node. False: there is none.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Effect>) -> bool {
         let tick = self.tick(now);
-        let Some(node) = &mut self.node else { return false };
+        let Some(node) = &mut self.node else {
+            return false;
+        };
         let mut cx = Context {
             now: tick,
             store: &mut self.store,

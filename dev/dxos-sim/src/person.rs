@@ -124,18 +124,30 @@ impl Person {
 
     /// One object of the watched space, as shown.
     pub fn row(&self, object: dxos_base::ObjectId) -> Option<ObjectView> {
-        self.rows.borrow().iter().find(|view| view.object == object).cloned()
+        self.rows
+            .borrow()
+            .iter()
+            .find(|view| view.object == object)
+            .cloned()
     }
 
     /// Keeps all objects of a space on the screen.
     pub fn watch(&mut self, space: SpaceId) {
-        if self.subscription.as_ref().is_some_and(|(of, _)| *of == space) {
+        if self
+            .subscription
+            .as_ref()
+            .is_some_and(|(of, _)| *of == space)
+        {
             return;
         }
         let rows = self.rows.clone();
-        let query = Query { deleted: true, ..Query::default() };
-        let subscription =
-            self.client.subscribe(space, query, move |all| *rows.borrow_mut() = all.to_vec());
+        let query = Query {
+            deleted: true,
+            ..Query::default()
+        };
+        let subscription = self
+            .client
+            .subscribe(space, query, move |all| *rows.borrow_mut() = all.to_vec());
         self.subscription = Some((space, subscription));
     }
 
@@ -177,7 +189,9 @@ impl Person {
     /// Asks for an identity.
     pub fn create_identity(&mut self, name: String, label: String) {
         let client = self.client.clone();
-        self.ask(async move { Done::Identity(client.create_identity(&name, &label, "Simulator").await) });
+        self.ask(async move {
+            Done::Identity(client.create_identity(&name, &label, "Simulator").await)
+        });
     }
 
     /// Asks for a space.
@@ -201,7 +215,9 @@ impl Person {
     /// Types the auth code.
     pub fn authenticate(&mut self, invitation: InvitationId, code: String) {
         let client = self.client.clone();
-        self.ask(async move { Done::Other("authenticate", client.authenticate(invitation, &code).await) });
+        self.ask(async move {
+            Done::Other("authenticate", client.authenticate(invitation, &code).await)
+        });
     }
 
     /// Ends an invitation or join.
@@ -231,7 +247,10 @@ impl Person {
     /// Asks for all objects, deleted ones too.
     pub fn query_all(&mut self, space: SpaceId) {
         let client = self.client.clone();
-        let query = Query { deleted: true, ..Query::default() };
+        let query = Query {
+            deleted: true,
+            ..Query::default()
+        };
         self.ask(async move { Done::Objects(client.query(space, query).await) });
     }
 
@@ -242,7 +261,12 @@ impl Person {
     }
 
     /// Writes objects; the edits are in the ledger.
-    pub fn write(&mut self, space: SpaceId, writes: Vec<dxos_base::ObjectWrite>, edits: Vec<EditId>) {
+    pub fn write(
+        &mut self,
+        space: SpaceId,
+        writes: Vec<dxos_base::ObjectWrite>,
+        edits: Vec<EditId>,
+    ) {
         self.own.extend(&edits);
         let written = self.client.write(space, writes);
         self.ask(async move { Done::Wrote(edits, written.await) });
@@ -270,8 +294,13 @@ impl Person {
             match client.open_text(address.clone(), sink).await {
                 Ok(session) => {
                     *text.borrow_mut() = session.content();
-                    let editor =
-                        Editor { session, shown: text, broken, refused, outstanding: Vec::new() };
+                    let editor = Editor {
+                        session,
+                        shown: text,
+                        broken,
+                        refused,
+                        outstanding: Vec::new(),
+                    };
                     opening.borrow_mut().push((address.clone(), editor));
                     Done::Opened(address, Ok(()))
                 }
@@ -288,10 +317,16 @@ impl Person {
         peer: usize,
         ledger: &mut Ledger,
     ) -> Result<(), String> {
-        let Some(editor) = self.editors.get_mut(address) else { return Ok(()) };
+        let Some(editor) = self.editors.get_mut(address) else {
+            return Ok(());
+        };
         let before = editor.shown.borrow().clone();
-        let after = apply(&before, &delta).map_err(|error| format!("typing went wrong: {error}"))?;
-        editor.session.edit(delta).map_err(|error| format!("the client refuses typing: {error}"))?;
+        let after =
+            apply(&before, &delta).map_err(|error| format!("typing went wrong: {error}"))?;
+        editor
+            .session
+            .edit(delta)
+            .map_err(|error| format!("the client refuses typing: {error}"))?;
         editor.shown.replace(after.clone());
         let edit = ledger.text(peer, address.clone(), &before, &after);
         editor.outstanding.push(edit);
@@ -308,7 +343,10 @@ impl Person {
         for (address, editor) in &mut self.editors {
             let content = editor.session.content();
             if editor.broken.get() || *editor.shown.borrow() != content {
-                return Err(format!("the editor of {} shows another text than its client", address.object));
+                return Err(format!(
+                    "the editor of {} shows another text than its client",
+                    address.object
+                ));
             }
             if editor.session.saving() {
                 continue;
@@ -329,7 +367,9 @@ impl Person {
 
     /// What an open text shows.
     pub fn text(&self, address: &TextAddress) -> Option<String> {
-        self.editors.get(address).map(|editor| editor.session.content())
+        self.editors
+            .get(address)
+            .map(|editor| editor.session.content())
     }
 
     /// Moves the caret in an open text.

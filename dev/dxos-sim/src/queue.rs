@@ -17,7 +17,11 @@ pub struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Queue { now: 0, pushed: 0, items: BTreeMap::new() }
+        Queue {
+            now: 0,
+            pushed: 0,
+            items: BTreeMap::new(),
+        }
     }
 }
 
@@ -70,11 +74,17 @@ mod tests {
         queue.push(3, 'a');
         queue.push(5, 'c');
         queue.push(9, 'd');
-        assert_eq!(std::iter::from_fn(|| queue.pop(5)).collect::<String>(), "abc");
+        assert_eq!(
+            std::iter::from_fn(|| queue.pop(5)).collect::<String>(),
+            "abc"
+        );
         assert_eq!((queue.now(), queue.len()), (5, 1));
         queue.push(1, 'e');
         assert_eq!(queue.pop(100), Some('e'), "the past is now");
         assert_eq!((queue.pop(100), queue.now()), (Some('d'), 9));
-        assert_eq!((queue.pop(100), queue.now(), queue.is_empty()), (None, 100, true));
+        assert_eq!(
+            (queue.pop(100), queue.now(), queue.is_empty()),
+            (None, 100, true)
+        );
     }
 }

@@ -22,7 +22,11 @@ impl Random {
 
     /// A number below `end` (0 if `end` is 0).
     pub fn below(&mut self, end: u64) -> u64 {
-        if end == 0 { 0 } else { ((u128::from(self.0.next_u64()) * u128::from(end)) >> 64) as u64 }
+        if end == 0 {
+            0
+        } else {
+            ((u128::from(self.0.next_u64()) * u128::from(end)) >> 64) as u64
+        }
     }
 
     /// An index into something of `len` elements.

@@ -142,11 +142,17 @@ impl Report {
         let sum = |pick: fn(&crate::store::CrashStore) -> u64| -> u64 {
             world.peers.iter().map(|peer| pick(&peer.store)).sum()
         };
-        faults.insert("remote write between acknowledge and seal", sum(|store| store.amid_pending()));
+        faults.insert(
+            "remote write between acknowledge and seal",
+            sum(|store| store.amid_pending()),
+        );
         faults.insert("unsynced commit lost", sum(|store| store.power_took()));
         faults.insert("frame duplicated", world.network.duplicated);
         let off = |peer: &&crate::peer::Peer| peer.clock_off_ms.abs() > 300 * 24 * 3600 * 1000;
-        faults.insert("clock years off", world.peers.iter().filter(off).count() as u64);
+        faults.insert(
+            "clock years off",
+            world.peers.iter().filter(off).count() as u64,
+        );
         let mut messages = world.network.tap.frames.clone();
         for (kind, count) in &world.frames {
             *messages.entry(kind).or_default() += count;
@@ -167,7 +173,11 @@ impl Report {
             messages,
             notes: world.notes.clone(),
             figures,
-            violations: world.violation.iter().map(|words| (world.seed, words.clone())).collect(),
+            violations: world
+                .violation
+                .iter()
+                .map(|words| (world.seed, words.clone()))
+                .collect(),
         }
     }
 
@@ -199,20 +209,33 @@ impl Report {
     pub fn missing(&self) -> Vec<&'static str> {
         let none = |counts: &Counts, kind: &&str| counts.get(*kind).copied().unwrap_or(0) == 0;
         let faults = FAULTS.iter().filter(|kind| none(&self.faults, kind));
-        faults.chain(MESSAGES.iter().filter(|kind| none(&self.messages, kind))).copied().collect()
+        faults
+            .chain(MESSAGES.iter().filter(|kind| none(&self.messages, kind)))
+            .copied()
+            .collect()
     }
 
     /// In words, for people.
     pub fn print(&self) {
-        let Report { runs, events, edits, peers, virtual_ms, bytes, .. } = self;
+        let Report {
+            runs,
+            events,
+            edits,
+            peers,
+            virtual_ms,
+            bytes,
+            ..
+        } = self;
         println!(
             "{runs} runs: {peers} peers, {events} events, {edits} acknowledged edits found again, {} virtual minutes, {} MB on lines",
             virtual_ms / 60_000,
             bytes / 1_000_000,
         );
-        for (title, counts) in
-            [("faults", &self.faults), ("messages", &self.messages), ("notes", &self.notes)]
-        {
+        for (title, counts) in [
+            ("faults", &self.faults),
+            ("messages", &self.messages),
+            ("notes", &self.notes),
+        ] {
             println!("{title}:");
             for (kind, count) in counts {
                 println!("  {count:>9}  {kind}");

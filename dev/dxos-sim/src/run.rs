@@ -44,7 +44,13 @@ fn play(world: &mut World) {
         world.later(after, Item::Restart { peer: index });
         for person in 0..world.peers[index].persons.len() {
             let after = world.random.between(200, 900);
-            world.later(after, Item::Work { peer: index, person });
+            world.later(
+                after,
+                Item::Work {
+                    peer: index,
+                    person,
+                },
+            );
         }
     }
     world.later(50, Item::Joining);
@@ -66,7 +72,10 @@ fn play(world: &mut World) {
     if world.violation.is_none() {
         let faults: u64 = world.faults.values().sum();
         if world.events < EVENTS_MIN || faults < FAULTS_MIN {
-            world.violate(format!("too little happened: {} events, {faults} faults", world.events));
+            world.violate(format!(
+                "too little happened: {} events, {faults} faults",
+                world.events
+            ));
         }
     }
 }

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{PeerId, limits};
-use dxos_mesh::signal::{ClientSignal, SIGNAL_VERSION, ServerSignal, SignalRefusal, Topic, TopicPeer};
+use dxos_mesh::signal::{
+    ClientSignal, SIGNAL_VERSION, ServerSignal, SignalRefusal, Topic, TopicPeer,
+};
 
 /// A connection to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,13 +49,17 @@ impl SignalServer {
 
     /// Topics and the peers in them, as an onlooker at the server sees them.
     pub fn topics(&self) -> impl Iterator<Item = (Topic, Vec<PeerId>)> {
-        self.topics.iter().map(|(topic, peers)| (*topic, peers.keys().copied().collect()))
+        self.topics
+            .iter()
+            .map(|(topic, peers)| (*topic, peers.keys().copied().collect()))
     }
 
     /// A connection ended.
     pub fn close(&mut self, connection: Connection) -> Vec<Answer> {
         let mut out = Vec::new();
-        let Some(client) = self.clients.remove(&connection) else { return out };
+        let Some(client) = self.clients.remove(&connection) else {
+            return out;
+        };
         let Some(peer) = client.peer else { return out };
         for topic in client.topics {
             self.leave(topic, peer, &mut out);
@@ -74,7 +80,13 @@ impl SignalServer {
     }
 
     fn refuse(&mut self, connection: Connection, reason: SignalRefusal) -> Vec<Answer> {
-        let mut out = vec![Answer::Send(connection, ServerSignal::Refused { reason, topic: None })];
+        let mut out = vec![Answer::Send(
+            connection,
+            ServerSignal::Refused {
+                reason,
+                topic: None,
+            },
+        )];
         out.extend(self.close(connection));
         out.push(Answer::Close(connection));
         out
@@ -94,8 +106,19 @@ impl SignalServer {
         let mut out = Vec::new();
         match frame {
             ClientSignal::Hello { .. } => {}
-            ClientSignal::Join { topic, direct_capable } => {
-                self.join(connection, topic, TopicPeer { peer, direct_capable }, &mut out);
+            ClientSignal::Join {
+                topic,
+                direct_capable,
+            } => {
+                self.join(
+                    connection,
+                    topic,
+                    TopicPeer {
+                        peer,
+                        direct_capable,
+                    },
+                    &mut out,
+                );
             }
             ClientSignal::Leave { topic } => {
                 if let Some(client) = self.clients.get_mut(&connection)
@@ -105,11 +128,19 @@ impl SignalServer {
                 }
             }
             ClientSignal::Signal { topic, to, data } => {
-                let frame = ServerSignal::Signal { topic, from: peer, data };
+                let frame = ServerSignal::Signal {
+                    topic,
+                    from: peer,
+                    data,
+                };
                 out.push(self.forward(connection, topic, peer, to, frame));
             }
             ClientSignal::Relay { topic, to, data } => {
-                let frame = ServerSignal::Relay { topic, from: peer, data };
+                let frame = ServerSignal::Relay {
+                    topic,
+                    from: peer,
+                    data,
+                };
                 out.push(self.forward(connection, topic, peer, to, frame));
             }
             ClientSignal::Ping(number) => {
@@ -133,11 +164,25 @@ impl SignalServer {
         vec![Answer::Send(connection, ServerSignal::Welcome { version })]
     }
 
-    fn join(&mut self, connection: Connection, topic: Topic, who: TopicPeer, out: &mut Vec<Answer>) {
-        let Some(client) = self.clients.get_mut(&connection) else { return };
+    fn join(
+        &mut self,
+        connection: Connection,
+        topic: Topic,
+        who: TopicPeer,
+        out: &mut Vec<Answer>,
+    ) {
+        let Some(client) = self.clients.get_mut(&connection) else {
+            return;
+        };
         if client.topics.len() >= limits::SIGNAL_TOPICS_MAX && !client.topics.contains(&topic) {
             let reason = SignalRefusal::Topics;
-            out.push(Answer::Send(connection, ServerSignal::Refused { reason, topic: Some(topic) }));
+            out.push(Answer::Send(
+                connection,
+                ServerSignal::Refused {
+                    reason,
+                    topic: Some(topic),
+                },
+            ));
             return;
         }
         client.topics.insert(topic);
@@ -146,18 +191,29 @@ impl SignalServer {
         let others: Vec<TopicPeer> = peers
             .iter()
             .filter(|(peer, _)| **peer != who.peer)
-            .map(|(peer, direct_capable)| TopicPeer { peer: *peer, direct_capable: *direct_capable })
+            .map(|(peer, direct_capable)| TopicPeer {
+                peer: *peer,
+                direct_capable: *direct_capable,
+            })
             .collect();
         for other in &others {
             if let Some(to) = self.peers.get(&other.peer) {
                 out.push(Answer::Send(*to, ServerSignal::Joined { topic, peer: who }));
             }
         }
-        out.push(Answer::Send(connection, ServerSignal::Peers { topic, peers: others }));
+        out.push(Answer::Send(
+            connection,
+            ServerSignal::Peers {
+                topic,
+                peers: others,
+            },
+        ));
     }
 
     fn leave(&mut self, topic: Topic, peer: PeerId, out: &mut Vec<Answer>) {
-        let Some(peers) = self.topics.get_mut(&topic) else { return };
+        let Some(peers) = self.topics.get_mut(&topic) else {
+            return;
+        };
         peers.remove(&peer);
         for other in peers.keys() {
             if let Some(to) = self.peers.get(other) {
@@ -229,7 +285,14 @@ mod tests {
     fn connected(server: &mut SignalServer, n: u8) -> Connection {
         let connection = Connection(u64::from(n));
         server.open(connection);
-        server.receive(connection, &ClientSignal::Hello { version: SIGNAL_VERSION, peer: peer(n) }.encode());
+        server.receive(
+            connection,
+            &ClientSignal::Hello {
+                version: SIGNAL_VERSION,
+                peer: peer(n),
+            }
+            .encode(),
+        );
         connection
     }
 
@@ -241,25 +304,66 @@ mod tests {
     fn peers_of_a_topic_find_each_other_and_hear_of_leaving() {
         let mut server = SignalServer::default();
         let (a, b) = (connected(&mut server, 1), connected(&mut server, 2));
-        let join = ClientSignal::Join { topic: TOPIC, direct_capable: true };
+        let join = ClientSignal::Join {
+            topic: TOPIC,
+            direct_capable: true,
+        };
         assert_eq!(
             send(&mut server, a, join.clone()),
-            [Answer::Send(a, ServerSignal::Peers { topic: TOPIC, peers: vec![] })]
+            [Answer::Send(
+                a,
+                ServerSignal::Peers {
+                    topic: TOPIC,
+                    peers: vec![]
+                }
+            )]
         );
-        let who = |n| TopicPeer { peer: peer(n), direct_capable: true };
+        let who = |n| TopicPeer {
+            peer: peer(n),
+            direct_capable: true,
+        };
         assert_eq!(
             send(&mut server, b, join),
             [
-                Answer::Send(a, ServerSignal::Joined { topic: TOPIC, peer: who(2) }),
-                Answer::Send(b, ServerSignal::Peers { topic: TOPIC, peers: vec![who(1)] }),
+                Answer::Send(
+                    a,
+                    ServerSignal::Joined {
+                        topic: TOPIC,
+                        peer: who(2)
+                    }
+                ),
+                Answer::Send(
+                    b,
+                    ServerSignal::Peers {
+                        topic: TOPIC,
+                        peers: vec![who(1)]
+                    }
+                ),
             ]
         );
-        let relay = ClientSignal::Relay { topic: TOPIC, to: peer(2), data: vec![1] };
-        let carried = ServerSignal::Relay { topic: TOPIC, from: peer(1), data: vec![1] };
-        assert_eq!(send(&mut server, a, relay.clone()), [Answer::Send(b, carried)]);
-        let left = ServerSignal::Left { topic: TOPIC, peer: peer(2) };
+        let relay = ClientSignal::Relay {
+            topic: TOPIC,
+            to: peer(2),
+            data: vec![1],
+        };
+        let carried = ServerSignal::Relay {
+            topic: TOPIC,
+            from: peer(1),
+            data: vec![1],
+        };
+        assert_eq!(
+            send(&mut server, a, relay.clone()),
+            [Answer::Send(b, carried)]
+        );
+        let left = ServerSignal::Left {
+            topic: TOPIC,
+            peer: peer(2),
+        };
         assert_eq!(server.close(b), [Answer::Send(a, left)]);
-        let undelivered = ServerSignal::Undelivered { topic: TOPIC, to: peer(2) };
+        let undelivered = ServerSignal::Undelivered {
+            topic: TOPIC,
+            to: peer(2),
+        };
         assert_eq!(send(&mut server, a, relay), [Answer::Send(a, undelivered)]);
     }
 

@@ -31,7 +31,10 @@ pub struct Tap {
 impl Tap {
     /// A tap that looks for [`CANARY`].
     pub fn new() -> Self {
-        Tap { needles: vec![CANARY.as_bytes().to_vec()], ..Tap::default() }
+        Tap {
+            needles: vec![CANARY.as_bytes().to_vec()],
+            ..Tap::default()
+        }
     }
 
     /// Looks for `secret` too: an invitation code, an auth code.
@@ -52,7 +55,8 @@ impl Tap {
     pub fn search(&mut self, place: &str, bytes: &[u8]) {
         for needle in &self.needles {
             if contains(bytes, needle) {
-                self.leaks.push(format!("{:?} in {place}", String::from_utf8_lossy(needle)));
+                self.leaks
+                    .push(format!("{:?} in {place}", String::from_utf8_lossy(needle)));
             }
         }
     }
@@ -65,7 +69,9 @@ impl Tap {
 
 /// Whether `needle` stands in `bytes`.
 pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let Some(first) = needle.first() else { return true };
+    let Some(first) = needle.first() else {
+        return true;
+    };
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| byte == first) {
         if rest[at..].starts_with(needle) {

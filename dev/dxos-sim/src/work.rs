@@ -61,10 +61,22 @@ impl World {
             return;
         }
         let after = self.random.between(20, 450);
-        self.later(after, Item::Work { peer: index, person });
-        let Some(space) = self.space.filter(|_| self.is_member(index)) else { return };
+        self.later(
+            after,
+            Item::Work {
+                peer: index,
+                person,
+            },
+        );
+        let Some(space) = self.space.filter(|_| self.is_member(index)) else {
+            return;
+        };
         let act = self.random.weighted(&ACTS);
-        let times = if matches!(act, Act::Burst) { self.random.between(3, 8) } else { 1 };
+        let times = if matches!(act, Act::Burst) {
+            self.random.between(3, 8)
+        } else {
+            1
+        };
         for _ in 0..times {
             let act = match act {
                 Act::Burst => *self.random.pick(&[Act::Set, Act::Type]),
@@ -77,7 +89,9 @@ impl World {
 
     /// A person writes and types at once, if the space is on the screen.
     pub fn hurry(&mut self, index: usize, person: usize) {
-        let Some(space) = self.space.filter(|_| self.is_member(index)) else { return };
+        let Some(space) = self.space.filter(|_| self.is_member(index)) else {
+            return;
+        };
         self.act(index, person, space, Act::Set);
         self.act(index, person, space, Act::Type);
         self.pump(index, person, 0);
@@ -85,9 +99,15 @@ impl World {
 
     fn act(&mut self, index: usize, person: usize, space: SpaceId, act: Act) {
         let shown = self.peers[index].persons[person].rows();
-        let some = if shown.is_empty() { None } else { Some(shown[self.random.index(shown.len())].object) };
+        let some = if shown.is_empty() {
+            None
+        } else {
+            Some(shown[self.random.index(shown.len())].object)
+        };
         match (act, some) {
-            (Act::Create, _) if self.objects.len() < OBJECTS_MAX => self.create(index, person, space),
+            (Act::Create, _) if self.objects.len() < OBJECTS_MAX => {
+                self.create(index, person, space)
+            }
             (_, None) if self.objects.len() < OBJECTS_MAX => self.create(index, person, space),
             (Act::Set | Act::Create | Act::Burst, Some(object)) => {
                 let value = self.ledger.fresh_value();
@@ -104,7 +124,11 @@ impl World {
             (Act::Restore, Some(object)) => self.show(index, person, space, object, true),
             (Act::Type, _) => self.type_text(index, person),
             (Act::Open, Some(object)) => {
-                let address = TextAddress { space, object, property: "text".into() };
+                let address = TextAddress {
+                    space,
+                    object,
+                    property: "text".into(),
+                };
                 let hand = &mut self.peers[index].persons[person];
                 if hand.editors.len() < TEXTS_OPEN_MAX && !hand.editors.contains_key(&address) {
                     hand.open_text(address);
@@ -117,7 +141,11 @@ impl World {
                 }
             }
             (Act::Present, Some(object)) => {
-                let place = self.random.chance(80).then_some(Place { space, object, selection: None });
+                let place = self.random.chance(80).then_some(Place {
+                    space,
+                    object,
+                    selection: None,
+                });
                 self.peers[index].persons[person].client.presence(place);
             }
             (Act::Flush, _) => self.peers[index].persons[person].flush(),
@@ -140,11 +168,18 @@ impl World {
                 _ => Value::String(format!("{CANARY} {value}")),
             };
             let register = (space, object, property.to_owned());
-            edits.push(self.ledger.property(index, register, Some(value.clone()), None, &[]));
+            edits.push(
+                self.ledger
+                    .property(index, register, Some(value.clone()), None, &[]),
+            );
             values.insert(property.to_owned(), value);
         }
         let type_name = "org.dxos.sim.Note@0.1.0".to_owned();
-        let write = ObjectWrite::Create { object, type_name, values };
+        let write = ObjectWrite::Create {
+            object,
+            type_name,
+            values,
+        };
         self.peers[index].persons[person].write(space, vec![write], edits);
     }
 
@@ -161,8 +196,14 @@ impl World {
         let row = hand.row(object);
         let seen = row.as_ref().and_then(|row| row.values.get(property));
         let register = (space, object, property.to_owned());
-        let edit = self.ledger.property(index, register, value.clone(), seen, &hand.own);
-        let write = ObjectWrite::Set { object, path: vec![property.to_owned()], value };
+        let edit = self
+            .ledger
+            .property(index, register, value.clone(), seen, &hand.own);
+        let write = ObjectWrite::Set {
+            object,
+            path: vec![property.to_owned()],
+            value,
+        };
         self.peers[index].persons[person].write(space, vec![write], vec![edit]);
     }
 
@@ -174,20 +215,33 @@ impl World {
         let name = (*self.random.pick(&names)).to_owned();
         let (path, value) = match self.random.below(6) {
             0 => (vec!["tree".to_owned()], None),
-            1 => (vec!["tree".to_owned()], Some(Value::Map(BTreeMap::from([(name, leaf)])))),
-            2 => (vec!["tree".to_owned()], Some(Value::List(vec![leaf.clone(), leaf]))),
+            1 => (
+                vec!["tree".to_owned()],
+                Some(Value::Map(BTreeMap::from([(name, leaf)]))),
+            ),
+            2 => (
+                vec!["tree".to_owned()],
+                Some(Value::List(vec![leaf.clone(), leaf])),
+            ),
             3 => (vec!["tree".to_owned(), name], None),
             _ => (vec!["tree".to_owned(), name, "leaf".to_owned()], Some(leaf)),
         };
-        let write = ObjectWrite::Set { object, path, value };
+        let write = ObjectWrite::Set {
+            object,
+            path,
+            value,
+        };
         self.peers[index].persons[person].write(space, vec![write], Vec::new());
     }
 
     fn show(&mut self, index: usize, person: usize, space: SpaceId, object: ObjectId, shown: bool) {
         let own = self.peers[index].persons[person].own.clone();
         let edit = self.ledger.show(index, space, object, shown, &own);
-        let write =
-            if shown { ObjectWrite::Restore { object } } else { ObjectWrite::Delete { object } };
+        let write = if shown {
+            ObjectWrite::Restore { object }
+        } else {
+            ObjectWrite::Delete { object }
+        };
         self.peers[index].persons[person].write(space, vec![write], vec![edit]);
     }
 
@@ -198,13 +252,19 @@ impl World {
             let Some(space) = self.space else { return };
             let rows = hand.rows();
             if let Some(row) = rows.first() {
-                let address = TextAddress { space, object: row.object, property: "text".into() };
+                let address = TextAddress {
+                    space,
+                    object: row.object,
+                    property: "text".into(),
+                };
                 self.peers[index].persons[person].open_text(address);
             }
             return;
         }
         let address = self.random.pick(&open).clone();
-        let text = self.peers[index].persons[person].text(&address).unwrap_or_default();
+        let text = self.peers[index].persons[person]
+            .text(&address)
+            .unwrap_or_default();
         let delta = self.change(&text);
         let Self { peers, ledger, .. } = self;
         let typed = peers[index].persons[person].edit_text(&address, delta, index, ledger);
@@ -212,7 +272,9 @@ impl World {
             self.violate(format!("peer {index}: {words}"));
         }
         if self.random.chance(20) {
-            let text = self.peers[index].persons[person].text(&address).unwrap_or_default();
+            let text = self.peers[index].persons[person]
+                .text(&address)
+                .unwrap_or_default();
             let place = self.place(&text);
             self.peers[index].persons[person].select(&address, place, place);
         }
@@ -240,14 +302,21 @@ impl World {
                 0..=1 => self.random.index(left.min(if long { 40 } else { 8 }) + 1),
                 _ => 0,
             };
-            let typed = self.random.between(u64::from(delete == 0), if long { 1 } else { 5 }) as usize;
+            let typed = self
+                .random
+                .between(u64::from(delete == 0), if long { 1 } else { 5 })
+                as usize;
             let mut insert = self.ledger.type_text(typed);
             if self.random.chance(8) {
                 insert.push_str(CANARY);
             }
             let from = units(&text.chars().take(at).collect::<String>());
             let gone: String = text.chars().skip(at).take(delete).collect();
-            changes.push(TextChange { from, delete: units(&gone), insert });
+            changes.push(TextChange {
+                from,
+                delete: units(&gone),
+                insert,
+            });
             // The next one stands behind, with a character between.
             from_char = at + delete + 1;
         }
@@ -297,16 +366,21 @@ impl World {
         commits: u64,
     ) {
         match result {
-            Ok(()) => edits.into_iter().for_each(|edit| self.ledger.acknowledged(edit, commits)),
+            Ok(()) => edits
+                .into_iter()
+                .for_each(|edit| self.ledger.acknowledged(edit, commits)),
             Err(failure) => {
                 edits.into_iter().for_each(|edit| self.ledger.refused(edit));
-                count(&mut self.notes, match failure.kind {
-                    FailureKind::Storage => "writes refused: storage",
-                    FailureKind::StorageFull => "writes refused: storage full",
-                    FailureKind::NotFound => "writes refused: not found",
-                    FailureKind::NotAllowed => "writes refused: not allowed",
-                    _ => "writes refused: other",
-                });
+                count(
+                    &mut self.notes,
+                    match failure.kind {
+                        FailureKind::Storage => "writes refused: storage",
+                        FailureKind::StorageFull => "writes refused: storage full",
+                        FailureKind::NotFound => "writes refused: not found",
+                        FailureKind::NotAllowed => "writes refused: not allowed",
+                        _ => "writes refused: other",
+                    },
+                );
                 self.say(|| format!("peer {index}: a write is refused: {failure}"));
             }
         }

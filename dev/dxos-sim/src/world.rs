@@ -34,7 +34,12 @@ pub enum Item {
     /// A person's channel reaches its node.
     Channel { peer: usize, run: u64, event: Event },
     /// A frame reaches a person. `commits`: of the node's store when it was sent.
-    ToPerson { peer: usize, channel: ChannelId, bytes: Vec<u8>, commits: u64 },
+    ToPerson {
+        peer: usize,
+        channel: ChannelId,
+        bytes: Vec<u8>,
+        commits: u64,
+    },
     /// The node closed a channel.
     PersonCut { peer: usize, channel: ChannelId },
     /// The node asked to be woken.
@@ -189,7 +194,9 @@ impl World {
     /// Runs until `until`, a broken promise, or until `enough` says so.
     pub fn run(&mut self, until: Time, mut enough: impl FnMut(&World) -> bool) {
         while self.violation.is_none() && !enough(self) {
-            let Some(item) = self.queue.pop(until) else { return };
+            let Some(item) = self.queue.pop(until) else {
+                return;
+            };
             self.happen(item);
             if self.queue.len() > UNDER_WAY_MAX {
                 self.violate(format!("{} things are under way", self.queue.len()));
@@ -214,7 +221,12 @@ impl World {
                     self.hand(peer, event);
                 }
             }
-            Item::ToPerson { peer, channel, bytes, commits } => {
+            Item::ToPerson {
+                peer,
+                channel,
+                bytes,
+                commits,
+            } => {
                 self.person_hears(peer, channel, &bytes, commits);
             }
             Item::PersonCut { peer, channel } => self.person_cut(peer, channel),
@@ -244,7 +256,9 @@ impl World {
         }
         peer.wakes_now.1 += 1;
         if peer.wakes_now.1 > WAKES_PER_MS_MAX {
-            self.violate(format!("the node of peer {index} spins: it always wants to be woken at once"));
+            self.violate(format!(
+                "the node of peer {index} spins: it always wants to be woken at once"
+            ));
             return;
         }
         self.hand(index, Event::Wake);
@@ -269,11 +283,16 @@ impl World {
     /// Does what a node asked for, unless it died in the middle.
     fn after(&mut self, index: usize, mut out: Vec<Effect>) {
         if out.len() > EFFECTS_MAX {
-            self.violate(format!("one event made {} effects at peer {index}", out.len()));
+            self.violate(format!(
+                "one event made {} effects at peer {index}",
+                out.len()
+            ));
         }
         if let Some(misuse) = self.peers[index].store.misuses().first() {
             let misuse = *misuse;
-            self.violate(format!("the node of peer {index} breaks the store's contract: {misuse}"));
+            self.violate(format!(
+                "the node of peer {index} breaks the store's contract: {misuse}"
+            ));
         }
         if self.peers[index].store.dead() {
             let kind = match self.peers[index].store.died_at() {
@@ -320,12 +339,29 @@ impl World {
                 if let Some(line) = self.peers[index].lines.get_mut(&channel) {
                     line.down_busy_until = line.down_busy_until.max(now + delay);
                     let at = line.down_busy_until;
-                    self.queue.push(at, Item::ToPerson { peer: index, channel, bytes, commits });
+                    self.queue.push(
+                        at,
+                        Item::ToPerson {
+                            peer: index,
+                            channel,
+                            bytes,
+                            commits,
+                        },
+                    );
                 }
             }
             Effect::CloseChannel(channel) => {
-                let at = self.peers[index].lines.get(&channel).map_or(now, |line| line.down_busy_until);
-                self.queue.push(at, Item::PersonCut { peer: index, channel });
+                let at = self.peers[index]
+                    .lines
+                    .get(&channel)
+                    .map_or(now, |line| line.down_busy_until);
+                self.queue.push(
+                    at,
+                    Item::PersonCut {
+                        peer: index,
+                        channel,
+                    },
+                );
             }
             effect => {
                 let run = self.peers[index].run;
@@ -352,7 +388,8 @@ impl World {
     /// A process is gone: others hear of it within `late_ms`; it starts again soon.
     pub fn died(&mut self, index: usize, late_ms: u64) {
         let mut mail = Mail::new();
-        self.network.peer_gone(self.now(), index, late_ms, &mut mail);
+        self.network
+            .peer_gone(self.now(), index, late_ms, &mut mail);
         self.post(mail);
         self.peers[index].kill();
         self.peers[index].store.kill();
@@ -380,7 +417,13 @@ impl World {
                 self.after(index, out);
                 for person in 0..self.peers[index].persons.len() {
                     let after = self.random.between(1, 300);
-                    self.later(after, Item::Connect { peer: index, person });
+                    self.later(
+                        after,
+                        Item::Connect {
+                            peer: index,
+                            person,
+                        },
+                    );
                 }
             }
             Err(_) if self.peers[index].store.dead() => {
@@ -402,7 +445,13 @@ impl World {
         let client = ClientId((&mut self.random as &mut dyn Entropy).array());
         self.peers[index].persons.push(Person::new(client));
         let person = self.peers[index].persons.len() - 1;
-        self.later(1, Item::Connect { peer: index, person });
+        self.later(
+            1,
+            Item::Connect {
+                peer: index,
+                person,
+            },
+        );
     }
 
     /// A person goes and another comes in its place.
@@ -410,17 +459,32 @@ impl World {
         self.cut_channel(index, person);
         let client = ClientId((&mut self.random as &mut dyn Entropy).array());
         self.peers[index].persons[person] = Person::new(client);
-        self.later(5, Item::Connect { peer: index, person });
+        self.later(
+            5,
+            Item::Connect {
+                peer: index,
+                person,
+            },
+        );
     }
 
     /// The channel between a person and its node breaks: answers under way are lost.
     pub fn cut_channel(&mut self, index: usize, person: usize) {
-        let Some(channel) = self.peers[index].persons[person].channel else { return };
+        let Some(channel) = self.peers[index].persons[person].channel else {
+            return;
+        };
         self.peers[index].persons[person].disconnected();
         let run = self.peers[index].run;
         let line = self.peers[index].lines.remove(&channel);
         let at = line.map_or(self.now(), |line| line.up_busy_until) + self.random.below(30);
-        self.queue.push(at, Item::Channel { peer: index, run, event: Event::ChannelClosed(channel) });
+        self.queue.push(
+            at,
+            Item::Channel {
+                peer: index,
+                run,
+                event: Event::ChannelClosed(channel),
+            },
+        );
     }
 
     fn connect(&mut self, index: usize, person: usize) {
@@ -431,24 +495,48 @@ impl World {
         let channel = ChannelId(self.channels_made);
         let now = self.now();
         let peer = &mut self.peers[index];
-        peer.lines.insert(channel, Line { person, up_busy_until: now, down_busy_until: now });
+        peer.lines.insert(
+            channel,
+            Line {
+                person,
+                up_busy_until: now,
+                down_busy_until: now,
+            },
+        );
         let run = peer.run;
-        self.queue.push(now, Item::Channel { peer: index, run, event: Event::ChannelOpened(channel) });
+        self.queue.push(
+            now,
+            Item::Channel {
+                peer: index,
+                run,
+                event: Event::ChannelOpened(channel),
+            },
+        );
         self.peers[index].persons[person].connect(channel);
         self.pump(index, person, 0);
     }
 
     fn person_cut(&mut self, index: usize, channel: ChannelId) {
-        let Some(line) = self.peers[index].lines.remove(&channel) else { return };
+        let Some(line) = self.peers[index].lines.remove(&channel) else {
+            return;
+        };
         if self.peers[index].persons[line.person].channel == Some(channel) {
             self.peers[index].persons[line.person].disconnected();
             self.pump(index, line.person, 0);
-            self.later(20, Item::Connect { peer: index, person: line.person });
+            self.later(
+                20,
+                Item::Connect {
+                    peer: index,
+                    person: line.person,
+                },
+            );
         }
     }
 
     fn person_hears(&mut self, index: usize, channel: ChannelId, bytes: &[u8], commits: u64) {
-        let Some(line) = self.peers[index].lines.get(&channel) else { return };
+        let Some(line) = self.peers[index].lines.get(&channel) else {
+            return;
+        };
         let person = line.person;
         if self.peers[index].persons[person].channel != Some(channel) {
             return;
@@ -456,8 +544,14 @@ impl World {
         for kind in kinds::node_frame(bytes) {
             count(&mut self.frames, kind);
         }
-        if self.peers[index].persons[person].client.receive(bytes).is_err() {
-            self.violate(format!("the node of peer {index} sends a frame that is none"));
+        if self.peers[index].persons[person]
+            .client
+            .receive(bytes)
+            .is_err()
+        {
+            self.violate(format!(
+                "the node of peer {index} sends a frame that is none"
+            ));
         }
         self.pump(index, person, commits);
     }
@@ -482,29 +576,48 @@ impl World {
             count(&mut self.frames, kinds::client_frame(&frame));
             let delay = self.random.below(3);
             let peer = &mut self.peers[index];
-            let Some(channel) = peer.persons[person].channel else { break };
-            let Some(line) = peer.lines.get_mut(&channel) else { break };
+            let Some(channel) = peer.persons[person].channel else {
+                break;
+            };
+            let Some(line) = peer.lines.get_mut(&channel) else {
+                break;
+            };
             line.up_busy_until = line.up_busy_until.max(now + delay);
             let (at, run) = (line.up_busy_until, peer.run);
             let event = Event::ChannelFrame(channel, frame);
-            self.queue.push(at, Item::Channel { peer: index, run, event });
+            self.queue.push(
+                at,
+                Item::Channel {
+                    peer: index,
+                    run,
+                    event,
+                },
+            );
         }
     }
 
     /// Peers whose first person sees the shared space.
     pub fn members(&self) -> Vec<usize> {
-        (0..self.peers.len()).filter(|index| self.is_member(*index)).collect()
+        (0..self.peers.len())
+            .filter(|index| self.is_member(*index))
+            .collect()
     }
 
     /// Whether a peer's first person sees the shared space.
     pub fn is_member(&self, index: usize) -> bool {
-        let Some(space) = self.space else { return false };
+        let Some(space) = self.space else {
+            return false;
+        };
         let status = self.peers[index].persons.first().and_then(Person::status);
         status.is_some_and(|status| status.spaces.iter().any(|view| view.space == space))
     }
 
     /// An invitation as a person's client knows it.
-    pub fn invitation(&self, index: usize, id: InvitationId) -> Option<dxos_services::InvitationView> {
+    pub fn invitation(
+        &self,
+        index: usize,
+        id: InvitationId,
+    ) -> Option<dxos_services::InvitationView> {
         self.peers[index].persons.first()?.client.invitation(id)
     }
 }

@@ -41,7 +41,7 @@ impl World {
             client
                 .create_identity(&name, "Laptop", "test")
                 .await
-                .unwrap();
+                .expect("a fake node makes identities");
         });
         world.settle();
         world

@@ -12,17 +12,27 @@ pub(super) async fn identity_of(at: &At) -> Result<IdentityView, Failed> {
 }
 
 /// Makes the identity and waits until its personal space is there.
-pub(super) async fn create_identity(at: &At, name: &str, device: Option<&str>) -> Result<(), Failed> {
+pub(super) async fn create_identity(
+    at: &At,
+    name: &str,
+    device: Option<&str>,
+) -> Result<(), Failed> {
     let label = device.map_or_else(host_name, str::to_owned);
     at.client.create_identity(name, &label, &platform()).await?;
-    at.client.status_with(|status| status.identity.as_ref().map(|_| ())).await;
+    at.client
+        .status_with(|status| status.identity.as_ref().map(|_| ()))
+        .await;
     Ok(())
 }
 
 fn host_name() -> String {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() { "dx".into() } else { format!("dx on {name}") }
+    if name.is_empty() {
+        "dx".into()
+    } else {
+        format!("dx on {name}")
+    }
 }
 
 fn platform() -> String {
@@ -54,15 +64,30 @@ pub(super) async fn identity(at: &At, command: IdentityCommand) -> Result<(), Fa
 }
 
 /// A space by id, name, or the beginning of its name.
-pub(super) fn find_space<'a>(status: &'a StatusView, wanted: &str) -> Result<&'a SpaceView, Failed> {
-    if let Some(view) = status.spaces.iter().find(|view| view.space.to_string() == wanted) {
+pub(super) fn find_space<'a>(
+    status: &'a StatusView,
+    wanted: &str,
+) -> Result<&'a SpaceView, Failed> {
+    if let Some(view) = status
+        .spaces
+        .iter()
+        .find(|view| view.space.to_string() == wanted)
+    {
         return Ok(view);
     }
     let wanted_lower = wanted.to_lowercase();
     let name = |view: &SpaceView| shown_name(view).to_lowercase();
-    let exact: Vec<_> = status.spaces.iter().filter(|view| name(view) == wanted_lower).collect();
+    let exact: Vec<_> = status
+        .spaces
+        .iter()
+        .filter(|view| name(view) == wanted_lower)
+        .collect();
     let found = if exact.is_empty() {
-        status.spaces.iter().filter(|view| name(view).starts_with(&wanted_lower)).collect()
+        status
+            .spaces
+            .iter()
+            .filter(|view| name(view).starts_with(&wanted_lower))
+            .collect()
     } else {
         exact
     };
@@ -83,7 +108,11 @@ pub(super) fn find_space<'a>(status: &'a StatusView, wanted: &str) -> Result<&'a
 
 /// The name people know a space by.
 pub(super) fn shown_name(view: &SpaceView) -> &str {
-    if view.personal { "Personal" } else { &view.name }
+    if view.personal {
+        "Personal"
+    } else {
+        &view.name
+    }
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -106,7 +135,11 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
         SpaceCommand::List => {
             for view in &status.spaces {
                 let (role, members) = (role_name(view.role), view.members.len());
-                say(format_args!("{}  {role:6}  {members:3}  {}", view.space, shown_name(view)));
+                say(format_args!(
+                    "{}  {role:6}  {members:3}  {}",
+                    view.space,
+                    shown_name(view)
+                ));
             }
         }
         SpaceCommand::Create { name } => {
@@ -118,10 +151,17 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
             for member in &find_space(&status, &space)?.members {
                 let here = if member.online { "online" } else { "" };
                 let role = role_name(member.role);
-                say(format_args!("{}  {role:6}  {here:6}  {}", member.identity, member.name));
+                say(format_args!(
+                    "{}  {role:6}  {here:6}  {}",
+                    member.identity, member.name
+                ));
             }
         }
-        SpaceCommand::Invite { space, role, minutes } => {
+        SpaceCommand::Invite {
+            space,
+            role,
+            minutes,
+        } => {
             let space = find_space(&status, &space)?.space;
             let role = match role {
                 InviteRole::Reader => Role::Reader,
@@ -134,9 +174,17 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
     Ok(())
 }
 
-async fn invite(at: &At, space: dxos_base::SpaceId, role: Role, minutes: u64) -> Result<(), Failed> {
+async fn invite(
+    at: &At,
+    space: dxos_base::SpaceId,
+    role: Role,
+    minutes: u64,
+) -> Result<(), Failed> {
     let mut steps = join::steps(at);
-    let view = at.client.invite(space, role, minutes.saturating_mul(60_000)).await?;
+    let view = at
+        .client
+        .invite(space, role, minutes.saturating_mul(60_000))
+        .await?;
     say(format_args!("code    {}", view.code));
     say(format_args!("digits  {}", view.auth_code));
     eprintln!("dx: waiting; give the code first, and the digits once you know who asks");
@@ -144,7 +192,11 @@ async fn invite(at: &At, space: dxos_base::SpaceId, role: Role, minutes: u64) ->
     loop {
         let view = steps.next(view.invitation).await;
         let again = std::mem::replace(&mut told, view.state) == view.state;
-        let who = if view.peer_name.is_empty() { "the guest" } else { &view.peer_name };
+        let who = if view.peer_name.is_empty() {
+            "the guest"
+        } else {
+            &view.peer_name
+        };
         match view.state {
             InvitationState::Success => {
                 at.client.flush().await?;
@@ -167,12 +219,22 @@ async fn invite(at: &At, space: dxos_base::SpaceId, role: Role, minutes: u64) ->
 pub(super) async fn status(at: &At, holds: bool) -> Result<(), Failed> {
     let status = at.client.status_with(|status| Some(status.clone())).await;
     match &status.identity {
-        Some(identity) => say(format_args!("identity: {} ({})", identity.name, identity.identity)),
+        Some(identity) => say(format_args!(
+            "identity: {} ({})",
+            identity.name, identity.identity
+        )),
         None => say("identity: none yet (dx identity create NAME)"),
     }
-    say(if holds { "node: this command" } else { "node: another dx with this profile" });
+    say(if holds {
+        "node: this command"
+    } else {
+        "node: another dx with this profile"
+    });
     say(online::network(status.network));
     status.spaces.iter().map(online::line).for_each(say);
-    status.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    status
+        .warnings
+        .iter()
+        .for_each(|warning| say(format_args!("warning: {warning}")));
     Ok(())
 }

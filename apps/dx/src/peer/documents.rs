@@ -27,12 +27,22 @@ pub(super) async fn run(at: &At, command: DocCommand) -> Result<(), Failed> {
             say(session.content().trim_end_matches('\n'));
             Ok(())
         }
-        DocCommand::Create { title, space, text } => create(at, title, space.as_deref(), &text).await,
+        DocCommand::Create { title, space, text } => {
+            create(at, title, space.as_deref(), &text).await
+        }
         DocCommand::Append { document, text } => {
             let text = given(text)?;
             edit(at, &document, |content| {
-                let gap = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };
-                vec![TextChange { from: units(content), delete: 0, insert: format!("{gap}{text}") }]
+                let gap = if content.is_empty() || content.ends_with('\n') {
+                    ""
+                } else {
+                    "\n"
+                };
+                vec![TextChange {
+                    from: units(content),
+                    delete: 0,
+                    insert: format!("{gap}{text}"),
+                }]
             })
             .await
         }
@@ -49,17 +59,31 @@ fn given(text: String) -> Result<String, Failed> {
         return Ok(text);
     }
     let mut text = String::new();
-    std::io::stdin().lock().read_to_string(&mut text).map_err(|error| Failed::input(&error))?;
+    std::io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|error| Failed::input(&error))?;
     Ok(text)
 }
 
 fn title(view: &ObjectView) -> &str {
-    view.values.get(TITLE).and_then(Value::as_str).filter(|title| !title.is_empty()).unwrap_or("Untitled")
+    view.values
+        .get(TITLE)
+        .and_then(Value::as_str)
+        .filter(|title| !title.is_empty())
+        .unwrap_or("Untitled")
 }
 
 async fn documents_of(at: &At, space: SpaceId) -> Result<Vec<ObjectView>, Failed> {
-    let order = Some(Order { property: TITLE.into(), descending: false });
-    let query = Query { type_name: Some(TYPE_NAME.into()), order, ..Query::default() };
+    let order = Some(Order {
+        property: TITLE.into(),
+        descending: false,
+    });
+    let query = Query {
+        type_name: Some(TYPE_NAME.into()),
+        order,
+        ..Query::default()
+    };
     Ok(at.client.query(space, query).await?)
 }
 
@@ -74,7 +98,12 @@ async fn list(at: &At, space: Option<&str>) -> Result<(), Failed> {
             online::note_reading(online::together(at, view.space).await);
         }
         for document in documents_of(at, view.space).await? {
-            say(format_args!("{}  {}  {}", document.object, shown_name(view), title(&document)));
+            say(format_args!(
+                "{}  {}  {}",
+                document.object,
+                shown_name(view),
+                title(&document)
+            ));
         }
     }
     Ok(())
@@ -85,7 +114,10 @@ async fn find(at: &At, wanted: &str) -> Result<(SpaceId, ObjectView), Failed> {
     let mut found = search(at, wanted).await?;
     let status = at.client.status_with(|status| Some(status.clone())).await;
     let shared = |space: SpaceId| {
-        status.spaces.iter().any(|view| view.space == space && view.members.len() > 1)
+        status
+            .spaces
+            .iter()
+            .any(|view| view.space == space && view.members.len() > 1)
     };
     // It may be on its way: look again when the spaces are up to date.
     let spaces: Vec<SpaceId> = match &found[..] {
@@ -131,13 +163,24 @@ async fn search(at: &At, wanted: &str) -> Result<Vec<(SpaceId, ObjectView)>, Fai
 }
 
 async fn open(at: &At, space: SpaceId, document: &ObjectView) -> Result<TextSession, Failed> {
-    let address = TextAddress { space, object: document.object, property: CONTENT.into() };
-    Ok(at.client.open_text(address, TextSink::new(|_| {}, |_| {}, |_| {})).await?)
+    let address = TextAddress {
+        space,
+        object: document.object,
+        property: CONTENT.into(),
+    };
+    Ok(at
+        .client
+        .open_text(address, TextSink::new(|_| {}, |_| {}, |_| {}))
+        .await?)
 }
 
 async fn edit(at: &At, wanted: &str, change: impl FnOnce(&str) -> TextDelta) -> Result<(), Failed> {
     let (space, found) = find(at, wanted).await?;
-    let address = TextAddress { space, object: found.object, property: CONTENT.into() };
+    let address = TextAddress {
+        space,
+        object: found.object,
+        property: CONTENT.into(),
+    };
     write_text(at, address, |session| change(&session.content())).await?;
     deliver(at, space).await;
     Ok(())
@@ -146,7 +189,11 @@ async fn edit(at: &At, wanted: &str, change: impl FnOnce(&str) -> TextDelta) -> 
 /// Gives what was written to the other members who are online, and says if nobody has it yet.
 async fn deliver(at: &At, space: SpaceId) {
     let status = at.client.status_with(|status| Some(status.clone())).await;
-    if status.spaces.iter().any(|view| view.space == space && view.members.len() > 1) {
+    if status
+        .spaces
+        .iter()
+        .any(|view| view.space == space && view.members.len() > 1)
+    {
         online::note_writing(online::together(at, space).await);
     }
 }
@@ -158,13 +205,19 @@ async fn write_text(
     change: impl FnOnce(&TextSession) -> TextDelta,
 ) -> Result<(), Failed> {
     let (told, mut refused) = tokio::sync::mpsc::unbounded_channel();
-    let sink = TextSink::new(|_| {}, |_| {}, move |failure| {
-        // Nobody waits once the command is over.
-        let _ = told.send(failure.clone());
-    });
+    let sink = TextSink::new(
+        |_| {},
+        |_| {},
+        move |failure| {
+            // Nobody waits once the command is over.
+            let _ = told.send(failure.clone());
+        },
+    );
     let session = at.client.open_text(address, sink).await?;
     let delta = change(&session);
-    session.edit(delta).map_err(|error| Failed::new(Kind::Other, error.to_string(), ""))?;
+    session
+        .edit(delta)
+        .map_err(|error| Failed::new(Kind::Other, error.to_string(), ""))?;
     // Answered after the write, which was sent before.
     let flushed = at.client.flush().await;
     if let Ok(failure) = refused.try_recv() {
@@ -185,10 +238,30 @@ async fn create(at: &At, title: String, space: Option<&str>, text: &str) -> Resu
     };
     let object = at.client.new_object_id();
     let values = BTreeMap::from([(TITLE.to_owned(), Value::from(title))]);
-    at.client.write(space, vec![ObjectWrite::Create { object, type_name: TYPE.into(), values }]).await?;
+    at.client
+        .write(
+            space,
+            vec![ObjectWrite::Create {
+                object,
+                type_name: TYPE.into(),
+                values,
+            }],
+        )
+        .await?;
     if !text.is_empty() {
-        let address = TextAddress { space, object, property: CONTENT.into() };
-        write_text(at, address, |_| vec![TextChange { from: 0, delete: 0, insert: text.to_owned() }]).await?;
+        let address = TextAddress {
+            space,
+            object,
+            property: CONTENT.into(),
+        };
+        write_text(at, address, |_| {
+            vec![TextChange {
+                from: 0,
+                delete: 0,
+                insert: text.to_owned(),
+            }]
+        })
+        .await?;
     }
     at.client.flush().await?;
     say(object);

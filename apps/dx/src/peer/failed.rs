@@ -40,7 +40,11 @@ impl fmt::Display for Failed {
 
 impl Failed {
     pub(super) fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Failed { kind, message: message.into(), hint: hint.into() }
+        Failed {
+            kind,
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
@@ -60,11 +64,19 @@ impl Failed {
     }
 
     pub(super) fn no_identity() -> Self {
-        Failed::new(Kind::NotFound, "this profile has no identity yet", "Make one: dx identity create NAME")
+        Failed::new(
+            Kind::NotFound,
+            "this profile has no identity yet",
+            "Make one: dx identity create NAME",
+        )
     }
 
     pub(super) fn input(error: &std::io::Error) -> Self {
-        Failed::new(Kind::Usage, format!("cannot read standard input: {error}"), "")
+        Failed::new(
+            Kind::Usage,
+            format!("cannot read standard input: {error}"),
+            "",
+        )
     }
 
     /// An invitation or join that ended.
@@ -75,9 +87,15 @@ impl Failed {
             InvitationState::Cancelled => (Kind::Invitation, "the invitation was cancelled"),
             _ => (Kind::Invitation, "the invitation failed"),
         };
-        let message = if view.reason.is_empty() { words.to_owned() } else { view.reason.clone() };
+        let message = if view.reason.is_empty() {
+            words.to_owned()
+        } else {
+            view.reason.clone()
+        };
         let hint = match kind {
-            Kind::Timeout => "The inviting person has to be online. Ask them to open the app, then try again.",
+            Kind::Timeout => {
+                "The inviting person has to be online. Ask them to open the app, then try again."
+            }
             _ => "Ask for a new invitation.",
         };
         Failed::new(kind, message, hint)
@@ -90,7 +108,9 @@ impl From<Failure> for Failed {
             FailureKind::Malformed => Kind::Usage,
             FailureKind::NotFound => Kind::NotFound,
             FailureKind::NotAllowed => Kind::NotAllowed,
-            FailureKind::Invitation | FailureKind::Expired | FailureKind::AuthCode => Kind::Invitation,
+            FailureKind::Invitation | FailureKind::Expired | FailureKind::AuthCode => {
+                Kind::Invitation
+            }
             FailureKind::Timeout => Kind::Timeout,
             FailureKind::StorageFull | FailureKind::Storage => Kind::Storage,
             _ => Kind::Other,
@@ -102,9 +122,17 @@ impl From<Failure> for Failed {
 impl From<OpenError> for Failed {
     fn from(error: OpenError) -> Self {
         let (kind, hint) = match &error {
-            OpenError::Busy { .. } => (Kind::InUse, "Stop the other dx, or give this one its own --profile."),
-            OpenError::File { .. } | OpenError::Store(_) => (Kind::Storage, "Look at the directory's rights and room."),
-            OpenError::Key { .. } => (Kind::Storage, "Restore the key file from a backup, or use another --profile."),
+            OpenError::Busy { .. } => (
+                Kind::InUse,
+                "Stop the other dx, or give this one its own --profile.",
+            ),
+            OpenError::File { .. } | OpenError::Store(_) => {
+                (Kind::Storage, "Look at the directory's rights and room.")
+            }
+            OpenError::Key { .. } => (
+                Kind::Storage,
+                "Restore the key file from a backup, or use another --profile.",
+            ),
             _ => (Kind::Other, ""),
         };
         Failed::new(kind, error.to_string(), hint)

@@ -23,7 +23,10 @@ pub(super) fn steps(at: &At) -> Steps {
         // The receiver may be gone: then nobody waits.
         let _ = told.send(view.clone());
     });
-    Steps { steps, _listener: listener }
+    Steps {
+        steps,
+        _listener: listener,
+    }
 }
 
 impl Steps {
@@ -41,13 +44,20 @@ impl Steps {
 }
 
 pub(super) async fn run(at: &At, arguments: JoinArguments) -> Result<(), Failed> {
-    let identity = at.client.status_with(|status| Some(status.identity.clone())).await;
+    let identity = at
+        .client
+        .status_with(|status| Some(status.identity.clone()))
+        .await;
     match (identity, &arguments.name) {
         (Some(_), _) => {}
         (None, Some(name)) => create_identity(at, name, None).await?,
         (None, None) => {
             let hint = "Say who you are: dx join CODE --name NAME";
-            return Err(Failed::new(Kind::Usage, "this profile has no identity yet", hint));
+            return Err(Failed::new(
+                Kind::Usage,
+                "this profile has no identity yet",
+                hint,
+            ));
         }
     }
     let mut steps = steps(at);
@@ -80,7 +90,9 @@ pub(super) async fn run(at: &At, arguments: JoinArguments) -> Result<(), Failed>
         }
         view = steps.next(view.invitation).await;
     }
-    let Some(space) = view.space else { return Err(Failed::invitation(&view)) };
+    let Some(space) = view.space else {
+        return Err(Failed::invitation(&view));
+    };
     let name = at
         .client
         .status_with(move |status| {
@@ -97,7 +109,11 @@ pub(super) async fn run(at: &At, arguments: JoinArguments) -> Result<(), Failed>
 
 /// Asks for the digits.
 async fn ask(view: &InvitationView) -> Result<String, Failed> {
-    let who = if view.peer_name.is_empty() { "the inviting person" } else { &view.peer_name };
+    let who = if view.peer_name.is_empty() {
+        "the inviting person"
+    } else {
+        &view.peer_name
+    };
     eprint!("The 6 digits that {who} sees: ");
     let line = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
@@ -108,7 +124,11 @@ async fn ask(view: &InvitationView) -> Result<String, Failed> {
         Err(error) => return Err(Failed::input(&std::io::Error::other(error))),
     };
     if line.trim().is_empty() {
-        return Err(Failed::new(Kind::Usage, "no digits given", "Give them with --auth DIGITS."));
+        return Err(Failed::new(
+            Kind::Usage,
+            "no digits given",
+            "Give them with --auth DIGITS.",
+        ));
     }
     Ok(line.trim().to_owned())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dxos_client::{LinkKind, NetworkView, SpaceView, StatusView, SyncState};
 use dxos_base::SpaceId;
+use dxos_client::{LinkKind, NetworkView, SpaceView, StatusView, SyncState};
 
 use super::failed::{Failed, Kind};
 use super::{At, say};
@@ -34,7 +34,9 @@ pub(super) async fn together(at: &At, space: SpaceId) -> Together {
     }
     tokio::time::sleep(STATUS_LAG).await;
     let synced = at.client.status_with(move |status| {
-        of(status, space).filter(|view| view.sync == SyncState::Synced).map(|_| ())
+        of(status, space)
+            .filter(|view| view.sync == SyncState::Synced)
+            .map(|_| ())
     });
     let nobody = async {
         let online = |status: &StatusView| (status.network == NetworkView::Online).then_some(());
@@ -42,7 +44,9 @@ pub(super) async fn together(at: &At, space: SpaceId) -> Together {
         tokio::time::sleep(ALONE).await;
         at.client
             .status_with(move |status| {
-                of(status, space).filter(|view| view.peers.is_empty()).map(|_| ())
+                of(status, space)
+                    .filter(|view| view.peers.is_empty())
+                    .map(|_| ())
             })
             .await;
     };
@@ -76,7 +80,9 @@ pub(super) fn note_writing(together: Together) {
     match together {
         Together::Synced => {}
         Together::Alone | Together::Offline => {
-            eprintln!("dx: saved on this device; others get it when this profile and they are online (dx peer)");
+            eprintln!(
+                "dx: saved on this device; others get it when this profile and they are online (dx peer)"
+            );
         }
         Together::Late => eprintln!("dx: saved on this device; still on its way to others"),
     }
@@ -84,7 +90,11 @@ pub(super) fn note_writing(together: Together) {
 
 /// One line about a space.
 pub(super) fn line(view: &SpaceView) -> String {
-    let direct = view.peers.iter().filter(|peer| peer.kind == LinkKind::Direct).count();
+    let direct = view
+        .peers
+        .iter()
+        .filter(|peer| peer.kind == LinkKind::Direct)
+        .count();
     let relayed = view.peers.len() - direct;
     let sync = match view.sync {
         SyncState::Alone => "alone",
@@ -92,8 +102,15 @@ pub(super) fn line(view: &SpaceView) -> String {
         SyncState::Synced => "synced",
         SyncState::Diverged => "diverged",
     };
-    let name = if view.personal { "Personal" } else { &view.name };
-    format!("{name}: {sync}, {relayed} relayed, {direct} direct, {} members", view.members.len())
+    let name = if view.personal {
+        "Personal"
+    } else {
+        &view.name
+    };
+    format!(
+        "{name}: {sync}, {relayed} relayed, {direct} direct, {} members",
+        view.members.len()
+    )
 }
 
 /// Stays online until asked to end, and tells what changes.
@@ -105,7 +122,12 @@ pub(super) async fn stay(at: &At) -> Result<(), Failed> {
     let listener = at.client.on_status(move |status| {
         let mut lines = vec![network(status.network).to_owned()];
         lines.extend(status.spaces.iter().map(line));
-        lines.extend(status.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines.extend(
+            status
+                .warnings
+                .iter()
+                .map(|warning| format!("warning: {warning}")),
+        );
         let old = told.replace(lines.clone());
         for line in lines.into_iter().filter(|line| !old.contains(line)) {
             say(line);
@@ -113,7 +135,13 @@ pub(super) async fn stay(at: &At) -> Result<(), Failed> {
     });
     let ended = asked_to_end().await;
     drop(listener);
-    ended.map_err(|error| Failed::new(Kind::Other, format!("cannot listen for signals: {error}"), ""))?;
+    ended.map_err(|error| {
+        Failed::new(
+            Kind::Other,
+            format!("cannot listen for signals: {error}"),
+            "",
+        )
+    })?;
     at.client.flush().await?;
     Ok(())
 }

@@ -18,7 +18,10 @@ async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<
     }
     let length = u32::from_le_bytes(length) as usize;
     if length > SERVICE_FRAME_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame over the limit"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a frame over the limit",
+        ));
     }
     // Grows with what arrives, not with what is announced.
     let mut frame = Vec::new();

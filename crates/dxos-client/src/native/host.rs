@@ -50,42 +50,54 @@ impl HostThread {
         let (to_node, from_client) = mpsc::channel(CHANNEL_FRAMES_MAX);
         let (to_client, from_node) = mpsc::channel(CHANNEL_FRAMES_MAX);
         let own = messages.clone();
-        let spawned = std::thread::Builder::new().name("dxos-node".into()).spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    let path = config.profile.clone();
-                    // Nobody waits any more if this fails.
-                    let _ = ready.send(Err(OpenError::File { path, error }));
-                    return;
-                }
-            };
-            let stopped = runtime.block_on(async move {
-                match Host::open(&config, keys, own) {
-                    Ok(mut host) => {
-                        host.accept((to_client, from_client));
-                        // The opener may have given up waiting; the node then ends with its queue.
-                        let _ = ready.send(Ok(()));
-                        host.run(queue).await
-                    }
+        let spawned = std::thread::Builder::new()
+            .name("dxos-node".into())
+            .spawn(move || {
+                let runtime = match tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                {
+                    Ok(runtime) => runtime,
                     Err(error) => {
-                        let _ = ready.send(Err(error));
-                        None
+                        let path = config.profile.clone();
+                        // Nobody waits any more if this fails.
+                        let _ = ready.send(Err(OpenError::File { path, error }));
+                        return;
                     }
+                };
+                let stopped = runtime.block_on(async move {
+                    match Host::open(&config, keys, own) {
+                        Ok(mut host) => {
+                            host.accept((to_client, from_client));
+                            // The opener may have given up waiting; the node then ends with its queue.
+                            let _ = ready.send(Ok(()));
+                            host.run(queue).await
+                        }
+                        Err(error) => {
+                            let _ = ready.send(Err(error));
+                            None
+                        }
+                    }
+                });
+                // Sockets and files first, then the lock, then the word that all is free.
+                drop(runtime);
+                drop(lock);
+                if let Some(stopped) = stopped {
+                    let _ = stopped.send(());
                 }
             });
-            // Sockets and files first, then the lock, then the word that all is free.
-            drop(runtime);
-            drop(lock);
-            if let Some(stopped) = stopped {
-                let _ = stopped.send(());
-            }
-        });
         if let Err(error) = spawned {
-            return Err(OpenError::File { path: "dxos-node".into(), error });
+            return Err(OpenError::File {
+                path: "dxos-node".into(),
+                error,
+            });
         }
         opened.await.map_err(|_| OpenError::Stopped)??;
-        Ok(Opened { host: HostThread { messages }, to_node, from_node })
+        Ok(Opened {
+            host: HostThread { messages },
+            to_node,
+            from_node,
+        })
     }
 
     pub(super) async fn stop(self) {
@@ -123,7 +135,10 @@ impl Host {
             text: &mut text,
             entropy: &mut SystemEntropy,
         };
-        let node_config = NodeConfig { profile_key: keys.key, instance_marker: keys.marker };
+        let node_config = NodeConfig {
+            profile_key: keys.key,
+            instance_marker: keys.marker,
+        };
         let mut node = Node::open(node_config, &mut context)?;
         let mut effects = Vec::new();
         node.start(&mut context, &mut effects);
@@ -251,7 +266,10 @@ impl Host {
         for effect in effects {
             match effect {
                 Effect::ToChannel(channel, frame) => {
-                    let full = self.channels.get(&channel).is_some_and(|send| send.try_send(frame).is_err());
+                    let full = self
+                        .channels
+                        .get(&channel)
+                        .is_some_and(|send| send.try_send(frame).is_err());
                     if full {
                         // Told to the node in its turn, not from within its effects.
                         let _ = self.messages.send(Message::Closed(channel));

@@ -123,9 +123,15 @@ pub async fn open(config: Config) -> Result<Native, OpenError> {
 }
 
 /// Becomes the holder, or reaches it. The client is connected then.
-async fn attach(config: &Config, client: &Client) -> Result<(Option<HostThread>, Incoming), OpenError> {
+async fn attach(
+    config: &Config,
+    client: &Client,
+) -> Result<(Option<HostThread>, Incoming), OpenError> {
     let profile = &config.profile;
-    let file = |path: &Path, error| OpenError::File { path: path.to_owned(), error };
+    let file = |path: &Path, error| OpenError::File {
+        path: path.to_owned(),
+        error,
+    };
     platform::make_private_dir(profile).map_err(|error| file(profile, error))?;
     let lock_path = profile.join("lock");
     let mut detail = String::new();
@@ -134,8 +140,11 @@ async fn attach(config: &Config, client: &Client) -> Result<(Option<HostThread>,
         match lock.try_lock() {
             Ok(()) => {
                 let keys = profile::open_keys(profile)?;
-                let Opened { host, to_node, from_node } =
-                    HostThread::start(config.clone(), keys, lock).await?;
+                let Opened {
+                    host,
+                    to_node,
+                    from_node,
+                } = HostThread::start(config.clone(), keys, lock).await?;
                 connect(client, to_node);
                 return Ok((Some(host), from_node));
             }
@@ -165,7 +174,10 @@ async fn attach(config: &Config, client: &Client) -> Result<(Option<HostThread>,
         }
         tokio::time::sleep(HOLDER_PAUSE).await;
     }
-    Err(OpenError::Busy { profile: profile.clone(), detail })
+    Err(OpenError::Busy {
+        profile: profile.clone(),
+        detail,
+    })
 }
 
 type Incoming = mpsc::Receiver<Vec<u8>>;

@@ -18,7 +18,10 @@ pub(super) type Queues = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>);
 #[cfg(unix)]
 pub(super) fn make_private_dir(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 /// Makes a directory.
@@ -92,11 +95,16 @@ pub(super) fn listen(_: &Path, _: mpsc::UnboundedSender<Queues>) -> io::Result<(
 /// Reaches the holder.
 #[cfg(unix)]
 pub(super) async fn connect(path: &Path) -> io::Result<Queues> {
-    Ok(super::frames::queues(tokio::net::UnixStream::connect(path).await?))
+    Ok(super::frames::queues(
+        tokio::net::UnixStream::connect(path).await?,
+    ))
 }
 
 /// No second process on this system yet.
 #[cfg(not(unix))]
 pub(super) async fn connect(_: &Path) -> io::Result<Queues> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "a second process is not supported on this system"))
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "a second process is not supported on this system",
+    ))
 }

@@ -20,7 +20,9 @@ pub(super) struct Keys {
 
 /// `$XDG_DATA_HOME/dx/NAME`, else `~/.local/share/dx/NAME`; `None` without a home directory.
 pub fn default_profile_dir(name: &str) -> Option<PathBuf> {
-    let data = std::env::var_os("XDG_DATA_HOME").filter(|data| !data.is_empty()).map(PathBuf::from);
+    let data = std::env::var_os("XDG_DATA_HOME")
+        .filter(|data| !data.is_empty())
+        .map(PathBuf::from);
     let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")))?;
     Some(data.join("dx").join(name))
 }
@@ -30,9 +32,15 @@ pub(super) fn open_keys(profile: &Path) -> Result<Keys, OpenError> {
     let key = read_or_make(&profile.join("key"), profile.join("profile.db").exists())?;
     let instance = profile.join("instance");
     let random: [u8; 16] = read_or_make(&instance, false)?;
-    let place =
-        platform::file_place(&instance).map_err(|error| OpenError::File { path: instance, error })?;
-    let parts = [&random[..], &place[0].to_le_bytes(), &place[1].to_le_bytes()];
+    let place = platform::file_place(&instance).map_err(|error| OpenError::File {
+        path: instance,
+        error,
+    })?;
+    let parts = [
+        &random[..],
+        &place[0].to_le_bytes(),
+        &place[1].to_le_bytes(),
+    ];
     let mut marker = [0; 16];
     marker.copy_from_slice(&hash("instance marker", &parts).0[..16]);
     Ok(Keys { key, marker })
@@ -40,9 +48,14 @@ pub(super) fn open_keys(profile: &Path) -> Result<Keys, OpenError> {
 
 /// Random bytes kept in a file. `needed`: the file must be there, a new one would be of no use.
 fn read_or_make<const N: usize>(path: &Path, needed: bool) -> Result<[u8; N], OpenError> {
-    let file = |error| OpenError::File { path: path.to_owned(), error };
+    let file = |error| OpenError::File {
+        path: path.to_owned(),
+        error,
+    };
     match std::fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| OpenError::Key { path: path.to_owned() }),
+        Ok(bytes) => bytes.try_into().map_err(|_| OpenError::Key {
+            path: path.to_owned(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => {
             let mut bytes = [0; N];
             SystemEntropy.fill(&mut bytes);

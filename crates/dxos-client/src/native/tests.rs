@@ -10,11 +10,17 @@ use super::*;
 use crate::{Connection, NetworkView, TextAddress, TextSink};
 
 fn config(profile: &Path) -> Config {
-    Config { profile: profile.to_owned(), signal_url: "ws://127.0.0.1:9/signal".into() }
+    Config {
+        profile: profile.to_owned(),
+        signal_url: "ws://127.0.0.1:9/signal".into(),
+    }
 }
 
 fn run_local<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     LocalSet::new().block_on(&runtime, future)
 }
 
@@ -35,23 +41,49 @@ fn a_profile_keeps_what_was_written_and_serves_a_second_process() {
         let native = open(config(&profile)).await.unwrap();
         assert!(native.holds_profile());
         let client = native.client();
-        client.create_identity("Ada", "test", "Linux").await.unwrap();
-        let space = client.status_with(|status| Some(status.spaces.first()?.space)).await;
+        client
+            .create_identity("Ada", "test", "Linux")
+            .await
+            .unwrap();
+        let space = client
+            .status_with(|status| Some(status.spaces.first()?.space))
+            .await;
         let object = client.new_object_id();
         let values = [("title".to_owned(), "Notes".into())].into();
-        let create = ObjectWrite::Create { object, type_name: "t@0.1.0".into(), values };
+        let create = ObjectWrite::Create {
+            object,
+            type_name: "t@0.1.0".into(),
+            values,
+        };
         client.write(space, vec![create]).await.unwrap();
-        let address = TextAddress { space, object, property: "content".into() };
+        let address = TextAddress {
+            space,
+            object,
+            property: "content".into(),
+        };
         let document = Rc::new(RefCell::new(String::new()));
-        let session = client.open_text(address.clone(), sink(&document)).await.unwrap();
-        let insert = |text: &str| vec![TextChange { from: 0, delete: 0, insert: text.into() }];
+        let session = client
+            .open_text(address.clone(), sink(&document))
+            .await
+            .unwrap();
+        let insert = |text: &str| {
+            vec![TextChange {
+                from: 0,
+                delete: 0,
+                insert: text.into(),
+            }]
+        };
         session.edit(insert("world")).unwrap();
 
         // The same user, another process: here the lock is held, so this one goes over the socket.
         let second = open(config(&profile)).await.unwrap();
         assert!(!second.holds_profile());
         let other = Rc::new(RefCell::new(String::new()));
-        let their = second.client().open_text(address.clone(), sink(&other)).await.unwrap();
+        let their = second
+            .client()
+            .open_text(address.clone(), sink(&other))
+            .await
+            .unwrap();
         their.edit(insert("hello ")).unwrap();
         second.client().flush().await.unwrap();
         client.flush().await.unwrap();
@@ -69,7 +101,9 @@ fn a_profile_keeps_what_was_written_and_serves_a_second_process() {
         let session = client.open_text(address, sink(&document)).await.unwrap();
         assert_eq!(session.content(), "hello world");
         assert_eq!(client.connection(), Connection::Live);
-        let network = client.status_with(|status| status.identity.as_ref().map(|_| status.network)).await;
+        let network = client
+            .status_with(|status| status.identity.as_ref().map(|_| status.network))
+            .await;
         assert_ne!(network, NetworkView::Online);
         drop(session);
         native.close().await;
@@ -77,7 +111,10 @@ fn a_profile_keeps_what_was_written_and_serves_a_second_process() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(profile.join("key")).unwrap().permissions().mode();
+        let mode = std::fs::metadata(profile.join("key"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }
@@ -87,13 +124,23 @@ fn a_second_process_takes_over_when_the_holder_ends() {
     let dir = tempfile::tempdir().unwrap();
     run_local(async {
         let holder = open(config(dir.path())).await.unwrap();
-        holder.client().create_identity("Ada", "test", "Linux").await.unwrap();
+        holder
+            .client()
+            .create_identity("Ada", "test", "Linux")
+            .await
+            .unwrap();
         let second = open(config(dir.path())).await.unwrap();
         let client = second.client().clone();
-        let space = client.status_with(|status| Some(status.spaces.first()?.space)).await;
+        let space = client
+            .status_with(|status| Some(status.spaces.first()?.space))
+            .await;
         holder.close().await;
         let object = client.new_object_id();
-        let create = ObjectWrite::Create { object, type_name: "t@0.1.0".into(), values: [].into() };
+        let create = ObjectWrite::Create {
+            object,
+            type_name: "t@0.1.0".into(),
+            values: [].into(),
+        };
         client.write(space, vec![create]).await.unwrap();
         assert!(second.holds_profile());
         assert!(client.get(space, object).await.unwrap().is_some());
@@ -121,9 +168,15 @@ fn a_copied_profile_has_another_instance_marker() {
 fn a_damaged_or_missing_key_is_an_error_and_nothing_is_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("key"), b"short").unwrap();
-    assert!(matches!(profile::open_keys(dir.path()), Err(OpenError::Key { .. })));
+    assert!(matches!(
+        profile::open_keys(dir.path()),
+        Err(OpenError::Key { .. })
+    ));
     std::fs::remove_file(dir.path().join("key")).unwrap();
     std::fs::write(dir.path().join("profile.db"), b"").unwrap();
-    assert!(matches!(profile::open_keys(dir.path()), Err(OpenError::File { .. })));
+    assert!(matches!(
+        profile::open_keys(dir.path()),
+        Err(OpenError::File { .. })
+    ));
     assert!(!dir.path().join("key").exists());
 }

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use dxos_base::{TextChangeError, TextDelta};
 use dxos_services::{
-    CaretView, ClientFrame, Failure, FailureKind, Place, Request, TextAddress, TextOpened, TextSelection,
-    Write,
+    CaretView, ClientFrame, Failure, FailureKind, Place, Request, TextAddress, TextOpened,
+    TextSelection, Write,
 };
 
 use super::{Notice, State};
@@ -57,7 +57,11 @@ impl TextEntry {
 impl State {
     /// Begins to open a text. `Some`: answered later by `waiting`; its caller must end with [`State::text_joined`]
     /// or [`State::text_left`].
-    pub(crate) fn text_wanted(&mut self, address: &TextAddress, waiting: Sender<Result<(), Failure>>) {
+    pub(crate) fn text_wanted(
+        &mut self,
+        address: &TextAddress,
+        waiting: Sender<Result<(), Failure>>,
+    ) {
         let entry = self.texts.entry(address.clone()).or_default();
         entry.waiters += 1;
         if entry.known {
@@ -65,7 +69,8 @@ impl State {
             return;
         }
         if self.ended {
-            self.out.push(Notice::Done(waiting, Err(crate::calls::gone())));
+            self.out
+                .push(Notice::Done(waiting, Err(crate::calls::gone())));
             return;
         }
         entry.waiting.push(waiting);
@@ -101,7 +106,9 @@ impl State {
     }
 
     fn close_if_unused(&mut self, address: &TextAddress) {
-        let Some(entry) = self.texts.get(address) else { return };
+        let Some(entry) = self.texts.get(address) else {
+            return;
+        };
         if !entry.unused() || !entry.text.settled() {
             return;
         }
@@ -112,12 +119,19 @@ impl State {
         let was_live = entry.live;
         self.texts.remove(address);
         if was_live && self.live() {
-            self.call(Request::CloseText { text: address.clone() }, Then::Nothing);
+            self.call(
+                Request::CloseText {
+                    text: address.clone(),
+                },
+                Then::Nothing,
+            );
         }
     }
 
     pub(super) fn ask_text(&mut self, address: &TextAddress) {
-        let Some(entry) = self.texts.get(address) else { return };
+        let Some(entry) = self.texts.get(address) else {
+            return;
+        };
         let base = entry.known.then(|| entry.text.version().to_vec());
         self.ask_text_on(address, base);
     }
@@ -126,17 +140,31 @@ impl State {
         if !self.live() {
             return;
         }
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         if entry.asked.is_some() {
             return;
         }
         entry.asked = Some(base.clone());
         entry.live = false;
-        self.call(Request::OpenText { text: address.clone(), base }, Then::Opened(address.clone()));
+        self.call(
+            Request::OpenText {
+                text: address.clone(),
+                base,
+            },
+            Then::Opened(address.clone()),
+        );
     }
 
-    pub(super) fn text_opened(&mut self, address: &TextAddress, result: Result<TextOpened, Failure>) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+    pub(super) fn text_opened(
+        &mut self,
+        address: &TextAddress,
+        result: Result<TextOpened, Failure>,
+    ) {
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         let asked = entry.asked.take().flatten();
         let opened = match result {
             Ok(opened) => opened,
@@ -162,13 +190,17 @@ impl State {
     }
 
     fn text_open_refused(&mut self, address: &TextAddress, failure: Failure) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         for waiting in std::mem::take(&mut entry.waiting) {
             self.out.push(Notice::Done(waiting, Err(failure.clone())));
         }
         // Editors keep what they show; the next edit or connection tries again.
         self.refuse(address, &failure);
-        let Some(entry) = self.texts.get(address) else { return };
+        let Some(entry) = self.texts.get(address) else {
+            return;
+        };
         if entry.unused() {
             self.texts.remove(address);
         }
@@ -176,15 +208,21 @@ impl State {
 
     /// Sends the change in flight again if its answer was lost with a connection or refused for want of room.
     fn resend_flight(&mut self, address: &TextAddress) {
-        let Some(entry) = self.texts.get(address) else { return };
-        let Some(flight) = entry.text.flight().filter(|flight| !flight.sent) else { return };
+        let Some(entry) = self.texts.get(address) else {
+            return;
+        };
+        let Some(flight) = entry.text.flight().filter(|flight| !flight.sent) else {
+            return;
+        };
         let n = if flight.n == entry.written {
             flight.n
         } else {
             self.write_last += 1;
             self.write_last
         };
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         if let Some((base, delta)) = entry.text.depart_again(n) {
             self.send_text(address, n, base, delta);
         }
@@ -194,7 +232,9 @@ impl State {
     fn depart(&mut self, address: &TextAddress) {
         let next = self.write_last + 1;
         let live = self.live();
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         if !entry.live || !live {
             return;
         }
@@ -206,7 +246,11 @@ impl State {
 
     fn send_text(&mut self, address: &TextAddress, n: u64, base: Vec<u8>, delta: TextDelta) {
         self.text_writes.insert(n, address.clone());
-        let write = Write::Text { text: address.clone(), base, delta };
+        let write = Write::Text {
+            text: address.clone(),
+            base,
+            delta,
+        };
         self.frame(&ClientFrame::Write { n, write });
     }
 
@@ -217,7 +261,9 @@ impl State {
         editor: u64,
         delta: &TextDelta,
     ) -> Result<(), TextChangeError> {
-        let Some(entry) = self.texts.get_mut(address) else { return Ok(()) };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return Ok(());
+        };
         entry.text.local(delta)?;
         let waits = entry.text.flight().is_some_and(|flight| !flight.sent);
         let (live, asked) = (entry.live, entry.asked.is_some());
@@ -237,7 +283,9 @@ impl State {
         n: u64,
         result: Result<Option<Vec<u8>>, Failure>,
     ) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         if entry.text.flight().is_none_or(|flight| flight.n != n) {
             return;
         }
@@ -277,7 +325,9 @@ impl State {
         version: &[u8],
         delta: &TextDelta,
     ) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         if !entry.live {
             // Told before the answer to an open that is under way: the answer holds it.
             return;
@@ -293,7 +343,9 @@ impl State {
 
     /// Client and node disagree about the text: ask for all of it, a few times, then take back what is ours.
     fn repair(&mut self, address: &TextAddress, kind: FailureKind) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         entry.repairs += 1;
         if entry.repairs > REPAIRS_MAX {
             entry.repairs = 0;
@@ -309,7 +361,9 @@ impl State {
     }
 
     fn take_back(&mut self, address: &TextAddress, failure: &Failure) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         let shows = entry.text.take_back();
         self.show_delta(address, shows, None);
         self.refuse(address, failure);
@@ -317,12 +371,15 @@ impl State {
     }
 
     fn refuse(&mut self, address: &TextAddress, failure: &Failure) {
-        let Some(entry) = self.texts.get(address) else { return };
+        let Some(entry) = self.texts.get(address) else {
+            return;
+        };
         if entry.editors.is_empty() && entry.waiters == 0 {
             self.out.push(Notice::Refused(failure.clone()));
         }
         for sink in entry.editors.values() {
-            self.out.push(Notice::TextRefused(sink.clone(), failure.clone()));
+            self.out
+                .push(Notice::TextRefused(sink.clone(), failure.clone()));
         }
     }
 
@@ -330,7 +387,9 @@ impl State {
         if delta.is_empty() {
             return;
         }
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         if except.is_none()
             && let Some((anchor, head)) = &mut entry.selection
         {
@@ -347,24 +406,34 @@ impl State {
     // ---- what sessions ask ----
 
     pub(crate) fn text_shown(&self, address: &TextAddress) -> String {
-        self.texts.get(address).map(|entry| entry.text.shown().to_owned()).unwrap_or_default()
+        self.texts
+            .get(address)
+            .map(|entry| entry.text.shown().to_owned())
+            .unwrap_or_default()
     }
 
     pub(crate) fn text_settled(&self, address: &TextAddress) -> bool {
-        self.texts.get(address).is_none_or(|entry| entry.text.settled())
+        self.texts
+            .get(address)
+            .is_none_or(|entry| entry.text.settled())
     }
 
     /// Carets of others in the shown text, and whom to tell.
     pub(crate) fn text_carets(&self, address: &TextAddress) -> (Vec<CaretView>, Vec<Rc<TextSink>>) {
         match self.texts.get(address) {
-            Some(entry) => (entry.text.carets(), entry.editors.values().cloned().collect()),
+            Some(entry) => (
+                entry.text.carets(),
+                entry.editors.values().cloned().collect(),
+            ),
             None => (Vec::new(), Vec::new()),
         }
     }
 
     /// The person's selection in the shown text.
     pub(crate) fn text_selected(&mut self, address: &TextAddress, anchor: u32, head: u32) {
-        let Some(entry) = self.texts.get_mut(address) else { return };
+        let Some(entry) = self.texts.get_mut(address) else {
+            return;
+        };
         entry.selection = Some((anchor, head));
         // While a change is in flight the place may be in text the node does not have: its answer sends it.
         if entry.text.flight().is_none() {
@@ -373,8 +442,12 @@ impl State {
     }
 
     fn tell_selection(&mut self, address: &TextAddress) {
-        let Some(entry) = self.texts.get(address) else { return };
-        let Some((anchor, head)) = entry.selection else { return };
+        let Some(entry) = self.texts.get(address) else {
+            return;
+        };
+        let Some((anchor, head)) = entry.selection else {
+            return;
+        };
         // The version told is the one before the change in flight.
         let selection = TextSelection {
             property: address.property.clone(),

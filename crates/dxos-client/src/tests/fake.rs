@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use dxos_base::text::{apply, compose, transform};
-use dxos_base::{ObjectView, ObjectWrite, Side, TextDelta};
+use dxos_base::text::{ARRIVING, apply, compose, transform};
+use dxos_base::{ObjectView, ObjectWrite, TextDelta};
 use dxos_services::*;
 
 use crate::optimistic::apply_write;
@@ -28,7 +28,8 @@ impl Disk {
     fn store_number(&mut self, id: ClientId, n: u64) {
         let last = self.written.entry(id).or_default();
         self.skipped.remove(&(id, n));
-        self.skipped.extend((*last + 1..n).map(|skipped| (id, skipped)));
+        self.skipped
+            .extend((*last + 1..n).map(|skipped| (id, skipped)));
         *last = n.max(*last);
     }
 }
@@ -117,8 +118,14 @@ impl FakeNode {
 
     /// The client `index` hears one frame, if there is one.
     pub(super) fn tell(&mut self, index: usize) -> bool {
-        let Some(frame) = self.channels[index].to_client.pop_front() else { return false };
-        self.channels[index].client.clone().receive(&dxos_base::encode(&frame)).unwrap();
+        let Some(frame) = self.channels[index].to_client.pop_front() else {
+            return false;
+        };
+        self.channels[index]
+            .client
+            .clone()
+            .receive(&dxos_base::encode(&frame))
+            .unwrap();
         true
     }
 
@@ -145,7 +152,13 @@ impl FakeNode {
             ClientFrame::Hello { client, .. } => {
                 self.channels[index].id = Some(client);
                 let written = self.disk.written.get(&client).copied().unwrap_or(0);
-                self.push(index, NodeFrame::Welcome { version: PROTOCOL_VERSION, written });
+                self.push(
+                    index,
+                    NodeFrame::Welcome {
+                        version: PROTOCOL_VERSION,
+                        written,
+                    },
+                );
             }
             ClientFrame::Call { call, request } => {
                 self.calls.push(request.clone());
@@ -162,7 +175,9 @@ impl FakeNode {
         match request {
             Request::Subscribe { query, .. } => {
                 self.subscription_last += 1;
-                self.channels[index].subscriptions.push((self.subscription_last, query));
+                self.channels[index]
+                    .subscriptions
+                    .push((self.subscription_last, query));
                 Ok(Response::Subscribed(self.subscription_last))
             }
             Request::OpenText { base, .. } => Ok(Response::Text(self.open(index, base))),
@@ -183,26 +198,51 @@ impl FakeNode {
         let Some(base) = base.map(|base| count(&base)) else {
             self.channels[index].told = Some(now);
             let delta = dxos_base::text::difference("", &self.disk.text);
-            return TextOpened { version: version(now), delta, on_base: false, written };
+            return TextOpened {
+                version: version(now),
+                delta,
+                on_base: false,
+                written,
+            };
         };
         // The client has not heard of its last write: it stands somewhere before it.
-        let repeat = self.disk.repeats.get(&id).filter(|r| (r.base..=r.before).contains(&base));
+        let repeat = self
+            .disk
+            .repeats
+            .get(&id)
+            .filter(|r| (r.base..=r.before).contains(&base));
         let end = repeat.map_or(now, |repeat| repeat.before);
         self.channels[index].repeats = repeat.is_some();
         self.channels[index].told = Some(end);
         let delta = self.disk.steps[base..end]
             .iter()
             .fold(TextDelta::new(), |all, step| compose(&all, step).unwrap());
-        TextOpened { version: version(end), delta, on_base: true, written }
+        TextOpened {
+            version: version(end),
+            delta,
+            on_base: true,
+            written,
+        }
     }
 
     fn write(&mut self, index: usize, n: u64, write: Write) {
         let id = self.channels[index].id.unwrap();
         let last = self.disk.written.get(&id).copied().unwrap_or(0);
         if n <= last && !self.disk.skipped.contains(&(id, n)) {
-            let repeat = self.disk.repeats.get(&id).filter(|repeat| repeat.n == n).copied();
+            let repeat = self
+                .disk
+                .repeats
+                .get(&id)
+                .filter(|repeat| repeat.n == n)
+                .copied();
             let version = repeat.map(|repeat| version(repeat.after));
-            self.push(index, NodeFrame::Written { n, result: Ok(version) });
+            self.push(
+                index,
+                NodeFrame::Written {
+                    n,
+                    result: Ok(version),
+                },
+            );
             if let Some(repeat) = repeat
                 && std::mem::take(&mut self.channels[index].repeats)
             {
@@ -212,8 +252,18 @@ impl FakeNode {
             return;
         }
         if let Some(kind) = self.refuse.take() {
-            let failure = Failure { kind, message: "no".into(), hint: String::new() };
-            self.push(index, NodeFrame::Written { n, result: Err(failure) });
+            let failure = Failure {
+                kind,
+                message: "no".into(),
+                hint: String::new(),
+            };
+            self.push(
+                index,
+                NodeFrame::Written {
+                    n,
+                    result: Err(failure),
+                },
+            );
             return;
         }
         match write {
@@ -221,7 +271,13 @@ impl FakeNode {
                 self.disk.store_number(id, n);
                 self.disk.objects_applied.push(n);
                 self.store_objects(&writes);
-                self.push(index, NodeFrame::Written { n, result: Ok(None) });
+                self.push(
+                    index,
+                    NodeFrame::Written {
+                        n,
+                        result: Ok(None),
+                    },
+                );
                 for index in 0..self.channels.len() {
                     self.rows_to(index);
                 }
@@ -231,14 +287,28 @@ impl FakeNode {
                 let before = self.disk.steps.len();
                 let delta = self.disk.steps[base..]
                     .iter()
-                    .fold(delta, |delta, earlier| transform(&delta, earlier, Side::After));
+                    .fold(delta, |delta, earlier| transform(&delta, earlier, ARRIVING));
                 self.tell_steps();
                 self.step(delta);
                 let after = self.disk.steps.len();
                 self.disk.store_number(id, n);
-                self.disk.repeats.insert(id, Repeat { n, base, before, after });
+                self.disk.repeats.insert(
+                    id,
+                    Repeat {
+                        n,
+                        base,
+                        before,
+                        after,
+                    },
+                );
                 self.channels[index].told = Some(after);
-                self.push(index, NodeFrame::Written { n, result: Ok(Some(version(after))) });
+                self.push(
+                    index,
+                    NodeFrame::Written {
+                        n,
+                        result: Ok(Some(version(after))),
+                    },
+                );
                 self.tell_steps();
             }
         }
@@ -258,7 +328,10 @@ impl FakeNode {
         let events: Vec<Event> = self.channels[index]
             .subscriptions
             .iter()
-            .map(|(subscription, _)| Event::Query { subscription: *subscription, rows: rows.clone() })
+            .map(|(subscription, _)| Event::Query {
+                subscription: *subscription,
+                rows: rows.clone(),
+            })
             .collect();
         if !events.is_empty() {
             self.push(index, NodeFrame::Batch { events });
@@ -278,7 +351,9 @@ impl FakeNode {
 
     fn tell_steps(&mut self) {
         for channel in &mut self.channels {
-            let Some(told) = &mut channel.told else { continue };
+            let Some(told) = &mut channel.told else {
+                continue;
+            };
             if channel.repeats {
                 continue;
             }
@@ -289,7 +364,9 @@ impl FakeNode {
                     version: version(at + 1),
                     delta: self.disk.steps[at].clone(),
                 };
-                channel.to_client.push_back(NodeFrame::Batch { events: vec![event] });
+                channel.to_client.push_back(NodeFrame::Batch {
+                    events: vec![event],
+                });
             }
             *told = self.disk.steps.len();
         }

@@ -20,7 +20,11 @@ use fake::{Disk, FakeNode};
 const SPACE: SpaceId = SpaceId([1; 20]);
 
 fn address() -> TextAddress {
-    TextAddress { space: SPACE, object: ObjectId([2; 16]), property: "content".into() }
+    TextAddress {
+        space: SPACE,
+        object: ObjectId([2; 16]),
+        property: "content".into(),
+    }
 }
 
 fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
@@ -58,11 +62,19 @@ impl Editor {
             node.settle();
         };
         *document.borrow_mut() = session.content();
-        Editor { document, refused, session }
+        Editor {
+            document,
+            refused,
+            session,
+        }
     }
 
     fn type_at(&self, from: u32, delete: u32, insert: &str) {
-        let delta = vec![TextChange { from, delete, insert: insert.into() }];
+        let delta = vec![TextChange {
+            from,
+            delete,
+            insert: insert.into(),
+        }];
         let after = apply(&self.document.borrow(), &delta).unwrap();
         *self.document.borrow_mut() = after;
         self.session.edit(delta).unwrap();
@@ -79,7 +91,11 @@ fn client(n: u8) -> Client {
 }
 
 fn one(from: u32, insert: &str) -> TextDelta {
-    vec![TextChange { from, delete: 0, insert: insert.into() }]
+    vec![TextChange {
+        from,
+        delete: 0,
+        insert: insert.into(),
+    }]
 }
 
 #[test]
@@ -164,7 +180,10 @@ fn a_text_edit_before_an_object_write_survives_a_takeover_in_between() {
     node.connect(&client);
     node.settle();
     assert_eq!(poll(written.as_mut()), Some(Ok(())));
-    assert_eq!(node.disk.text, "text", "a number at or below the stored one would have been taken for a repeat");
+    assert_eq!(
+        node.disk.text, "text",
+        "a number at or below the stored one would have been taken for a repeat"
+    );
 }
 
 #[test]
@@ -243,7 +262,11 @@ fn closing_an_editor_still_sends_its_last_keys() {
     drop(editor);
     node.settle();
     assert_eq!(node.disk.text, "ab");
-    assert!(node.calls.iter().any(|call| matches!(call, Request::CloseText { .. })));
+    assert!(
+        node.calls
+            .iter()
+            .any(|call| matches!(call, Request::CloseText { .. }))
+    );
 }
 
 #[test]
@@ -251,7 +274,10 @@ fn two_editors_of_one_client_see_each_other() {
     let mut node = FakeNode::new(Disk::default());
     let client = client(1);
     node.connect(&client);
-    let (one, two) = (Editor::open(&client, &mut node), Editor::open(&client, &mut node));
+    let (one, two) = (
+        Editor::open(&client, &mut node),
+        Editor::open(&client, &mut node),
+    );
     one.type_at(0, 0, "one");
     assert_eq!(two.text(), "one");
     two.type_at(3, 0, " two");
@@ -269,7 +295,9 @@ fn create(n: u8, title: &str) -> ObjectWrite {
 }
 
 fn titles(rows: &[ObjectView]) -> Vec<String> {
-    rows.iter().filter_map(|row| row.values.get("title")?.as_str().map(str::to_owned)).collect()
+    rows.iter()
+        .filter_map(|row| row.values.get("title")?.as_str().map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -279,8 +307,12 @@ fn writes_show_at_once_and_are_resent_in_order_after_a_takeover() {
     node.connect(&client);
     let shown = Rc::new(RefCell::new(Vec::new()));
     let sink = shown.clone();
-    let query = Query { type_name: Some("t".into()), ..Query::default() };
-    let subscription = client.subscribe(SPACE, query, move |rows| *sink.borrow_mut() = titles(rows));
+    let query = Query {
+        type_name: Some("t".into()),
+        ..Query::default()
+    };
+    let subscription =
+        client.subscribe(SPACE, query, move |rows| *sink.borrow_mut() = titles(rows));
     node.settle();
     let mut first = pin!(client.write(SPACE, vec![create(1, "one")]));
     drop(client.write(SPACE, vec![create(2, "two")]));
@@ -305,21 +337,31 @@ fn writes_show_at_once_and_are_resent_in_order_after_a_takeover() {
     assert_eq!(*shown.borrow(), ["uno", "two", "three"]);
     node.settle();
     assert_eq!(*shown.borrow(), ["uno", "two"], "taken back");
-    assert!(matches!(poll(refused.as_mut()), Some(Err(failure)) if failure.kind == FailureKind::NotAllowed));
+    assert!(
+        matches!(poll(refused.as_mut()), Some(Err(failure)) if failure.kind == FailureKind::NotAllowed)
+    );
     drop(subscription);
     node.settle();
-    assert!(node.calls.iter().any(|call| matches!(call, Request::Unsubscribe { .. })));
+    assert!(
+        node.calls
+            .iter()
+            .any(|call| matches!(call, Request::Unsubscribe { .. }))
+    );
 }
 
 #[test]
 fn calls_wait_for_a_node_and_only_harmless_ones_are_repeated() {
     let client = client(1);
-    let mut made = pin!(client.call(Request::CreateSpace { name: "Home".into() }));
+    let mut made = pin!(client.call(Request::CreateSpace {
+        name: "Home".into()
+    }));
     let mut node = FakeNode::new(Disk::default());
     node.connect(&client);
     node.settle();
     assert_eq!(poll(made.as_mut()), Some(Ok(Response::Space(SPACE))));
-    let mut cut = pin!(client.call(Request::CreateSpace { name: "Second".into() }));
+    let mut cut = pin!(client.call(Request::CreateSpace {
+        name: "Second".into()
+    }));
     let mut flush = pin!(client.call(Request::Flush));
     let mut node = FakeNode::new(node.die());
     assert!(matches!(poll(cut.as_mut()), Some(Err(failure)) if failure.kind == FailureKind::Gone));
@@ -339,16 +381,36 @@ fn malformed_frames_change_nothing() {
 
 #[derive(Debug, Clone)]
 enum Move {
-    Type { editor: usize, at: u32, delete: u32, insert: &'static str },
-    Remote { at: u32, insert: &'static str },
+    Type {
+        editor: usize,
+        at: u32,
+        delete: u32,
+        insert: &'static str,
+    },
+    Remote {
+        at: u32,
+        insert: &'static str,
+    },
     Take(usize),
     Tell(usize),
-    TakeOver { forgetful: bool },
+    TakeOver {
+        forgetful: bool,
+    },
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let typing = (0..2usize, 0..40u32, 0..3u32, prop::sample::select(&["a", "bc", "", "d\n"][..]))
-        .prop_map(|(editor, at, delete, insert)| Move::Type { editor, at, delete, insert });
+    let typing = (
+        0..2usize,
+        0..40u32,
+        0..3u32,
+        prop::sample::select(&["a", "bc", "", "d\n"][..]),
+    )
+        .prop_map(|(editor, at, delete, insert)| Move::Type {
+            editor,
+            at,
+            delete,
+            insert,
+        });
     let remote = (0..40u32, prop::sample::select(&["R", "SS"][..]))
         .prop_map(|(at, insert)| Move::Remote { at, insert });
     let step = prop_oneof![

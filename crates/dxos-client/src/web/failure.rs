@@ -96,6 +96,10 @@ impl StartFailure {
             StartFailureKind::Other if !detail.is_empty() => format!("{message} ({detail})"),
             _ => message.to_owned(),
         };
-        StartFailure { kind, message, hint: hint.to_owned() }
+        StartFailure {
+            kind,
+            message,
+            hint: hint.to_owned(),
+        }
     }
 }

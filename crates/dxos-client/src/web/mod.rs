@@ -45,7 +45,9 @@ impl Config {
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 

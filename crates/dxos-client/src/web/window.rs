@@ -28,7 +28,10 @@ const CRASH_MS: f64 = 30_000.0;
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = ["navigator", "locks"], js_name = request, catch)]
-    fn lock_request(name: &str, callback: &Closure<dyn FnMut(JsValue) -> Promise>) -> Result<Promise, JsValue>;
+    fn lock_request(
+        name: &str,
+        callback: &Closure<dyn FnMut(JsValue) -> Promise>,
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(js_namespace = ["navigator", "storage"], js_name = persist, catch)]
     fn persist() -> Result<Promise, JsValue>;
@@ -208,7 +211,11 @@ impl Host {
         if let Err(error) = worker.post_message_with_transfer(&object(&message), &transfer) {
             return self.fail(StartFailure::named("NoWorker", &words(&error)));
         }
-        let own = OwnWorker { worker, _on_message: on_message, _on_error: on_error };
+        let own = OwnWorker {
+            worker,
+            _on_message: on_message,
+            _on_error: on_error,
+        };
         *self.own.borrow_mut() = Some(own);
     }
 
@@ -217,7 +224,8 @@ impl Host {
             return url.clone();
         }
         let location = web_sys::window().map(|window| window.location());
-        let part = |part: Option<Result<String, JsValue>>| part.and_then(Result::ok).unwrap_or_default();
+        let part =
+            |part: Option<Result<String, JsValue>>| part.and_then(Result::ok).unwrap_or_default();
         let protocol = part(location.as_ref().map(web_sys::Location::protocol));
         let host = part(location.as_ref().map(web_sys::Location::host));
         let scheme = if protocol == "https:" { "wss" } else { "ws" };
@@ -228,7 +236,11 @@ impl Host {
         match text(message, "type").as_str() {
             "waiting" if self.broker.is_none() => self.phase(Phase::InOtherTab),
             "starting" => {
-                let phase = if self.was_live.get() { Phase::TakingOver } else { Phase::Starting };
+                let phase = if self.was_live.get() {
+                    Phase::TakingOver
+                } else {
+                    Phase::Starting
+                };
                 if self.port.borrow().is_none() || self.was_live.get() {
                     self.phase(phase);
                 }
@@ -239,7 +251,10 @@ impl Host {
                 self.connect();
             }
             "failed" => {
-                self.fail(StartFailure::named(&text(message, "kind"), &text(message, "message")));
+                self.fail(StartFailure::named(
+                    &text(message, "kind"),
+                    &text(message, "message"),
+                ));
             }
             "crashed" => self.worker_crashed(&text(message, "message")),
             _ => {}
@@ -294,11 +309,13 @@ impl Host {
         on_message.forget();
         post_to_port(broker, &object(&[("type", "tab".into())]), &Array::new());
         let port = broker.clone();
-        let on_hide: Closure<dyn FnMut()> =
-            Closure::new(move || post_to_port(&port, &object(&[("type", "bye".into())]), &Array::new()));
+        let on_hide: Closure<dyn FnMut()> = Closure::new(move || {
+            post_to_port(&port, &object(&[("type", "bye".into())]), &Array::new())
+        });
         if let Some(window) = web_sys::window() {
             // Only tidiness: a broker that is not told keeps a dead port.
-            let _ = window.add_event_listener_with_callback("pagehide", on_hide.as_ref().unchecked_ref());
+            let _ = window
+                .add_event_listener_with_callback("pagehide", on_hide.as_ref().unchecked_ref());
         }
         on_hide.forget();
     }
@@ -322,13 +339,21 @@ impl Host {
         let host = self.clone();
         let this = mine.clone();
         let on_close: Closure<dyn FnMut(JsValue)> = Closure::new(move |_: JsValue| {
-            let present = host.port.borrow().as_ref().is_some_and(|port| port.port == this);
+            let present = host
+                .port
+                .borrow()
+                .as_ref()
+                .is_some_and(|port| port.port == this);
             if present {
                 // Not dropped within its own listener.
                 let host = host.clone();
                 let this = this.clone();
                 spawn_local(async move {
-                    let still = host.port.borrow().as_ref().is_some_and(|port| port.port == this);
+                    let still = host
+                        .port
+                        .borrow()
+                        .as_ref()
+                        .is_some_and(|port| port.port == this);
                     if still {
                         host.lost();
                         host.phase(Phase::TakingOver);
@@ -354,8 +379,11 @@ impl Host {
             _ => return,
         }
         let send = mine.clone();
-        *self.port.borrow_mut() =
-            Some(Port { port: mine, _on_message: on_message, _on_close: on_close });
+        *self.port.borrow_mut() = Some(Port {
+            port: mine,
+            _on_message: on_message,
+            _on_close: on_close,
+        });
         self.client.connect(Rc::new(move |frame| {
             let bytes = Uint8Array::from(frame.as_slice());
             let transfer = Array::of1(&bytes.buffer());
@@ -377,22 +405,29 @@ impl Host {
         if !RtcBridge::is_available() {
             return;
         }
-        let Ok(channel) = MessageChannel::new() else { return };
+        let Ok(channel) = MessageChannel::new() else {
+            return;
+        };
         let (mine, theirs) = (channel.port1(), channel.port2());
         let events = mine.clone();
         let links = self.links.clone();
-        let bridge = Rc::new(RtcBridge::new(self.config.ice_servers.clone(), move |event| {
-            if let dxos_mesh::link::LinkEvent::Closed { link, .. } = &event {
-                links.borrow_mut().retain(|open| open != link);
-            }
-            let bytes = Uint8Array::from(dxos_base::encode(&event).as_slice());
-            let transfer = Array::of1(&bytes.buffer());
-            post_to_port(&events, &bytes, &transfer);
-        }));
+        let bridge = Rc::new(RtcBridge::new(
+            self.config.ice_servers.clone(),
+            move |event| {
+                if let dxos_mesh::link::LinkEvent::Closed { link, .. } = &event {
+                    links.borrow_mut().retain(|open| open != link);
+                }
+                let bytes = Uint8Array::from(dxos_base::encode(&event).as_slice());
+                let transfer = Array::of1(&bytes.buffer());
+                post_to_port(&events, &bytes, &transfer);
+            },
+        ));
         let commands = bridge.clone();
         let links = self.links.clone();
         let on_message: OnMessage = Closure::new(move |event: MessageEvent| {
-            let Ok(bytes) = event.data().dyn_into::<Uint8Array>() else { return };
+            let Ok(bytes) = event.data().dyn_into::<Uint8Array>() else {
+                return;
+            };
             let limit = 2 * dxos_base::limits::SIGNAL_FRAME_BYTES_MAX;
             match dxos_base::decode::<LinkCommand>(&bytes.to_vec(), limit) {
                 Ok(command) => {
@@ -410,7 +445,10 @@ impl Host {
         *self.rtc.borrow_mut() = Some(bridge);
         if let Some(own) = &*self.own.borrow() {
             let message = object(&[("type", "link".into()), ("port", theirs.clone().into())]);
-            if let Err(error) = own.worker.post_message_with_transfer(&message, &Array::of1(&theirs)) {
+            if let Err(error) = own
+                .worker
+                .post_message_with_transfer(&message, &Array::of1(&theirs))
+            {
                 tracing::error!(error = words(&error), "client.lend_links");
             }
         }
@@ -418,8 +456,12 @@ impl Host {
 }
 
 pub(super) async fn links() -> Vec<LinkStats> {
-    let Some(host) = HOST.with_borrow(Clone::clone) else { return Vec::new() };
-    let Some(bridge) = host.rtc.borrow().clone() else { return Vec::new() };
+    let Some(host) = HOST.with_borrow(Clone::clone) else {
+        return Vec::new();
+    };
+    let Some(bridge) = host.rtc.borrow().clone() else {
+        return Vec::new();
+    };
     let links = host.links.borrow().clone();
     let mut stats = Vec::new();
     for link in links {
@@ -452,7 +494,9 @@ fn open_broker(config: &Config) -> Option<MessagePort> {
         return None;
     }
     let name = format!("dxos/{}", config.profile);
-    SharedWorker::new_with_str(&config.broker_url, &name).ok().map(|broker| broker.port())
+    SharedWorker::new_with_str(&config.broker_url, &name)
+        .ok()
+        .map(|broker| broker.port())
 }
 
 fn post_to_port(port: &MessagePort, message: &JsValue, transfer: &Array) {
@@ -471,7 +515,10 @@ fn object(entries: &[(&str, JsValue)]) -> JsValue {
 }
 
 fn text(of: &JsValue, key: &str) -> String {
-    Reflect::get(of, &key.into()).ok().and_then(|value| value.as_string()).unwrap_or_default()
+    Reflect::get(of, &key.into())
+        .ok()
+        .and_then(|value| value.as_string())
+        .unwrap_or_default()
 }
 
 fn words(thrown: &JsValue) -> String {

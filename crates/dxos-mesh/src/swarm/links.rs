@@ -7,7 +7,13 @@ use super::*;
 impl Swarm {
     // ---- connecting -------------------------------------------------------------------------------------
 
-    pub(super) fn connect(&mut self, now: Tick, id: PeerId, entropy: &mut dyn Entropy, out: &mut SwarmOutput) {
+    pub(super) fn connect(
+        &mut self,
+        now: Tick,
+        id: PeerId,
+        entropy: &mut dyn Entropy,
+        out: &mut SwarmOutput,
+    ) {
         let Some(peer) = self.peers.get(&id) else {
             return;
         };
@@ -255,7 +261,7 @@ impl Swarm {
                     session: None,
                     ready: false,
                     established: None,
-            held: Vec::new(),
+                    held: Vec::new(),
                 });
                 out.effects.push(SwarmEffect::Link(LinkCommand::Open {
                     link,

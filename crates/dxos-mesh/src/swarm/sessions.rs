@@ -167,7 +167,9 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let Some(direct) = &mut peer.direct else { return };
+        let Some(direct) = &mut peer.direct else {
+            return;
+        };
         let Some((remote, handshake_hash)) = direct.established else {
             return;
         };

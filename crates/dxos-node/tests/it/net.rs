@@ -7,8 +7,8 @@ use dxos_echo::memory::MemoryStore;
 use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
-    ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView, NodeFrame,
-    Request, Response, Role, SpaceView, StatusView, TextAddress, Write,
+    ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView,
+    NodeFrame, Request, Response, Role, SpaceView, StatusView, TextAddress, Write,
 };
 use dxos_text::LoroEngine;
 
@@ -18,7 +18,10 @@ pub struct Seeded(u64);
 impl Entropy for Seeded {
     fn fill(&mut self, out: &mut [u8]) {
         for byte in out {
-            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            self.0 = self
+                .0
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             *byte = (self.0 >> 33) as u8;
         }
     }
@@ -72,7 +75,10 @@ impl Net {
             let mut store = MemoryStore::default();
             let mut text = LoroEngine::default();
             let mut entropy = Seeded(i as u64 + 77);
-            let config = NodeConfig { profile_key: [7; 32], instance_marker: [i as u8; 16] };
+            let config = NodeConfig {
+                profile_key: [7; 32],
+                instance_marker: [i as u8; 16],
+            };
             let mut cx = Context {
                 now: net.now,
                 store: &mut store,
@@ -99,8 +105,12 @@ impl Net {
                 version: Vec::new(),
             });
             net.queue.push_back((i, Event::ChannelOpened(CHANNEL)));
-            let hello = ClientFrame::Hello { version: 1, client: ClientId([i as u8; 16]) };
-            net.queue.push_back((i, Event::ChannelFrame(CHANNEL, dxos_base::encode(&hello))));
+            let hello = ClientFrame::Hello {
+                version: 1,
+                client: ClientId([i as u8; 16]),
+            };
+            net.queue
+                .push_back((i, Event::ChannelFrame(CHANNEL, dxos_base::encode(&hello))));
             net.queue.push_back((i, Event::DirectAvailable(*direct)));
             net.effects(i, out);
         }
@@ -116,7 +126,9 @@ impl Net {
                 self.handle(i, event);
             }
             let wakes = self.peers.iter().enumerate();
-            let next = wakes.filter_map(|(i, peer)| Some((peer.node.wake_at()?, i))).min();
+            let next = wakes
+                .filter_map(|(i, peer)| Some((peer.node.wake_at()?, i)))
+                .min();
             match next.filter(|(at, _)| *at <= end) {
                 Some((at, i)) => {
                     self.now = self.now.max(at);
@@ -146,7 +158,9 @@ impl Net {
             match effect {
                 Effect::ToChannel(_, bytes) => self.frame(i, &bytes),
                 Effect::CloseChannel(_) => panic!("a well-behaved client was closed"),
-                Effect::SignalConnect if self.server_up => self.queue.push_back((i, Event::SignalOpened)),
+                Effect::SignalConnect if self.server_up => {
+                    self.queue.push_back((i, Event::SignalOpened))
+                }
                 Effect::SignalConnect => self.queue.push_back((i, Event::SignalClosed)),
                 Effect::SignalClose => self.server_lost(i),
                 Effect::SignalSend(bytes) => self.signal(i, &bytes),
@@ -175,7 +189,12 @@ impl Net {
                         ClientEvent::Invitation(view) => {
                             peer.invitations.insert(view.invitation, view);
                         }
-                        ClientEvent::Text { base, version, delta, .. } => {
+                        ClientEvent::Text {
+                            base,
+                            version,
+                            delta,
+                            ..
+                        } => {
                             assert_eq!(base, peer.version, "texts are told step by step");
                             peer.shown = dxos_base::text::apply(&peer.shown, &delta).unwrap();
                             peer.version = version;
@@ -212,14 +231,25 @@ impl Net {
                 self.peers[i].id = Some(peer);
                 self.to(i, ServerSignal::Welcome { version: 1 });
             }
-            ClientSignal::Join { topic, direct_capable } => {
+            ClientSignal::Join {
+                topic,
+                direct_capable,
+            } => {
                 let peer = self.peers[i].id.unwrap();
                 self.peers[i].topics.insert(topic, direct_capable);
                 let mut peers = Vec::new();
                 for j in 0..self.peers.len() {
-                    if let (true, Some(direct)) = (j != i, self.peers[j].topics.get(&topic).copied()) {
-                        peers.push(TopicPeer { peer: self.peers[j].id.unwrap(), direct_capable: direct });
-                        let peer = TopicPeer { peer, direct_capable };
+                    if let (true, Some(direct)) =
+                        (j != i, self.peers[j].topics.get(&topic).copied())
+                    {
+                        peers.push(TopicPeer {
+                            peer: self.peers[j].id.unwrap(),
+                            direct_capable: direct,
+                        });
+                        let peer = TopicPeer {
+                            peer,
+                            direct_capable,
+                        };
                         self.to(j, ServerSignal::Joined { topic, peer });
                     }
                 }
@@ -256,39 +286,55 @@ impl Net {
     }
 
     fn to(&mut self, i: usize, signal: ServerSignal) {
-        self.queue.push_back((i, Event::SignalFrame(signal.encode())));
+        self.queue
+            .push_back((i, Event::SignalFrame(signal.encode())));
     }
 
     // ---- direct links: the "offer" is the initiator's number and link -----------------------------------
 
     fn link(&mut self, i: usize, command: LinkCommand) {
         match command {
-            LinkCommand::Open { link, initiator: true } => {
+            LinkCommand::Open {
+                link,
+                initiator: true,
+            } => {
                 let offer = self.offers.len() as u64;
                 self.offers.insert(offer, (i, link));
                 let data = offer.to_le_bytes().to_vec();
-                self.queue.push_back((i, Event::Link(LinkEvent::Signal { link, data })));
+                self.queue
+                    .push_back((i, Event::Link(LinkEvent::Signal { link, data })));
             }
-            LinkCommand::Open { initiator: false, .. } => {}
+            LinkCommand::Open {
+                initiator: false, ..
+            } => {}
             LinkCommand::Signal { link, data } => {
                 let offer = u64::from_le_bytes(data.try_into().unwrap());
                 let (j, other) = self.offers[&offer];
                 self.links.insert((i, link), (j, other));
                 self.links.insert((j, other), (i, link));
-                self.queue.push_back((i, Event::Link(LinkEvent::Opened { link })));
-                self.queue.push_back((j, Event::Link(LinkEvent::Opened { link: other })));
+                self.queue
+                    .push_back((i, Event::Link(LinkEvent::Opened { link })));
+                self.queue
+                    .push_back((j, Event::Link(LinkEvent::Opened { link: other })));
             }
             LinkCommand::Send { link, message } => {
                 self.direct_bytes[i] += message.len();
                 if let Some((j, link)) = self.links.get(&(i, link)).copied() {
-                    self.queue.push_back((j, Event::Link(LinkEvent::Message { link, message })));
+                    self.queue
+                        .push_back((j, Event::Link(LinkEvent::Message { link, message })));
                 }
             }
             LinkCommand::Close { link } => {
                 if let Some((j, other)) = self.links.remove(&(i, link)) {
                     self.links.remove(&(j, other));
                     let reason = "closed".to_owned();
-                    self.queue.push_back((j, Event::Link(LinkEvent::Closed { link: other, reason })));
+                    self.queue.push_back((
+                        j,
+                        Event::Link(LinkEvent::Closed {
+                            link: other,
+                            reason,
+                        }),
+                    ));
                 }
             }
         }
@@ -300,28 +346,52 @@ impl Net {
         self.peers[i].calls += 1;
         let call = self.peers[i].calls;
         let frame = dxos_base::encode(&ClientFrame::Call { call, request });
-        self.queue.push_back((i, Event::ChannelFrame(CHANNEL, frame)));
+        self.queue
+            .push_back((i, Event::ChannelFrame(CHANNEL, frame)));
         self.run(0);
-        self.peers[i].replies.remove(&call).expect("every call is answered at once")
+        self.peers[i]
+            .replies
+            .remove(&call)
+            .expect("every call is answered at once")
     }
 
     pub fn write(&mut self, i: usize, write: Write) -> Result<Option<Vec<u8>>, Failure> {
         self.peers[i].written += 1;
         let n = self.peers[i].written;
         let frame = dxos_base::encode(&ClientFrame::Write { n, write });
-        self.queue.push_back((i, Event::ChannelFrame(CHANNEL, frame)));
+        self.queue
+            .push_back((i, Event::ChannelFrame(CHANNEL, frame)));
         self.run(0);
-        self.peers[i].writes.remove(&n).expect("every write is answered at once")
+        self.peers[i]
+            .writes
+            .remove(&n)
+            .expect("every write is answered at once")
     }
 
     pub fn identity(&mut self, i: usize, name: &str) {
         let name = name.to_owned();
         let (device_label, platform) = ("laptop".to_owned(), "test".to_owned());
-        self.call(i, Request::CreateIdentity { name, device_label, platform }).unwrap();
+        self.call(
+            i,
+            Request::CreateIdentity {
+                name,
+                device_label,
+                platform,
+            },
+        )
+        .unwrap();
     }
 
     pub fn space(&mut self, i: usize, name: &str) -> SpaceId {
-        match self.call(i, Request::CreateSpace { name: name.to_owned() }).unwrap() {
+        match self
+            .call(
+                i,
+                Request::CreateSpace {
+                    name: name.to_owned(),
+                },
+            )
+            .unwrap()
+        {
             Response::Space(space) => space,
             other => panic!("{other:?}"),
         }
@@ -329,37 +399,82 @@ impl Net {
 
     /// Invites with the right code; gives the state both sides end in.
     pub fn invite(&mut self, host: usize, guest: usize, space: SpaceId, role: Role) {
-        let invited = self.call(host, Request::Invite { space, role, ttl_ms: 3_600_000 }).unwrap();
-        let Response::Invitation(view) = invited else { panic!("{invited:?}") };
-        self.call(guest, Request::Join { code: view.code.clone() }).unwrap();
+        let invited = self
+            .call(
+                host,
+                Request::Invite {
+                    space,
+                    role,
+                    ttl_ms: 3_600_000,
+                },
+            )
+            .unwrap();
+        let Response::Invitation(view) = invited else {
+            panic!("{invited:?}")
+        };
+        self.call(
+            guest,
+            Request::Join {
+                code: view.code.clone(),
+            },
+        )
+        .unwrap();
         self.run(6_000);
         let state = self.peers[guest].invitations[&view.invitation].state;
         assert_eq!(state, InvitationState::ReadyForAuthentication);
         let (invitation, code) = (view.invitation, view.auth_code);
-        self.call(guest, Request::Authenticate { invitation, code }).unwrap();
+        self.call(guest, Request::Authenticate { invitation, code })
+            .unwrap();
         self.run(200);
-        assert_eq!(self.peers[guest].invitations[&invitation].state, InvitationState::Success);
-        assert_eq!(self.peers[host].invitations[&invitation].state, InvitationState::Success);
+        assert_eq!(
+            self.peers[guest].invitations[&invitation].state,
+            InvitationState::Success
+        );
+        assert_eq!(
+            self.peers[host].invitations[&invitation].state,
+            InvitationState::Success
+        );
         self.run(10_000);
     }
 
     pub fn view(&self, i: usize, space: SpaceId) -> &SpaceView {
         let status = self.peers[i].status.as_ref().unwrap();
-        status.spaces.iter().find(|view| view.space == space).expect("the space is listed")
+        status
+            .spaces
+            .iter()
+            .find(|view| view.space == space)
+            .expect("the space is listed")
     }
 
     pub fn open_text(&mut self, i: usize, text: &TextAddress) {
-        let request = Request::OpenText { text: text.clone(), base: None };
-        let Response::Text(opened) = self.call(i, request).unwrap() else { panic!() };
+        let request = Request::OpenText {
+            text: text.clone(),
+            base: None,
+        };
+        let Response::Text(opened) = self.call(i, request).unwrap() else {
+            panic!()
+        };
         self.peers[i].shown = dxos_base::text::apply("", &opened.delta).unwrap();
         self.peers[i].version = opened.version;
     }
 
     /// Types at `from` and waits for the answer.
     pub fn type_text(&mut self, i: usize, text: &TextAddress, from: u32, insert: &str) {
-        let delta: TextDelta = vec![TextChange { from, delete: 0, insert: insert.to_owned() }];
+        let delta: TextDelta = vec![TextChange {
+            from,
+            delete: 0,
+            insert: insert.to_owned(),
+        }];
         self.peers[i].shown = dxos_base::text::apply(&self.peers[i].shown, &delta).unwrap();
         let base = self.peers[i].version.clone();
-        self.write(i, Write::Text { text: text.clone(), base, delta }).unwrap();
+        self.write(
+            i,
+            Write::Text {
+                text: text.clone(),
+                base,
+                delta,
+            },
+        )
+        .unwrap();
     }
 }

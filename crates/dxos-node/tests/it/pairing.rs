@@ -14,14 +14,21 @@ fn a_guest_with_the_code_is_in_and_sees_the_members() {
     for i in 0..2 {
         let view = net.view(i, space);
         assert_eq!(view.name, "River study");
-        let names = view.members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>();
+        let names = view
+            .members
+            .iter()
+            .map(|member| member.name.as_str())
+            .collect::<Vec<_>>();
         assert_eq!(names, ["Ada", "Bo"]);
         assert!(view.members.iter().all(|member| member.online));
         assert_eq!(view.peers.len(), 1);
         assert_eq!(view.peers[0].kind, LinkKind::Direct);
         assert_eq!(view.sync, SyncState::Synced);
     }
-    assert_eq!(net.relayed_messages, 0, "the server relays no content between direct peers");
+    assert_eq!(
+        net.relayed_messages, 0,
+        "the server relays no content between direct peers"
+    );
 }
 
 #[test]
@@ -42,14 +49,31 @@ fn three_wrong_codes_end_an_invitation() {
     net.identity(0, "Ada");
     net.identity(1, "Bo");
     let space = net.space(0, "River study");
-    let invite = Request::Invite { space, role: Role::Editor, ttl_ms: 3_600_000 };
-    let Response::Invitation(view) = net.call(0, invite).unwrap() else { panic!() };
-    net.call(1, Request::Join { code: view.code.clone() }).unwrap();
+    let invite = Request::Invite {
+        space,
+        role: Role::Editor,
+        ttl_ms: 3_600_000,
+    };
+    let Response::Invitation(view) = net.call(0, invite).unwrap() else {
+        panic!()
+    };
+    net.call(
+        1,
+        Request::Join {
+            code: view.code.clone(),
+        },
+    )
+    .unwrap();
     net.run(1_000);
-    let wrong = if view.auth_code == "000000" { "000001" } else { "000000" };
+    let wrong = if view.auth_code == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     for left in [2, 1, 0] {
         let (invitation, code) = (view.invitation, wrong.to_owned());
-        net.call(1, Request::Authenticate { invitation, code }).unwrap();
+        net.call(1, Request::Authenticate { invitation, code })
+            .unwrap();
         net.run(100);
         assert_eq!(net.peers[0].invitations[&invitation].tries_left, left);
     }
@@ -68,25 +92,65 @@ fn cancelled_expired_and_mistyped_invitations_say_so() {
     net.identity(0, "Ada");
     net.identity(1, "Bo");
     let space = net.space(0, "River study");
-    let mistyped = net.call(1, Request::Join { code: "not-a-code".to_owned() }).unwrap_err();
+    let mistyped = net
+        .call(
+            1,
+            Request::Join {
+                code: "not-a-code".to_owned(),
+            },
+        )
+        .unwrap_err();
     assert_eq!(mistyped.kind, FailureKind::Invitation);
 
-    let invite = Request::Invite { space, role: Role::Editor, ttl_ms: 1_000 };
-    let Response::Invitation(expiring) = net.call(0, invite).unwrap() else { panic!() };
+    let invite = Request::Invite {
+        space,
+        role: Role::Editor,
+        ttl_ms: 1_000,
+    };
+    let Response::Invitation(expiring) = net.call(0, invite).unwrap() else {
+        panic!()
+    };
     net.run(2_000);
-    assert_eq!(net.peers[0].invitations[&expiring.invitation].state, InvitationState::Expired);
+    assert_eq!(
+        net.peers[0].invitations[&expiring.invitation].state,
+        InvitationState::Expired
+    );
 
-    let invite = Request::Invite { space, role: Role::Editor, ttl_ms: 100_000 };
-    let Response::Invitation(view) = net.call(0, invite).unwrap() else { panic!() };
-    net.call(1, Request::Join { code: view.code.clone() }).unwrap();
+    let invite = Request::Invite {
+        space,
+        role: Role::Editor,
+        ttl_ms: 100_000,
+    };
+    let Response::Invitation(view) = net.call(0, invite).unwrap() else {
+        panic!()
+    };
+    net.call(
+        1,
+        Request::Join {
+            code: view.code.clone(),
+        },
+    )
+    .unwrap();
     net.run(1_000);
-    net.call(0, Request::CancelInvitation { invitation: view.invitation }).unwrap();
+    net.call(
+        0,
+        Request::CancelInvitation {
+            invitation: view.invitation,
+        },
+    )
+    .unwrap();
     net.run(1_000);
     for i in 0..2 {
         let end = &net.peers[i].invitations[&view.invitation];
         assert_eq!(end.state, InvitationState::Cancelled, "{end:?}");
     }
-    net.call(1, Request::Join { code: expiring.code.clone() }).unwrap();
+    net.call(
+        1,
+        Request::Join {
+            code: expiring.code.clone(),
+        },
+    )
+    .unwrap();
     net.run(200_000);
     let end = &net.peers[1].invitations[&expiring.invitation];
     assert_eq!(end.state, InvitationState::Timeout, "{end:?}");

@@ -14,8 +14,19 @@ fn document(net: &mut Net, i: usize, space: SpaceId, title: &str) -> TextAddress
         type_name: "org.dxos.type.Document@0.1.0".to_owned(),
         values: BTreeMap::from([("title".to_owned(), Value::from(title))]),
     };
-    net.write(i, Write::Objects { space, writes: vec![create] }).unwrap();
-    TextAddress { space, object, property: "content".to_owned() }
+    net.write(
+        i,
+        Write::Objects {
+            space,
+            writes: vec![create],
+        },
+    )
+    .unwrap();
+    TextAddress {
+        space,
+        object,
+        property: "content".to_owned(),
+    }
 }
 
 fn pair() -> (Net, SpaceId) {
@@ -28,8 +39,13 @@ fn pair() -> (Net, SpaceId) {
 }
 
 fn title(net: &mut Net, i: usize, text: &TextAddress) -> Option<Value> {
-    let request = Request::Get { space: text.space, object: text.object };
-    let Response::Object(view) = net.call(i, request).unwrap() else { panic!() };
+    let request = Request::Get {
+        space: text.space,
+        object: text.object,
+    };
+    let Response::Object(view) = net.call(i, request).unwrap() else {
+        panic!()
+    };
     view.and_then(|view| view.values.get("title").cloned())
 }
 
@@ -101,11 +117,28 @@ fn a_reader_may_not_write() {
     net.invite(0, 1, space, Role::Reader);
     let text = document(&mut net, 0, space, "Field notes");
     net.run(500);
-    let delete = ObjectWrite::Delete { object: text.object };
-    let refused = net.write(1, Write::Objects { space, writes: vec![delete] }).unwrap_err();
+    let delete = ObjectWrite::Delete {
+        object: text.object,
+    };
+    let refused = net
+        .write(
+            1,
+            Write::Objects {
+                space,
+                writes: vec![delete],
+            },
+        )
+        .unwrap_err();
     assert_eq!(refused.kind, FailureKind::NotAllowed);
-    let invite = Request::Invite { space, role: Role::Reader, ttl_ms: 1_000 };
-    assert_eq!(net.call(1, invite).unwrap_err().kind, FailureKind::NotAllowed);
+    let invite = Request::Invite {
+        space,
+        role: Role::Reader,
+        ttl_ms: 1_000,
+    };
+    assert_eq!(
+        net.call(1, invite).unwrap_err().kind,
+        FailureKind::NotAllowed
+    );
 }
 
 #[test]
@@ -122,7 +155,10 @@ fn a_typed_character_costs_at_most_400_bytes_on_the_wire() {
         let before = net.direct_bytes.clone();
         net.type_text(0, &text, 50_000 + i, "x");
         net.run(80);
-        typed.push((net.direct_bytes[0] - before[0], net.direct_bytes[1] - before[1]));
+        typed.push((
+            net.direct_bytes[0] - before[0],
+            net.direct_bytes[1] - before[1],
+        ));
         assert_eq!(net.peers[0].shown.len(), net.peers[1].shown.len());
     }
     typed.sort_unstable_by_key(|(there, back)| there + back);

@@ -18,7 +18,11 @@ fn answer<T: Serialize>(value: T) -> Trapping {
 
 impl Trappy {
     fn alive(&self) -> Result<(), String> {
-        if self.dead { Err("unreachable executed".into()) } else { Ok(()) }
+        if self.dead {
+            Err("unreachable executed".into())
+        } else {
+            Ok(())
+        }
     }
 
     fn feed(&mut self, text: TextId, update: &[u8]) -> Result<(), String> {
@@ -39,7 +43,10 @@ impl TextModule for Trappy {
     }
 
     fn reset(&mut self) {
-        *self = Trappy { instances: self.instances + 1, ..Trappy::default() };
+        *self = Trappy {
+            instances: self.instances + 1,
+            ..Trappy::default()
+        };
     }
 
     fn open(&mut self, text: TextId, _: u64, snapshot: &[u8], updates: &[u8]) -> Trapping {
@@ -65,7 +72,10 @@ impl TextModule for Trappy {
 
     fn import(&mut self, text: TextId, update: &[u8]) -> Trapping {
         self.feed(text, update)?;
-        answer(Imported { applied: true, delta: TextDelta::new() })
+        answer(Imported {
+            applied: true,
+            delta: TextDelta::new(),
+        })
     }
 
     fn content(&mut self, text: TextId) -> Trapping {
@@ -95,7 +105,11 @@ impl TextModule for Trappy {
     }
 
     fn inspect(&mut self, _: &[u8]) -> Trapping {
-        answer(UpdateRange { peer: 1, start: 0, end: 1 })
+        answer(UpdateRange {
+            peer: 1,
+            start: 0,
+            end: 1,
+        })
     }
 }
 
@@ -103,7 +117,11 @@ const A: TextId = TextId([1; 16]);
 const B: TextId = TextId([2; 16]);
 
 fn insert(text: &str) -> TextDelta {
-    vec![dxos_base::TextChange { from: 0, delete: 0, insert: text.into() }]
+    vec![dxos_base::TextChange {
+        from: 0,
+        delete: 0,
+        insert: text.into(),
+    }]
 }
 
 #[test]
@@ -113,7 +131,10 @@ fn a_trap_costs_one_call_and_no_text() {
     engine.open(B, 2, b"", &[]).unwrap();
     engine.edit(A, &insert("+two")).unwrap();
     engine.import(B, b"b").unwrap();
-    assert!(matches!(engine.import(A, TRAP), Err(TextError::BadUpdate { .. })));
+    assert!(matches!(
+        engine.import(A, TRAP),
+        Err(TextError::BadUpdate { .. })
+    ));
     assert_eq!(engine.module.instances, 1);
     assert_eq!(engine.content(A).unwrap(), "snap+one+two");
     assert_eq!(engine.content(B).unwrap(), "b");
@@ -125,7 +146,10 @@ fn a_trap_costs_one_call_and_no_text() {
 fn a_text_that_traps_when_opened_stays_closed() {
     let mut engine = RemoteText::new(Trappy::default());
     engine.open(A, 1, b"a", &[]).unwrap();
-    assert!(matches!(engine.open(B, 1, b"", &[TRAP]), Err(TextError::BadUpdate { .. })));
+    assert!(matches!(
+        engine.open(B, 1, b"", &[TRAP]),
+        Err(TextError::BadUpdate { .. })
+    ));
     assert!(!engine.is_open(B) && engine.is_open(A));
     assert_eq!(engine.content(B), Err(TextError::NotOpen));
     assert_eq!(engine.content(A).unwrap(), "a");
@@ -147,5 +171,8 @@ fn long_histories_are_folded_into_a_snapshot() {
 fn answers_that_do_not_read_are_errors() {
     let mut engine = RemoteText::new(Trappy::default());
     engine.open(A, 1, b"", &[]).unwrap();
-    assert!(matches!(engine.anchor(A, 0), Err(TextError::Unavailable { .. })));
+    assert!(matches!(
+        engine.anchor(A, 0),
+        Err(TextError::Unavailable { .. })
+    ));
 }

@@ -42,10 +42,26 @@ struct Edit {
 
 #[derive(Debug)]
 enum What {
-    Text { address: TextAddress, inserted: Vec<char>, deleted: BTreeSet<char> },
-    Create { space: SpaceId, object: ObjectId },
-    Property { register: Register, value: Option<Value>, over: BTreeSet<EditId> },
-    Shown { space: SpaceId, object: ObjectId, shown: bool, over: BTreeSet<EditId> },
+    Text {
+        address: TextAddress,
+        inserted: Vec<char>,
+        deleted: BTreeSet<char>,
+    },
+    Create {
+        space: SpaceId,
+        object: ObjectId,
+    },
+    Property {
+        register: Register,
+        value: Option<Value>,
+        over: BTreeSet<EditId>,
+    },
+    Shown {
+        space: SpaceId,
+        object: ObjectId,
+        shown: bool,
+        over: BTreeSet<EditId>,
+    },
 }
 
 /// A property of an object.
@@ -96,17 +112,31 @@ impl Ledger {
     }
 
     fn record(&mut self, peer: usize, what: What) -> EditId {
-        self.edits.push(Edit { peer, fate: Fate::Sent, what });
+        self.edits.push(Edit {
+            peer,
+            fate: Fate::Sent,
+            what,
+        });
         EditId(self.edits.len() - 1)
     }
 
     /// A change of a text is sent: what it shows goes from `before` to `after`.
     pub fn text(&mut self, peer: usize, address: TextAddress, before: &str, after: &str) -> EditId {
         let old: BTreeSet<char> = before.chars().filter(|c| is_typed(*c)).collect();
-        let inserted: Vec<char> = after.chars().filter(|c| is_typed(*c) && !old.contains(c)).collect();
+        let inserted: Vec<char> = after
+            .chars()
+            .filter(|c| is_typed(*c) && !old.contains(c))
+            .collect();
         let kept: BTreeSet<char> = after.chars().collect();
         let deleted = old.into_iter().filter(|c| !kept.contains(c)).collect();
-        self.record(peer, What::Text { address, inserted, deleted })
+        self.record(
+            peer,
+            What::Text {
+                address,
+                inserted,
+                deleted,
+            },
+        )
     }
 
     /// An object is made.
@@ -125,14 +155,28 @@ impl Ledger {
     ) -> EditId {
         let mut over = BTreeSet::new();
         for (number, edit) in self.edits.iter().enumerate() {
-            let What::Property { register: other, value, over: before } = &edit.what else { continue };
+            let What::Property {
+                register: other,
+                value,
+                over: before,
+            } = &edit.what
+            else {
+                continue;
+            };
             let known = own.contains(&EditId(number)) || (seen.is_some() && value.as_ref() == seen);
             if *other == register && known {
                 over.insert(EditId(number));
                 over.extend(before);
             }
         }
-        self.record(peer, What::Property { register, value, over })
+        self.record(
+            peer,
+            What::Property {
+                register,
+                value,
+                over,
+            },
+        )
     }
 
     /// An object is deleted or restored by someone who made the edits `own`.
@@ -146,7 +190,12 @@ impl Ledger {
     ) -> EditId {
         let mut over = BTreeSet::new();
         for (number, edit) in self.edits.iter().enumerate() {
-            if let What::Shown { space: in_space, object: of, over: before, .. } = &edit.what
+            if let What::Shown {
+                space: in_space,
+                object: of,
+                over: before,
+                ..
+            } = &edit.what
                 && (*in_space, *of) == (space, object)
                 && own.contains(&EditId(number))
             {
@@ -154,7 +203,15 @@ impl Ledger {
                 over.extend(before);
             }
         }
-        self.record(peer, What::Shown { space, object, shown, over })
+        self.record(
+            peer,
+            What::Shown {
+                space,
+                object,
+                shown,
+                over,
+            },
+        )
     }
 
     /// The author was told that the edit lasts; the peer's store had made so many commits.
@@ -186,7 +243,10 @@ impl Ledger {
 
     /// How many edits last.
     pub fn lasting(&self) -> usize {
-        self.edits.iter().filter(|edit| matches!(edit.fate, Fate::Acknowledged { .. })).count()
+        self.edits
+            .iter()
+            .filter(|edit| matches!(edit.fate, Fate::Acknowledged { .. }))
+            .count()
     }
 
     /// The texts somebody edited.
@@ -200,16 +260,29 @@ impl Ledger {
 
     /// Whether a text at the end is what the edits allow.
     pub fn check_text(&self, address: &TextAddress, text: &str) -> Result<(), String> {
-        let places: BTreeMap<char, usize> = text.chars().enumerate().map(|(at, c)| (c, at)).collect();
+        let places: BTreeMap<char, usize> =
+            text.chars().enumerate().map(|(at, c)| (c, at)).collect();
         let typed = text.chars().filter(|c| is_typed(*c)).count();
         let distinct = places.keys().filter(|c| is_typed(**c)).count();
         if typed != distinct {
-            return Err(format!("{} characters show more than once", typed - distinct));
+            return Err(format!(
+                "{} characters show more than once",
+                typed - distinct
+            ));
         }
-        let (mut known, mut deleted, mut tried) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let of_text = |edit: &&Edit| matches!(&edit.what, What::Text { address: of, .. } if of == address);
+        let (mut known, mut deleted, mut tried) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let of_text =
+            |edit: &&Edit| matches!(&edit.what, What::Text { address: of, .. } if of == address);
         for edit in self.edits.iter().filter(of_text) {
-            let What::Text { inserted, deleted: gone, .. } = &edit.what else { continue };
+            let What::Text {
+                inserted,
+                deleted: gone,
+                ..
+            } = &edit.what
+            else {
+                continue;
+            };
             known.extend(inserted.iter().copied());
             match edit.fate {
                 Fate::Acknowledged { .. } => deleted.extend(gone.iter().copied()),
@@ -219,13 +292,26 @@ impl Ledger {
             tried.extend(gone.iter().copied());
         }
         if let Some(stranger) = places.keys().find(|c| is_typed(**c) && !known.contains(*c)) {
-            return Err(format!("U+{:X} shows and nobody typed it here", *stranger as u32));
+            return Err(format!(
+                "U+{:X} shows and nobody typed it here",
+                *stranger as u32
+            ));
         }
         if let Some(back) = places.keys().find(|c| deleted.contains(*c)) {
-            return Err(format!("U+{:X} shows, an acknowledged edit deleted it", *back as u32));
+            return Err(format!(
+                "U+{:X} shows, an acknowledged edit deleted it",
+                *back as u32
+            ));
         }
         for (number, edit) in self.edits.iter().enumerate() {
-            let What::Text { address: of, inserted, .. } = &edit.what else { continue };
+            let What::Text {
+                address: of,
+                inserted,
+                ..
+            } = &edit.what
+            else {
+                continue;
+            };
             if of == address {
                 check_insertion(edit, number, inserted, &places, &tried)?;
             }
@@ -235,7 +321,8 @@ impl Ledger {
 
     /// Whether the objects of a space at the end are what the edits allow; deleted ones are among them.
     pub fn check_objects(&self, space: SpaceId, views: &[ObjectView]) -> Result<(), String> {
-        let views: BTreeMap<ObjectId, &ObjectView> = views.iter().map(|view| (view.object, view)).collect();
+        let views: BTreeMap<ObjectId, &ObjectView> =
+            views.iter().map(|view| (view.object, view)).collect();
         let mut registers: BTreeMap<(ObjectId, &str), Vec<EditId>> = BTreeMap::new();
         let mut shown: BTreeMap<ObjectId, Vec<EditId>> = BTreeMap::new();
         for (number, edit) in self.edits.iter().enumerate() {
@@ -243,37 +330,57 @@ impl Ledger {
                 What::Create { space: of, object } if *of == space => {
                     let here = views.contains_key(object);
                     if matches!(edit.fate, Fate::Acknowledged { .. }) && !here {
-                        return Err(format!("{object}: its creation (edit {number}) was acknowledged, it is gone"));
+                        return Err(format!(
+                            "{object}: its creation (edit {number}) was acknowledged, it is gone"
+                        ));
                     }
                 }
                 What::Property { register, .. } if register.0 == space => {
-                    registers.entry((register.1, register.2.as_str())).or_default().push(EditId(number));
+                    registers
+                        .entry((register.1, register.2.as_str()))
+                        .or_default()
+                        .push(EditId(number));
                 }
-                What::Shown { space: of, object, .. } if *of == space => {
+                What::Shown {
+                    space: of, object, ..
+                } if *of == space => {
                     shown.entry(*object).or_default().push(EditId(number));
                 }
                 _ => {}
             }
         }
         for ((object, property), edits) in &registers {
-            let Some(view) = views.get(object) else { continue };
+            let Some(view) = views.get(object) else {
+                continue;
+            };
             let found = view.values.get(*property);
             let explained = self.choices(edits).into_iter().any(|choice| match choice {
                 None => found.is_none(),
-                Some(edit) => matches!(&edit.what, What::Property { value, .. } if value.as_ref() == found),
+                Some(edit) => {
+                    matches!(&edit.what, What::Property { value, .. } if value.as_ref() == found)
+                }
             });
             if !explained {
-                return Err(format!("{object}.{property} is {found:?}: {}", self.story(edits)));
+                return Err(format!(
+                    "{object}.{property} is {found:?}: {}",
+                    self.story(edits)
+                ));
             }
         }
         for (object, edits) in &shown {
-            let Some(view) = views.get(object) else { continue };
+            let Some(view) = views.get(object) else {
+                continue;
+            };
             let explained = self.choices(edits).into_iter().any(|choice| match choice {
                 None => view.shown,
                 Some(edit) => matches!(edit.what, What::Shown { shown, .. } if shown == view.shown),
             });
             if !explained {
-                return Err(format!("{object} shown: {}: {}", view.shown, self.story(edits)));
+                return Err(format!(
+                    "{object} shown: {}: {}",
+                    view.shown,
+                    self.story(edits)
+                ));
             }
         }
         Ok(())
@@ -314,7 +421,10 @@ impl Ledger {
                 _ => String::new(),
             };
             let over: Vec<usize> = self.over(*id).iter().map(|id| id.0).collect();
-            format!("\n  edit {} of peer {}: {what}, {:?}, over {over:?}", id.0, edit.peer, edit.fate)
+            format!(
+                "\n  edit {} of peer {}: {what}, {:?}, over {over:?}",
+                id.0, edit.peer, edit.fate
+            )
         };
         edits.iter().map(tell).collect()
     }
@@ -331,12 +441,23 @@ fn check_insertion(
     match edit.fate {
         Fate::Refused => {
             if let Some(back) = inserted.iter().find(|c| places.contains_key(c)) {
-                return Err(format!("U+{:X} of {} shows, it was refused", *back as u32, who()));
+                return Err(format!(
+                    "U+{:X} of {} shows, it was refused",
+                    *back as u32,
+                    who()
+                ));
             }
         }
         Fate::Acknowledged { .. } => {
-            if let Some(lost) = inserted.iter().find(|c| !places.contains_key(c) && !deleted.contains(c)) {
-                return Err(format!("U+{:X} of {} is lost, it was acknowledged", *lost as u32, who()));
+            if let Some(lost) = inserted
+                .iter()
+                .find(|c| !places.contains_key(c) && !deleted.contains(c))
+            {
+                return Err(format!(
+                    "U+{:X} of {} is lost, it was acknowledged",
+                    *lost as u32,
+                    who()
+                ));
             }
         }
         Fate::Sent | Fate::Lost => {}

@@ -12,7 +12,11 @@ fn object() -> ObjectId {
 }
 
 fn address() -> TextAddress {
-    TextAddress { space: space(), object: object(), property: "text".into() }
+    TextAddress {
+        space: space(),
+        object: object(),
+        property: "text".into(),
+    }
 }
 
 fn register() -> Register {
@@ -26,7 +30,10 @@ fn view(value: Option<i64>, shown: bool) -> Vec<ObjectView> {
         shown,
         created_ms: 0,
         updated_ms: 0,
-        values: value.map(|value| ("count".to_owned(), Value::Int(value))).into_iter().collect(),
+        values: value
+            .map(|value| ("count".to_owned(), Value::Int(value)))
+            .into_iter()
+            .collect(),
         saving: false,
     }]
 }
@@ -48,24 +55,54 @@ fn lost_doubled_revived_and_foreign_characters_are_noticed() {
     let typed = ledger.type_text(3);
     let chars: Vec<char> = typed.chars().collect();
     let first = ledger.text(PEER, address(), "", &typed);
-    assert_eq!(ledger.check_text(&address(), ""), Ok(()), "not acknowledged yet");
+    assert_eq!(
+        ledger.check_text(&address(), ""),
+        Ok(()),
+        "not acknowledged yet"
+    );
     ledger.acknowledged(first, 1);
     assert_eq!(ledger.check_text(&address(), &typed), Ok(()));
-    assert!(ledger.check_text(&address(), &typed[..chars[0].len_utf8()]).is_err(), "lost");
-    assert!(ledger.check_text(&address(), &format!("{typed}{}", chars[1])).is_err(), "doubled");
+    assert!(
+        ledger
+            .check_text(&address(), &typed[..chars[0].len_utf8()])
+            .is_err(),
+        "lost"
+    );
+    assert!(
+        ledger
+            .check_text(&address(), &format!("{typed}{}", chars[1]))
+            .is_err(),
+        "doubled"
+    );
     let stranger = ledger.type_text(1);
-    assert!(ledger.check_text(&address(), &format!("{typed}{stranger}")).is_err(), "foreign");
+    assert!(
+        ledger
+            .check_text(&address(), &format!("{typed}{stranger}"))
+            .is_err(),
+        "foreign"
+    );
 
     let rest: String = chars[1..].iter().collect();
     let deletion = ledger.text(OTHER, address(), &typed, &rest);
-    assert_eq!(ledger.check_text(&address(), &typed), Ok(()), "a deletion without answer may be there or not");
+    assert_eq!(
+        ledger.check_text(&address(), &typed),
+        Ok(()),
+        "a deletion without answer may be there or not"
+    );
     assert_eq!(ledger.check_text(&address(), &rest), Ok(()));
     ledger.acknowledged(deletion, 1);
     assert!(ledger.check_text(&address(), &typed).is_err(), "revived");
     ledger.refused(deletion);
-    assert!(ledger.check_text(&address(), &rest).is_err(), "a refused deletion deletes nothing");
+    assert!(
+        ledger.check_text(&address(), &rest).is_err(),
+        "a refused deletion deletes nothing"
+    );
     ledger.power_lost(PEER, 0);
-    assert_eq!(ledger.check_text(&address(), ""), Ok(()), "power loss takes what was not synced");
+    assert_eq!(
+        ledger.check_text(&address(), ""),
+        Ok(()),
+        "power loss takes what was not synced"
+    );
 }
 
 #[test]
@@ -74,17 +111,34 @@ fn a_value_someone_saw_and_replaced_never_comes_back() {
     let int = |n| Some(Value::Int(n));
     let first = ledger.property(PEER, register(), int(1), None, &[]);
     ledger.acknowledged(first, 1);
-    assert!(ledger.check_objects(space(), &view(None, true)).is_err(), "an acknowledged value is gone");
+    assert!(
+        ledger.check_objects(space(), &view(None, true)).is_err(),
+        "an acknowledged value is gone"
+    );
     let second = ledger.property(OTHER, register(), int(2), Some(&Value::Int(1)), &[]);
-    assert_eq!(ledger.check_objects(space(), &view(Some(1), true)), Ok(()), "no answer yet");
+    assert_eq!(
+        ledger.check_objects(space(), &view(Some(1), true)),
+        Ok(()),
+        "no answer yet"
+    );
     ledger.acknowledged(second, 1);
-    assert!(ledger.check_objects(space(), &view(Some(1), true)).is_err(), "replaced");
+    assert!(
+        ledger.check_objects(space(), &view(Some(1), true)).is_err(),
+        "replaced"
+    );
     assert_eq!(ledger.check_objects(space(), &view(Some(2), true)), Ok(()));
     let concurrent = ledger.property(PEER, register(), int(3), None, &[first]);
     ledger.acknowledged(concurrent, 2);
-    assert_eq!(ledger.check_objects(space(), &view(Some(2), true)), Ok(()), "either of two concurrent ones");
+    assert_eq!(
+        ledger.check_objects(space(), &view(Some(2), true)),
+        Ok(()),
+        "either of two concurrent ones"
+    );
     assert_eq!(ledger.check_objects(space(), &view(Some(3), true)), Ok(()));
-    assert!(ledger.check_objects(space(), &view(Some(9), true)).is_err(), "out of nowhere");
+    assert!(
+        ledger.check_objects(space(), &view(Some(9), true)).is_err(),
+        "out of nowhere"
+    );
     let removal = ledger.property(PEER, register(), None, None, &[concurrent]);
     ledger.acknowledged(removal, 3);
     assert_eq!(ledger.check_objects(space(), &view(None, true)), Ok(()));
@@ -100,10 +154,16 @@ fn creations_and_deletions_are_followed() {
     let delete = ledger.show(PEER, space(), object(), false, &[]);
     assert_eq!(ledger.check_objects(space(), &view(None, true)), Ok(()));
     ledger.acknowledged(delete, 2);
-    assert!(ledger.check_objects(space(), &view(None, true)).is_err(), "a deletion that lasts");
+    assert!(
+        ledger.check_objects(space(), &view(None, true)).is_err(),
+        "a deletion that lasts"
+    );
     let restore = ledger.show(PEER, space(), object(), true, &[delete]);
     ledger.acknowledged(restore, 3);
-    assert!(ledger.check_objects(space(), &view(None, false)).is_err(), "a restore that lasts");
+    assert!(
+        ledger.check_objects(space(), &view(None, false)).is_err(),
+        "a restore that lasts"
+    );
     assert_eq!(ledger.check_objects(space(), &view(None, true)), Ok(()));
     assert_eq!(ledger.lasting(), 3);
 }

@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId, invariant};
 use dxos_echo::store::{
-    Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError, TextRow,
+    Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError,
+    TextRow,
 };
 
 use rows::{Key, ObjectRecord, Row, words};
@@ -117,7 +118,10 @@ impl CrashStore {
     /// A copy of what is committed, as a backup tool would make it.
     pub fn copy(&self) -> Copy {
         invariant!(self.open.is_none(), "copies are made between transactions");
-        Copy { rows: self.rows.clone(), commits: self.commits }
+        Copy {
+            rows: self.rows.clone(),
+            commits: self.commits,
+        }
     }
 
     /// Puts a copy in place of what is there. Gives the number of the last commit it holds.
@@ -190,14 +194,22 @@ impl CrashStore {
     }
 
     fn alive(&self) -> Result<(), StoreError> {
-        if self.dead.is_some() { Err(StoreError::Failed { detail: "the process is dead".into() }) } else { Ok(()) }
+        if self.dead.is_some() {
+            Err(StoreError::Failed {
+                detail: "the process is dead".into(),
+            })
+        } else {
+            Ok(())
+        }
     }
 
     fn writable(&mut self, what: &'static str) -> Result<(), StoreError> {
         self.alive()?;
         if self.open.is_none() {
             self.misuses.push(what);
-            return Err(StoreError::Failed { detail: format!("{what} outside a transaction") });
+            return Err(StoreError::Failed {
+                detail: format!("{what} outside a transaction"),
+            });
         }
         if self.fault == Some(WriteFault::Full) {
             self.faults_hit += 1;
@@ -208,12 +220,18 @@ impl CrashStore {
 
     fn put(&mut self, key: Key, row: Row) {
         let before = self.rows.insert(key.clone(), row);
-        self.open.as_mut().expect("checked by writable").push((key, before));
+        self.open
+            .as_mut()
+            .expect("checked by writable")
+            .push((key, before));
     }
 
     fn remove(&mut self, key: Key) {
         if let Some(before) = self.rows.remove(&key) {
-            self.open.as_mut().expect("checked by writable").push((key, Some(before)));
+            self.open
+                .as_mut()
+                .expect("checked by writable")
+                .push((key, Some(before)));
         }
     }
 
@@ -228,7 +246,10 @@ impl CrashStore {
     }
 
     fn keys_between(&self, from: Key, through: Key) -> Vec<Key> {
-        self.rows.range(from..=through).map(|(key, _)| key.clone()).collect()
+        self.rows
+            .range(from..=through)
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     fn record(&self, space: SpaceId, object: ObjectId) -> Option<&ObjectRecord> {
@@ -239,7 +260,9 @@ impl CrashStore {
     }
 
     fn unlink(&mut self, space: SpaceId, object: ObjectId) {
-        let Some(record) = self.record(space, object).cloned() else { return };
+        let Some(record) = self.record(space, object).cloned() else {
+            return;
+        };
         self.remove(Key::OfType(space, record.row.type_name.clone(), object));
         for index in record.index {
             self.remove(Key::Index(space, index.property, index.value, object));
@@ -255,7 +278,9 @@ impl Store for CrashStore {
         self.alive()?;
         if self.open.is_some() {
             self.misuses.push("begin");
-            return Err(StoreError::Failed { detail: "a transaction is open".into() });
+            return Err(StoreError::Failed {
+                detail: "a transaction is open".into(),
+            });
         }
         self.open = Some(Vec::new());
         (self.took_entry, self.cleared_pending) = (None, false);
@@ -266,7 +291,9 @@ impl Store for CrashStore {
         self.alive()?;
         if self.open.is_none() {
             self.misuses.push("commit");
-            return Err(StoreError::Failed { detail: "no transaction is open".into() });
+            return Err(StoreError::Failed {
+                detail: "no transaction is open".into(),
+            });
         }
         let dies = match &mut self.crash {
             Some((1, point)) => Some(*point),
@@ -287,7 +314,9 @@ impl Store for CrashStore {
             return Err(match fault {
                 WriteFault::Commit => {
                     self.fault = None;
-                    StoreError::Failed { detail: "the commit failed".into() }
+                    StoreError::Failed {
+                        detail: "the commit failed".into(),
+                    }
                 }
                 WriteFault::Full => StoreError::Full,
             });
@@ -318,7 +347,10 @@ impl Store for CrashStore {
 
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.alive()?;
-        Ok(self.rows.get(&Key::Setting(key.to_owned())).and_then(Row::bytes))
+        Ok(self
+            .rows
+            .get(&Key::Setting(key.to_owned()))
+            .and_then(Row::bytes))
     }
 
     fn set(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
@@ -345,12 +377,20 @@ impl Store for CrashStore {
         Ok(found)
     }
 
-    fn credential_put(&mut self, space: SpaceId, hash: Hash, bytes: &[u8]) -> Result<(), StoreError> {
+    fn credential_put(
+        &mut self,
+        space: SpaceId,
+        hash: Hash,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
         self.writable("credential_put")?;
         if !self.rows.contains_key(&Key::CredentialHash(space, hash)) {
             let place = self.number(Key::CredentialNumber(space));
             self.put(Key::CredentialHash(space, hash), Row::Number(place));
-            self.put(Key::Credential(space, place, hash), Row::Bytes(bytes.to_vec()));
+            self.put(
+                Key::Credential(space, place, hash),
+                Row::Bytes(bytes.to_vec()),
+            );
         }
         Ok(())
     }
@@ -370,8 +410,18 @@ impl Store for CrashStore {
 
     fn feeds(&mut self, space: SpaceId) -> Result<Vec<FeedRow>, StoreError> {
         self.alive()?;
-        let rows = self.rows.range(Key::Feed(space, FeedId([0; 16]))..=Key::Feed(space, FeedId([255; 16])));
-        Ok(rows.filter_map(|(_, row)| if let Row::Feed(feed) = row { Some(feed.clone()) } else { None }).collect())
+        let rows = self
+            .rows
+            .range(Key::Feed(space, FeedId([0; 16]))..=Key::Feed(space, FeedId([255; 16])));
+        Ok(rows
+            .filter_map(|(_, row)| {
+                if let Row::Feed(feed) = row {
+                    Some(feed.clone())
+                } else {
+                    None
+                }
+            })
+            .collect())
     }
 
     fn feed_put(&mut self, space: SpaceId, row: &FeedRow) -> Result<(), StoreError> {
@@ -383,7 +433,10 @@ impl Store for CrashStore {
     fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
         self.writable("entry_put")?;
         self.took_entry = Some(space);
-        self.put(Key::Entry(space, row.feed, row.seq), Row::Entry(row.clone()));
+        self.put(
+            Key::Entry(space, row.feed, row.seq),
+            Row::Entry(row.clone()),
+        );
         self.mark_waiting(space, row.feed, row.seq, row.state);
         Ok(())
     }
@@ -398,7 +451,10 @@ impl Store for CrashStore {
         self.writable("entry_state")?;
         let key = Key::Entry(space, feed, seq);
         if let Some(Row::Entry(entry)) = self.rows.get(&key) {
-            let entry = EntryRow { state, ..entry.clone() };
+            let entry = EntryRow {
+                state,
+                ..entry.clone()
+            };
             self.put(key, Row::Entry(entry));
             self.mark_waiting(space, feed, seq, state);
         }
@@ -414,7 +470,9 @@ impl Store for CrashStore {
     ) -> Result<Vec<EntryRow>, StoreError> {
         self.alive()?;
         let (mut found, mut bytes) = (Vec::new(), 0);
-        let rows = self.rows.range(Key::Entry(space, feed, from_seq)..=Key::Entry(space, feed, u64::MAX));
+        let rows = self
+            .rows
+            .range(Key::Entry(space, feed, from_seq)..=Key::Entry(space, feed, u64::MAX));
         for (_, row) in rows {
             let Row::Entry(entry) = row else { continue };
             bytes += entry.bytes.len();
@@ -450,7 +508,9 @@ impl Store for CrashStore {
 
     fn pending(&mut self, space: SpaceId) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         self.alive()?;
-        let rows = self.rows.range(Key::Pending(space, 0)..=Key::Pending(space, u64::MAX));
+        let rows = self
+            .rows
+            .range(Key::Pending(space, 0)..=Key::Pending(space, u64::MAX));
         Ok(rows
             .filter_map(|(key, row)| match key {
                 Key::Pending(_, number) => row.bytes().map(|bytes| (*number, bytes)),
@@ -468,7 +528,11 @@ impl Store for CrashStore {
         Ok(())
     }
 
-    fn object(&mut self, space: SpaceId, object: ObjectId) -> Result<Option<ObjectRow>, StoreError> {
+    fn object(
+        &mut self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Option<ObjectRow>, StoreError> {
         self.alive()?;
         Ok(self.record(space, object).map(|record| record.row.clone()))
     }
@@ -483,9 +547,15 @@ impl Store for CrashStore {
     ) -> Result<(), StoreError> {
         self.writable("object_put")?;
         self.unlink(space, row.object);
-        self.put(Key::OfType(space, row.type_name.clone(), row.object), Row::Mark);
+        self.put(
+            Key::OfType(space, row.type_name.clone(), row.object),
+            Row::Mark,
+        );
         for key in index {
-            self.put(Key::Index(space, key.property.clone(), key.value.clone(), row.object), Row::Mark);
+            self.put(
+                Key::Index(space, key.property.clone(), key.value.clone(), row.object),
+                Row::Mark,
+            );
         }
         for target in references {
             self.put(Key::Reference(space, *target, row.object), Row::Mark);
@@ -496,7 +566,10 @@ impl Store for CrashStore {
             words: words(full_text),
             references: references.to_vec(),
         };
-        self.put(Key::Object(space, row.object), Row::Object(Box::new(record)));
+        self.put(
+            Key::Object(space, row.object),
+            Row::Object(Box::new(record)),
+        );
         Ok(())
     }
 
@@ -511,9 +584,10 @@ impl Store for CrashStore {
         let first = after.unwrap_or(ObjectId([0; 16]));
         let last = ObjectId([255; 16]);
         let (from, through) = match type_name {
-            Some(name) => {
-                (Key::OfType(space, name.to_owned(), first), Key::OfType(space, name.to_owned(), last))
-            }
+            Some(name) => (
+                Key::OfType(space, name.to_owned(), first),
+                Key::OfType(space, name.to_owned(), last),
+            ),
             None => (Key::Object(space, first), Key::Object(space, last)),
         };
         let rows = self.rows.range(from..=through);
@@ -528,7 +602,11 @@ impl Store for CrashStore {
             .collect())
     }
 
-    fn index_scan(&mut self, space: SpaceId, scan: &IndexScan) -> Result<Vec<ObjectId>, StoreError> {
+    fn index_scan(
+        &mut self,
+        space: SpaceId,
+        scan: &IndexScan,
+    ) -> Result<Vec<ObjectId>, StoreError> {
         self.alive()?;
         let first = scan.from.clone().unwrap_or_default();
         let from = Key::Index(space, scan.property.clone(), first, ObjectId([0; 16]));
@@ -542,18 +620,33 @@ impl Store for CrashStore {
             }
             _ => None,
         };
-        let mut found: Vec<(Vec<u8>, ObjectId)> =
-            self.rows.range(from..).map_while(|(key, _)| inside(key)).collect();
+        let mut found: Vec<(Vec<u8>, ObjectId)> = self
+            .rows
+            .range(from..)
+            .map_while(|(key, _)| inside(key))
+            .collect();
         if scan.descending {
             found.reverse();
         }
-        Ok(found.into_iter().map(|(_, object)| object).skip(scan.skip).take(scan.limit).collect())
+        Ok(found
+            .into_iter()
+            .map(|(_, object)| object)
+            .skip(scan.skip)
+            .take(scan.limit)
+            .collect())
     }
 
-    fn search(&mut self, space: SpaceId, query: &str, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
+    fn search(
+        &mut self,
+        space: SpaceId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>, StoreError> {
         self.alive()?;
         let query = words(query);
-        let Some((last, whole)) = query.split_last() else { return Ok(Vec::new()) };
+        let Some((last, whole)) = query.split_last() else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         let rows = self
             .rows
@@ -561,13 +654,21 @@ impl Store for CrashStore {
         for (_, row) in rows {
             let Row::Object(record) = row else { continue };
             let all = whole.iter().all(|word| record.words.contains(word));
-            let hits = record.words.iter().filter(|word| word.starts_with(last.as_str())).count();
+            let hits = record
+                .words
+                .iter()
+                .filter(|word| word.starts_with(last.as_str()))
+                .count();
             if all && hits > 0 {
                 found.push((std::cmp::Reverse(hits), record.row.object));
             }
         }
         found.sort_unstable();
-        Ok(found.into_iter().map(|(_, object)| object).take(limit).collect())
+        Ok(found
+            .into_iter()
+            .map(|(_, object)| object)
+            .take(limit)
+            .collect())
     }
 
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
@@ -577,34 +678,61 @@ impl Store for CrashStore {
         Ok(self
             .rows
             .range(from..=through)
-            .filter_map(|(key, _)| if let Key::Reference(_, _, from) = key { Some(*from) } else { None })
+            .filter_map(|(key, _)| {
+                if let Key::Reference(_, _, from) = key {
+                    Some(*from)
+                } else {
+                    None
+                }
+            })
             .collect())
     }
 
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
         self.writable("objects_clear")?;
-        let keys: Vec<Key> = self.rows.keys().filter(|key| key.materialised(space)).cloned().collect();
+        let keys: Vec<Key> = self
+            .rows
+            .keys()
+            .filter(|key| key.materialised(space))
+            .cloned()
+            .collect();
         keys.into_iter().for_each(|key| self.remove(key));
         Ok(())
     }
 
     fn text(&mut self, space: SpaceId, text: TextId) -> Result<TextRow, StoreError> {
         self.alive()?;
-        let snapshot = self.rows.get(&Key::TextSnapshot(space, text)).and_then(Row::bytes);
-        let rows = self.rows.range(Key::TextTail(space, text, 0)..=Key::TextTail(space, text, u64::MAX));
+        let snapshot = self
+            .rows
+            .get(&Key::TextSnapshot(space, text))
+            .and_then(Row::bytes);
+        let rows = self
+            .rows
+            .range(Key::TextTail(space, text, 0)..=Key::TextTail(space, text, u64::MAX));
         let tail = rows
             .filter_map(|(key, row)| match key {
                 Key::TextTail(_, _, number) => row.bytes().map(|bytes| (*number, bytes)),
                 _ => None,
             })
             .collect();
-        Ok(TextRow { snapshot: snapshot.unwrap_or_default(), tail })
+        Ok(TextRow {
+            snapshot: snapshot.unwrap_or_default(),
+            tail,
+        })
     }
 
-    fn text_append(&mut self, space: SpaceId, text: TextId, update: &[u8]) -> Result<u64, StoreError> {
+    fn text_append(
+        &mut self,
+        space: SpaceId,
+        text: TextId,
+        update: &[u8],
+    ) -> Result<u64, StoreError> {
         self.writable("text_append")?;
         let number = self.number(Key::TextNumber(space, text));
-        self.put(Key::TextTail(space, text, number), Row::Bytes(update.to_vec()));
+        self.put(
+            Key::TextTail(space, text, number),
+            Row::Bytes(update.to_vec()),
+        );
         Ok(number)
     }
 
@@ -616,8 +744,14 @@ impl Store for CrashStore {
         through: u64,
     ) -> Result<(), StoreError> {
         self.writable("text_snapshot")?;
-        self.put(Key::TextSnapshot(space, text), Row::Bytes(snapshot.to_vec()));
-        for key in self.keys_between(Key::TextTail(space, text, 0), Key::TextTail(space, text, through)) {
+        self.put(
+            Key::TextSnapshot(space, text),
+            Row::Bytes(snapshot.to_vec()),
+        );
+        for key in self.keys_between(
+            Key::TextTail(space, text, 0),
+            Key::TextTail(space, text, through),
+        ) {
             self.remove(key);
         }
         Ok(())
@@ -633,7 +767,12 @@ impl Store for CrashStore {
 
     fn space_remove(&mut self, space: SpaceId) -> Result<(), StoreError> {
         self.writable("space_remove")?;
-        let keys: Vec<Key> = self.rows.keys().filter(|key| key.space() == Some(space)).cloned().collect();
+        let keys: Vec<Key> = self
+            .rows
+            .keys()
+            .filter(|key| key.space() == Some(space))
+            .cloned()
+            .collect();
         keys.into_iter().for_each(|key| self.remove(key));
         Ok(())
     }

@@ -61,14 +61,19 @@ impl Key {
 
     /// Whether the row can be rebuilt from entries.
     pub(super) fn materialised(&self, of: SpaceId) -> bool {
-        let object = matches!(self, Key::Object(..) | Key::OfType(..) | Key::Index(..) | Key::Reference(..));
+        let object = matches!(
+            self,
+            Key::Object(..) | Key::OfType(..) | Key::Index(..) | Key::Reference(..)
+        );
         object && self.space() == Some(of)
     }
 
     /// The text a row belongs to.
     pub(super) fn text(&self, of: SpaceId) -> Option<TextId> {
         match self {
-            Key::TextSnapshot(space, text) | Key::TextTail(space, text, _) if *space == of => Some(*text),
+            Key::TextSnapshot(space, text) | Key::TextTail(space, text, _) if *space == of => {
+                Some(*text)
+            }
             _ => None,
         }
     }
@@ -89,7 +94,11 @@ pub(super) enum Row {
 impl Row {
     /// The bytes of a row of bytes.
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
-        if let Row::Bytes(bytes) = self { Some(bytes.clone()) } else { None }
+        if let Row::Bytes(bytes) = self {
+            Some(bytes.clone())
+        } else {
+            None
+        }
     }
 }
 
@@ -104,5 +113,8 @@ pub(super) struct ObjectRecord {
 
 /// Lower-case words of a text.
 pub(super) fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }

@@ -11,7 +11,12 @@ fn write(store: &mut CrashStore, key: &str, durability: Durability) -> Result<()
 }
 
 fn names(store: &mut CrashStore) -> String {
-    store.list("").unwrap().into_iter().map(|(name, _)| name).collect()
+    store
+        .list("")
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[test]
@@ -59,11 +64,17 @@ fn the_process_dies_before_or_after_the_commit_it_was_told_to() {
 fn write_faults_fail_and_change_nothing() {
     let mut store = CrashStore::new();
     store.set_fault(Some(WriteFault::Commit));
-    assert!(matches!(write(&mut store, "a", Durability::Synced), Err(StoreError::Failed { .. })));
+    assert!(matches!(
+        write(&mut store, "a", Durability::Synced),
+        Err(StoreError::Failed { .. })
+    ));
     store.rollback();
     write(&mut store, "b", Durability::Synced).unwrap();
     store.set_fault(Some(WriteFault::Full));
-    assert_eq!(write(&mut store, "c", Durability::Synced), Err(StoreError::Full));
+    assert_eq!(
+        write(&mut store, "c", Durability::Synced),
+        Err(StoreError::Full)
+    );
     store.rollback();
     assert_eq!(names(&mut store), "b");
     assert_eq!(store.faults_hit(), 2);
@@ -93,7 +104,12 @@ fn replaced_objects_leave_no_index_rows_and_undo_restores_them() {
         shown: true,
         body: vec![1],
     };
-    let index = |value: u8| [IndexKey { property: "title".into(), value: vec![value] }];
+    let index = |value: u8| {
+        [IndexKey {
+            property: "title".into(),
+            value: vec![value],
+        }]
+    };
     let scan = IndexScan {
         property: "title".into(),
         from: None,
@@ -103,17 +119,30 @@ fn replaced_objects_leave_no_index_rows_and_undo_restores_them() {
         limit: 10,
     };
     store.begin().unwrap();
-    store.object_put(space(), &row("a"), &index(1), "Hello world", &[ObjectId([6; 16])]).unwrap();
+    store
+        .object_put(
+            space(),
+            &row("a"),
+            &index(1),
+            "Hello world",
+            &[ObjectId([6; 16])],
+        )
+        .unwrap();
     store.commit(Durability::Synced).unwrap();
     store.begin().unwrap();
-    store.object_put(space(), &row("b"), &index(2), "", &[]).unwrap();
+    store
+        .object_put(space(), &row("b"), &index(2), "", &[])
+        .unwrap();
     assert_eq!(store.index_scan(space(), &scan).unwrap(), []);
     assert_eq!(store.objects(space(), Some("a"), None, 9).unwrap(), []);
     assert_eq!(store.objects(space(), Some("b"), None, 9).unwrap().len(), 1);
     store.rollback();
     assert_eq!(store.index_scan(space(), &scan).unwrap(), [object]);
     assert_eq!(store.search(space(), "HELLO wor", 9).unwrap(), [object]);
-    assert_eq!(store.referrers(space(), ObjectId([6; 16])).unwrap(), [object]);
+    assert_eq!(
+        store.referrers(space(), ObjectId([6; 16])).unwrap(),
+        [object]
+    );
     assert_eq!(store.objects(space(), None, Some(object), 9).unwrap(), []);
 }
 

@@ -22,6 +22,9 @@ fn a_seed_is_one_run() {
     for seed in [3, 4] {
         let [once, again] = [run(seed, false), run(seed, false)];
         assert_eq!(once.messages, again.messages, "seed {seed}");
-        assert_eq!((once.events, once.bytes, once.edits), (again.events, again.bytes, again.edits));
+        assert_eq!(
+            (once.events, once.bytes, once.edits),
+            (again.events, again.bytes, again.edits)
+        );
     }
 }
