@@ -38,9 +38,9 @@ pub enum Side {
 
 /// The side of a change that arrives at a node, against what stands there. Node and editors both follow it, or their
 /// texts part.
-pub const ARRIVING: Side = Side::Before;
+pub const ARRIVING: Side = Side::After;
 /// The side of what stands at the node, against a change that arrives.
-pub const STANDING: Side = Side::After;
+pub const STANDING: Side = Side::Before;
 
 /// Why a step does not fit a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -47,7 +47,7 @@ impl Node {
                 .text
                 .content(text)
                 .map_err(|error| from_text(&error))?;
-            let insert = (!content.is_empty()).then(|| dxos_base::TextChange {
+            let insert = (!content.is_empty()).then_some(dxos_base::TextChange {
                 from: 0,
                 delete: 0,
                 insert: content,

@@ -753,7 +753,7 @@ impl Node {
         };
         let mut outputs = Vec::new();
         for ((peer, stream), pairing) in &mut hosted.pairings {
-            for output in pairing.refuse(&mut hosted.invitation, reason.clone()) {
+            for output in pairing.refuse(&mut hosted.invitation, reason) {
                 if let PairingOutput::Send(bytes) = output {
                     outputs.push((*peer, *stream, bytes));
                 }

@@ -350,10 +350,10 @@ impl Node {
             conversation.streams.remove(&stream);
             return self.swarm.close(&peer, stream, &mut turn.swarm);
         }
-        let answer = !conversation
+        let answer = conversation
             .spaces
             .get(&space)
-            .is_some_and(|known| known.stream == stream);
+            .is_none_or(|known| known.stream != stream);
         if answer {
             conversation
                 .streams

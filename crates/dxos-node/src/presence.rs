@@ -64,8 +64,8 @@ impl Node {
             let spaces = self
                 .conversations
                 .get(&peer)
-                .map(|c| c.spaces.keys().copied().collect());
-            for space in spaces.unwrap_or_else(Vec::new) {
+                .map(|c| c.spaces.keys().copied().collect::<Vec<_>>());
+            for space in spaces.unwrap_or_default() {
                 self.tell_have(turn, peer, space, News::All);
                 self.ask_missing(turn, peer, space);
             }

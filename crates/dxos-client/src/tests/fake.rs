@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use dxos_base::text::{ARRIVING, apply, compose, transform};
+use dxos_base::text::{ARRIVING, apply, transform};
 use dxos_base::{ObjectView, ObjectWrite, TextDelta};
 use dxos_services::*;
 
@@ -63,6 +63,8 @@ pub(super) struct FakeNode {
     /// Forgets how versions follow each other: answers opens with the whole text.
     pub(super) forgetful: bool,
     pub(super) calls: Vec<Request>,
+    /// Steps to tell after the answer to an open.
+    later: Vec<usize>,
 }
 
 fn version(count: usize) -> Vec<u8> {
@@ -82,6 +84,7 @@ impl FakeNode {
             refuse: None,
             forgetful: false,
             calls: Vec::new(),
+            later: Vec::new(),
         }
     }
 
@@ -164,6 +167,15 @@ impl FakeNode {
                 self.calls.push(request.clone());
                 let result = self.call(index, request);
                 self.push(index, NodeFrame::Reply { call, result });
+                for at in std::mem::take(&mut self.later) {
+                    let event = self.step_event(at);
+                    self.push(
+                        index,
+                        NodeFrame::Batch {
+                            events: vec![event],
+                        },
+                    );
+                }
                 self.rows_to(index);
             }
             ClientFrame::Write { n, write } => self.write(index, n, write),
@@ -214,12 +226,11 @@ impl FakeNode {
         let end = repeat.map_or(now, |repeat| repeat.before);
         self.channels[index].repeats = repeat.is_some();
         self.channels[index].told = Some(end);
-        let delta = self.disk.steps[base..end]
-            .iter()
-            .fold(TextDelta::new(), |all, step| compose(&all, step).unwrap());
+        // Step by step: what was carried over each is not carried over all of them at once.
+        self.later = (base..end).collect();
         TextOpened {
-            version: version(end),
-            delta,
+            version: version(base),
+            delta: TextDelta::new(),
             on_base: true,
             written,
         }
@@ -347,6 +358,15 @@ impl FakeNode {
     pub(super) fn remote(&mut self, delta: TextDelta) {
         self.step(delta);
         self.tell_steps();
+    }
+
+    fn step_event(&self, at: usize) -> Event {
+        Event::Text {
+            text: super::address(),
+            base: version(at),
+            version: version(at + 1),
+            delta: self.disk.steps[at].clone(),
+        }
     }
 
     fn tell_steps(&mut self) {

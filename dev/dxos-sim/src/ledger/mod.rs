@@ -398,7 +398,7 @@ impl Ledger {
             .filter(|id| !replaced.contains(id) && self.edits[id.0].fate != Fate::Refused)
             .map(|id| Some(&self.edits[id.0]))
             .collect();
-        if edits.iter().filter(lasts).next().is_none() {
+        if !edits.iter().any(|edit| lasts(&edit)) {
             choices.push(None);
         }
         choices
