@@ -30,17 +30,17 @@ pub type TextDelta = Vec<TextChange>;
 /// Which of two concurrent steps stands first where both insert at the same place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The transformed step's text stands before the other's. For what was at the node already.
+    /// The transformed step's text stands before the other's.
     Before,
-    /// The transformed step's text stands after the other's. For what arrives later.
+    /// The transformed step's text stands after the other's.
     After,
 }
 
 /// The side of a change that arrives at a node, against what stands there. Node and editors both follow it, or their
-/// texts part.
-pub const ARRIVING: Side = Side::After;
+/// texts part. Before: who goes on typing at a caret where another's text came in meanwhile keeps the run whole.
+pub const ARRIVING: Side = Side::Before;
 /// The side of what stands at the node, against a change that arrives.
-pub const STANDING: Side = Side::Before;
+pub const STANDING: Side = Side::After;
 
 /// Why a step does not fit a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

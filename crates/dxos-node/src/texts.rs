@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::text::{Side, transform};
+use dxos_base::text::{ARRIVING, transform};
 use dxos_base::{TextDelta, TextId};
 use dxos_services::TextAddress;
 
@@ -130,9 +130,9 @@ impl OpenText {
     }
 }
 
-/// A change carried over what came before it: text already there stays first.
+/// A change carried over what came to the node before it.
 pub(crate) fn carry(delta: &TextDelta, over: &[Step]) -> TextDelta {
     over.iter().fold(delta.clone(), |delta, step| {
-        transform(&delta, &step.delta, Side::After)
+        transform(&delta, &step.delta, ARRIVING)
     })
 }

@@ -1,3 +1,5 @@
+//! Tests of the ledger: what counts as a lost edit and what does not.
+
 use super::*;
 
 const PEER: usize = 0;

@@ -1,3 +1,5 @@
+//! Tests of the crash store: what survives a kill, a power loss and a full disk.
+
 use super::*;
 
 fn space() -> SpaceId {
