@@ -36,7 +36,8 @@ export async function createDocument(page, title) {
   const field = page.getByLabel("Document title").last();
   await field.fill(title);
   await field.press("Enter");
-  await page.locator(".editor[data-open=true]").last().waitFor();
+  // Enter leads into the text, as soon as it is open.
+  await page.locator(".cm-content:focus").waitFor();
   await page.getByRole("treeitem", { name: title }).waitFor();
 }
 

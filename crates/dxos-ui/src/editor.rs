@@ -90,7 +90,11 @@ pub fn TextEditor(
             live.editor.replace(Some(editor.clone()));
             editor.set_peers(&session.carets());
             editor.set_read_only(read_only.get_untracked());
-            if autofocus {
+            // Someone asked for the focus before the editor stood.
+            let wanted = parent.has_attribute(FOCUS_WANTED);
+            // Removing a set attribute cannot fail.
+            let _ = parent.remove_attribute(FOCUS_WANTED);
+            if autofocus || wanted {
                 editor.focus();
             }
             let _ = stage.try_set(Stage::Open);
@@ -129,14 +133,24 @@ pub fn TextEditor(
     }
 }
 
+/// On the host of an editor that opens: it is to take the focus.
+const FOCUS_WANTED: &str = "data-focus-wanted";
+
 /// Gives the focus to the editor that follows `from` in the same document.
 pub fn focus_next_editor(from: &web_sys::HtmlElement) {
     use wasm_bindgen::JsCast;
-    let near = from.closest(".doc").ok().flatten();
-    let content = near.and_then(|doc| doc.query_selector(".cm-content").ok().flatten());
-    if let Some(content) = content.and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok()) {
+    let Some(near) = from.closest(".doc").ok().flatten() else {
+        return;
+    };
+    let find = |selector: &str| near.query_selector(selector).ok().flatten();
+    let content = find(".cm-content").and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(content) = content {
         // A failed focus leaves the person where they were.
         let _ = content.focus();
+    } else if let Some(host) = find(".editor") {
+        // It opens still: it takes the focus when it stands, and nothing typed meanwhile lands in `from`.
+        let _ = host.set_attribute(FOCUS_WANTED, "");
+        let _ = from.blur();
     }
 }
 
