@@ -146,7 +146,9 @@ fn title(
             handle.clear();
         }
     };
+    let typed = StoredValue::new(false);
     let input = move |event: leptos::ev::Event| {
+        typed.set_value(true);
         // One line: a pasted line break is a space.
         draft.set(Some(event_target_value(&event).replace(['\r', '\n'], " ")));
         stop();
@@ -175,7 +177,8 @@ fn title(
             return false;
         };
         let fresh = now_ms().saturating_sub(row.created_ms) < FRESH_MS && title_of(&row).is_empty();
-        if done != Some(true) && fresh {
+        // Who has typed already is past that.
+        if done != Some(true) && fresh && !typed.get_value() {
             // A failed focus leaves the person where they were.
             let _ = input.focus();
         }
