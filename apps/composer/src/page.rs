@@ -37,7 +37,7 @@ fn composer() -> impl IntoView {
     let now = RwSignal::new(Phase::Starting);
     let client = web::start(web::Config::new(move |told| now.set(phase(told))));
     provide_client(client.clone(), now);
-    let spawn: Spawn = Rc::new(|future| wasm_bindgen_futures::spawn_local(future));
+    let spawn: Spawn = Rc::new(wasm_bindgen_futures::spawn_local);
     let app = App::new(crate::plugins(client), spawn);
     app.start();
     provide_app(app);
