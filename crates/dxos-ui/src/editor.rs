@@ -94,10 +94,11 @@ pub fn TextEditor(
             let wanted = parent.has_attribute(FOCUS_WANTED);
             // Removing a set attribute cannot fail.
             let _ = parent.remove_attribute(FOCUS_WANTED);
-            if autofocus || wanted {
-                editor.focus();
-            }
             let _ = stage.try_set(Stage::Open);
+            if autofocus || wanted {
+                // The host is hidden until it is open, and what is hidden takes no focus.
+                request_animation_frame(move || editor.focus());
+            }
         });
     });
     Effect::new(move |_| {
