@@ -526,7 +526,7 @@ impl Node {
     /// Puts the status into every client's next batch, if it changed since the last one.
     pub(crate) fn tell_status(&mut self, turn: &mut Turn<'_, '_>) {
         (self.status_at, self.status_sent) = (None, turn.cx.now);
-        let status = self.build_status(turn);
+        let status = self.build_status();
         let changed = self.status.as_ref() != Some(&status);
         for channel in self
             .channels

@@ -445,10 +445,7 @@ impl Node {
 
     /// The spaces whose members meet in a topic.
     pub(crate) fn spaces_of_topic(&self, topic: &Topic) -> Vec<SpaceId> {
-        let meets = |space: &&SpaceState| {
-            let mut keys = space.keyring.all();
-            keys.any(|(_, key)| key.network_secret(&space.id, "dxos/1 topic") == topic.0)
-        };
+        let meets = |space: &&SpaceState| space.topics().any(|own| own == *topic);
         self.spaces
             .values()
             .filter(meets)

@@ -176,8 +176,7 @@ impl Node {
         let Some(space) = self.spaces.get(id) else {
             return Vec::new();
         };
-        let topic = |key: &dxos_base::SpaceKey| Topic(key.network_secret(id, "dxos/1 topic"));
-        space.keyring.all().map(|(_, key)| topic(key)).collect()
+        space.topics().collect()
     }
 
     pub(crate) fn peer_lost(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId) {

@@ -15,6 +15,8 @@ use dxos_echo::store::StoreError;
 use dxos_echo::{Access, Claim, Decision, EchoError, WriteContext, feed_id};
 use dxos_halo::{Added, ControlGraph, Credential, EntryClaim, Keyring, Verdict};
 
+use dxos_mesh::Topic;
+
 use crate::event::Context;
 
 /// What the store keeps of a space besides credentials and data.
@@ -232,24 +234,29 @@ impl SpaceState {
         }
     }
 
+    /// The data, and who may write it.
+    fn data_and_access(&mut self) -> (&mut dxos_echo::Space, SpaceAccess<'_>) {
+        let access = SpaceAccess {
+            graph: &self.graph,
+            keyring: &self.keyring,
+            feeds: &self.feeds,
+        };
+        (&mut self.data, access)
+    }
+
+    /// Where the members of the space meet: a topic for each of its keys.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = Topic> + '_ {
+        let topic = |key: &SpaceKey| Topic(key.network_secret(&self.id, "dxos/1 topic"));
+        self.keyring.all().map(move |(_, key)| topic(key))
+    }
+
     /// Takes entries of a peer, within a transaction.
     pub(crate) fn receive(
         &mut self,
         entries: &[Vec<u8>],
         cx: &mut Context<'_>,
     ) -> Result<dxos_echo::Received, EchoError> {
-        let SpaceState {
-            graph,
-            keyring,
-            feeds,
-            data,
-            ..
-        } = self;
-        let access = SpaceAccess {
-            graph,
-            keyring,
-            feeds,
-        };
+        let (data, access) = self.data_and_access();
         data.receive(&mut write_context(cx), &access, entries)
     }
 
@@ -258,18 +265,7 @@ impl SpaceState {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<dxos_echo::Received, EchoError> {
-        let SpaceState {
-            graph,
-            keyring,
-            feeds,
-            data,
-            ..
-        } = self;
-        let access = SpaceAccess {
-            graph,
-            keyring,
-            feeds,
-        };
+        let (data, access) = self.data_and_access();
         data.retry_waiting(&mut write_context(cx), &access)
     }
 
@@ -278,18 +274,7 @@ impl SpaceState {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<dxos_echo::Received, EchoError> {
-        let SpaceState {
-            graph,
-            keyring,
-            feeds,
-            data,
-            ..
-        } = self;
-        let access = SpaceAccess {
-            graph,
-            keyring,
-            feeds,
-        };
+        let (data, access) = self.data_and_access();
         data.rebuild(&mut write_context(cx), &access)
     }
 

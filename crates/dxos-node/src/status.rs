@@ -9,7 +9,7 @@ use dxos_services::{
     StatusView, SyncState,
 };
 
-use crate::node::{Node, Turn};
+use crate::node::Node;
 use crate::peers::PeerSpace;
 use crate::space::SpaceState;
 
@@ -38,7 +38,7 @@ pub(crate) fn role_view(role: dxos_halo::Role) -> Role {
 }
 
 impl Node {
-    pub(crate) fn build_status(&self, turn: &mut Turn<'_, '_>) -> StatusView {
+    pub(crate) fn build_status(&self) -> StatusView {
         let identity = self.identity.as_ref().map(|identity| IdentityView {
             identity: identity.identity(),
             name: identity.name().to_owned(),
@@ -55,7 +55,7 @@ impl Node {
         spaces.sort_by_key(|space| (!space.record.personal, space.record.order));
         let spaces = spaces
             .into_iter()
-            .map(|space| self.space_view(turn, space))
+            .map(|space| self.space_view(space))
             .collect();
         let warnings = self.warnings.values().cloned().collect();
         StatusView {
@@ -66,7 +66,7 @@ impl Node {
         }
     }
 
-    fn space_view(&self, _turn: &mut Turn<'_, '_>, space: &SpaceState) -> SpaceView {
+    fn space_view(&self, space: &SpaceState) -> SpaceView {
         let state = space.graph.state();
         let me = self.identity.as_ref().map(dxos_halo::Identity::identity);
         let on_screen = self.objects_on_screen(&space.id);
