@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// Truncated, overlong, or not of this type.
+    /// Truncated, overlong, nested too deep, or not of this type.
     #[error("malformed bytes")]
     Malformed,
     /// Decodes, but another encoding of the same value is the canonical one.

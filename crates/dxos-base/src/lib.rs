@@ -8,6 +8,8 @@
 pub mod clock;
 pub mod codec;
 pub mod crypto;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod ids;
 pub mod limits;
 pub mod object;

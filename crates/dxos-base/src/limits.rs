@@ -7,6 +7,9 @@
 pub const NAME_BYTES_MAX: usize = 256;
 /// A property path, in steps.
 pub const PATH_STEPS_MAX: usize = 32;
+/// Containers of a value in one another: more would not fit a path. Readers refuse what is deeper, so it also bounds
+/// the stack of whoever reads.
+pub const VALUE_DEPTH_MAX: usize = PATH_STEPS_MAX;
 /// A scalar value, in encoded bytes.
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 /// Changes in one entry (DESIGN 4.4).

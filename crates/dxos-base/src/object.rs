@@ -40,6 +40,17 @@ pub enum ObjectWrite {
     },
 }
 
+impl ObjectWrite {
+    /// Whether every value in it can be read back ([`Value::depth_fits`]); a node refuses the whole frame otherwise.
+    pub fn depth_fits(&self) -> bool {
+        match self {
+            ObjectWrite::Create { values, .. } => values.values().all(Value::depth_fits),
+            ObjectWrite::Set { value, .. } => value.as_ref().is_none_or(Value::depth_fits),
+            ObjectWrite::Delete { .. } | ObjectWrite::Restore { .. } => true,
+        }
+    }
+}
+
 /// An object with its shown values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObjectView {

@@ -2,13 +2,17 @@
 //!
 //! Invariants
 //! * floats hold one NaN and no negative zero, so equal values have equal encodings;
-//! * maps are sorted by key without repeats.
+//! * maps are sorted by key without repeats;
+//! * a value read from bytes nests at most [`limits::VALUE_DEPTH_MAX`] deep (`decode.rs`).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ObjectId, SpaceId};
+use crate::limits;
+
+mod decode;
 
 /// A reference to an object; `space` is `None` within the same space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +24,8 @@ pub struct Ref {
 }
 
 /// A property's value. Containers are spread over registers when written; scalars are kept whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Reading is by hand, in `decode.rs`: a new variant goes there too.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Value {
     /// Present and empty.
     Null,
@@ -52,6 +57,20 @@ impl Value {
         } else {
             number + 0.0
         })
+    }
+
+    /// Whether at most [`limits::VALUE_DEPTH_MAX`] containers stand in one another: a deeper value cannot be read back.
+    pub fn depth_fits(&self) -> bool {
+        fn fits(value: &Value, left: usize) -> bool {
+            match value {
+                Value::List(values) => left > 0 && values.iter().all(|value| fits(value, left - 1)),
+                Value::Map(values) => {
+                    left > 0 && values.values().all(|value| fits(value, left - 1))
+                }
+                _ => true,
+            }
+        }
+        fits(self, limits::VALUE_DEPTH_MAX)
     }
 
     /// The text, if this is a string.
@@ -109,3 +128,6 @@ impl From<Ref> for Value {
         Value::Ref(reference)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -346,6 +346,11 @@ impl State {
             self.out.push(Notice::Done(done, Err(gone())));
             return;
         }
+        if !writes.iter().all(ObjectWrite::depth_fits) {
+            // Sent, it would close the channel, again after each return.
+            self.out.push(Notice::Done(done, Err(too_deep())));
+            return;
+        }
         self.write_last += 1;
         let write = OpenWrite {
             n: self.write_last,
@@ -556,5 +561,17 @@ fn too_much() -> Failure {
         kind: FailureKind::Malformed,
         message: "This is too much to save at once.".into(),
         hint: "Split it into smaller parts.".into(),
+    }
+}
+
+/// A write holds a value that no node reads.
+fn too_deep() -> Failure {
+    Failure {
+        kind: FailureKind::Malformed,
+        message: format!(
+            "A value has more than {} lists or maps in one another.",
+            dxos_base::limits::VALUE_DEPTH_MAX
+        ),
+        hint: "Make it an object of its own and refer to that.".into(),
     }
 }

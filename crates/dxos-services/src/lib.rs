@@ -9,7 +9,12 @@
 #![deny(missing_docs)]
 
 mod calls;
+#[doc(hidden)]
+pub mod fuzz;
 mod views;
 
 pub use calls::*;
 pub use views::*;
+
+#[cfg(test)]
+mod tests;

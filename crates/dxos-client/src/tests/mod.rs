@@ -240,6 +240,27 @@ fn an_edit_refused_for_want_of_room_is_no_repeat_after_a_takeover() {
 }
 
 #[test]
+fn a_value_no_node_could_read_is_refused_before_it_is_sent() {
+    let mut node = FakeNode::new(Disk::default());
+    let client = client(1);
+    node.connect(&client);
+    node.settle();
+    let set = |depth| ObjectWrite::Set {
+        object: ObjectId([1; 16]),
+        path: vec!["tree".into()],
+        value: Some((0..depth).fold(Value::Null, |value, _| Value::List(vec![value]))),
+    };
+    let limit = dxos_base::limits::VALUE_DEPTH_MAX;
+    let mut fits = pin!(client.write(SPACE, vec![create(1, "one"), set(limit)]));
+    let mut too_deep = pin!(client.write(SPACE, vec![set(limit + 1)]));
+    let refused = poll(too_deep.as_mut()).unwrap().unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Malformed);
+    assert_eq!(client.unacknowledged(), 1, "the other one is under way");
+    node.settle();
+    assert_eq!(poll(fits.as_mut()), Some(Ok(())));
+}
+
+#[test]
 fn a_confused_text_is_repaired_by_asking_for_all_of_it() {
     let mut node = FakeNode::new(Disk::default());
     let client = client(1);
