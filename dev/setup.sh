@@ -150,6 +150,19 @@ Darwin)
   ;;
 esac
 
+# The page is WASM: the toolchain needs that target's library. rustup installs what rust-toolchain.toml names only with
+# a toolchain it installs itself, not into one that is there (and not at all with RUSTUP_AUTO_INSTALL=0).
+PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
+wasm_library() { [ -d "$(cd "$here" && rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" ]; }
+if ! wasm_library; then
+  has rustup || stop "Rust cannot build for wasm32-unknown-unknown here, and rustup, which installs that, is missing." \
+    "Install rustup (https://rustup.rs), or your system's package with Rust's standard library for wasm32."
+  echo "installing: Rust's library for wasm32-unknown-unknown" >&2
+  # Without words `install` takes the toolchain that rust-toolchain.toml names, if it is missing.
+  (cd "$here" && { rustc --version >/dev/null 2>&1 || rustup toolchain install; } && rustup target add wasm32-unknown-unknown) >&2 ||
+    stop "rustup could not install it. Type this line, then run this again:" "  rustup target add wasm32-unknown-unknown"
+fi
+
 chromium=
 if [ "$purpose" = test ]; then
   chromium=$(browser) || stop "Tests drive a browser, and none is here. Install Chromium or Chrome, or name one:" \

@@ -43,6 +43,8 @@ impl Machine {
         }
         machine.command("uname", &format!("echo {system}"));
         machine.command("cargo", "");
+        machine.command("rustc", r#"echo "$SETUP_ROOT/wasm-library""#);
+        fs::create_dir(machine.dir.path().join("wasm-library")).unwrap();
         machine.command("id", "echo 1000");
         machine
     }
@@ -332,6 +334,42 @@ fn missing_rust_comes_with_the_way_to_get_it() {
     assert_eq!(outcome.code, 3);
     assert!(
         outcome.stderr.contains("https://sh.rustup.rs"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn the_library_for_wasm_is_installed_where_it_is_missing() {
+    let machine = Machine::debian();
+    fs::remove_dir(machine.dir.path().join("wasm-library")).unwrap();
+    machine.command("rustup", r#"echo "rustup $*" >>"$CALLS""#);
+    let outcome = machine.setup("run");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_eq!(outcome.calls, ["rustup target add wasm32-unknown-unknown"]);
+}
+
+#[test]
+fn a_rust_without_wasm_and_rustup_says_what_to_do() {
+    let machine = Machine::debian();
+    fs::remove_dir(machine.dir.path().join("wasm-library")).unwrap();
+    let outcome = machine.setup("run");
+    assert_eq!(outcome.code, 3);
+    assert!(outcome.stderr.contains("rustup.rs"), "{}", outcome.stderr);
+    assert!(outcome.calls.is_empty());
+}
+
+#[test]
+fn a_failed_install_of_the_library_gives_the_line_to_type() {
+    let machine = Machine::debian();
+    fs::remove_dir(machine.dir.path().join("wasm-library")).unwrap();
+    machine.command("rustup", "exit 1");
+    let outcome = machine.setup("run");
+    assert_eq!(outcome.code, 3);
+    assert!(
+        outcome
+            .stderr
+            .contains("rustup target add wasm32-unknown-unknown"),
         "{}",
         outcome.stderr
     );
