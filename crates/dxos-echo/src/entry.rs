@@ -125,12 +125,18 @@ impl<'a> Entry<'a> {
         let padded = cipher
             .open(self.header_bytes, self.sealed)
             .map_err(|_| DecodeError::Malformed)?;
-        let plain = unpack(&padded)?;
         if self.header.kind != 0 {
             return Err(DecodeError::Malformed);
         }
+        Body::read(&padded, self.header.clock)
+    }
+}
+
+impl Body {
+    /// Reads what a seal held; `clock` is the header's.
+    pub(crate) fn read(padded: &[u8], clock: Clock) -> Result<Body, DecodeError> {
+        let plain = unpack(padded)?;
         let wire: WireBody = dxos_base::decode(&plain, limits::ENTRY_BYTES_MAX)?;
-        let clock = self.header.clock;
         let mut changes = Vec::with_capacity(wire.changes.len());
         for change in wire.changes {
             let change = Change {

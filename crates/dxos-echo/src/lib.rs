@@ -9,6 +9,8 @@ pub mod change;
 pub mod entry;
 pub mod error;
 mod feed;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod order;

@@ -10,6 +10,8 @@ mod counted;
 pub mod credential;
 mod dag;
 mod fold;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod graph;
 pub mod hpke;
 pub mod identity;

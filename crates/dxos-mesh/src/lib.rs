@@ -8,6 +8,8 @@
 #![deny(missing_docs)]
 
 pub mod backoff;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod link;
 mod mux;
 pub mod presence;

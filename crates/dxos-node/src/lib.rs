@@ -10,6 +10,8 @@ mod clients;
 mod editing;
 mod event;
 mod failure;
+#[doc(hidden)]
+pub mod fuzz;
 mod invitations;
 mod node;
 mod peers;

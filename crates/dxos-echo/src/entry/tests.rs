@@ -199,3 +199,31 @@ fn bodies_are_compressed_only_when_that_helps_and_padded() {
     // Figures of the paper's table.
     assert_eq!([9, 100, 1000, 100_000].map(padme), [10, 104, 1024, 100_352]);
 }
+
+#[test]
+fn mutated_entries_and_bodies_are_read_or_refused() {
+    let mut long = sample();
+    long.push(change(
+        3,
+        Operation::Set(Scalar::String("again and ".repeat(90))),
+    ));
+    let entries = [made(&header(), sample()), made(&header(), long.clone())];
+    dxos_base::fuzz::seeded(&entries, 10_000, crate::fuzz::entry);
+
+    // Behind the seal: what a member with a key may have written.
+    let bodies = [sample(), long].map(|changes| {
+        let changes = changes.into_iter().map(|change| WireChange {
+            clock_delta: change.clock.0.wrapping_sub(header().clock.0) as i64,
+            object: change.object,
+            path: change.path,
+            operation: change.operation,
+        });
+        pack(&dxos_base::encode(&WireBody {
+            seen: vec![(FeedId([6; 16]), 3)],
+            changes: changes.collect(),
+        }))
+    });
+    assert!(Body::read(&bodies[0], header().clock).is_ok());
+    assert!(bodies[1].starts_with(&[LZ4]), "a compressed one too");
+    dxos_base::fuzz::seeded(&bodies, 10_000, crate::fuzz::body);
+}

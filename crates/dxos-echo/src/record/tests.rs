@@ -252,3 +252,67 @@ fn golden_ids_and_versions() {
     );
     expect_test::expect_file!["../../../../vectors/echo-ids-1.txt"].assert_eq(&shown);
 }
+
+#[test]
+fn mutated_rows_are_read_or_refused() {
+    let (one, two) = (FeedId([1; 16]), FeedId([2; 16]));
+    let at = |clock, path: Vec<Step>, operation| Change {
+        clock: Clock(clock),
+        object: OBJECT,
+        path,
+        operation,
+    };
+    let element = Step::Element(ElementId([9; 8]));
+    let list = vec![Step::Key("list".into()), element];
+    let mut record = Record::default();
+    for (change, feed) in [
+        (
+            at(
+                5,
+                key_path(&["@type"]),
+                Operation::Set(Scalar::String("t".into())),
+            ),
+            one,
+        ),
+        (
+            at(6, key_path(&["a", "b"]), Operation::Set(Scalar::Int(7))),
+            two,
+        ),
+        (at(7, list.clone(), Operation::Set(Scalar::Bool(true))), one),
+        (at(8, list, Operation::Index(vec![3])), one),
+        (at(9, key_path(&["n"]), Operation::SetCounter(4)), two),
+        (
+            at(9, key_path(&["text"]), Operation::SetText(TextId([4; 16]))),
+            one,
+        ),
+        (
+            at(
+                10,
+                key_path(&["gone"]),
+                Operation::Delete {
+                    hides: Some((Kind::Map, Stamp::ZERO)),
+                },
+            ),
+            two,
+        ),
+        (
+            at(
+                11,
+                key_path(&["n"]),
+                Operation::Count {
+                    assignment: Stamp {
+                        clock: Clock(9),
+                        feed: two,
+                    },
+                    slot: one,
+                    total: -3,
+                },
+            ),
+            one,
+        ),
+    ] {
+        record.apply(&change, feed);
+    }
+    let samples = [record.encode(), Record::default().encode()];
+    dxos_base::fuzz::seeded(&samples, 10_000, crate::fuzz::record);
+}

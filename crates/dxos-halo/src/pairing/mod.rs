@@ -124,7 +124,7 @@ pub enum PairingFailure {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum GuestMessage {
+pub(crate) enum GuestMessage {
     Hello {
         version: u8,
         invitation: InvitationId,
@@ -143,7 +143,7 @@ enum GuestMessage {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum HostMessage {
+pub(crate) enum HostMessage {
     Welcome {
         version: u8,
         device: DeviceKey,
@@ -170,7 +170,7 @@ enum HostMessage {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Introduction {
+pub(crate) struct Introduction {
     host_name: String,
     space_name: String,
     space: SpaceId,

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod fold;
+mod fuzz;
 mod pairing;
 mod support;
 mod vectors;

@@ -159,7 +159,7 @@ fn every_kind() -> Vec<(String, Vec<u8>)> {
     out
 }
 
-fn everything() -> Vec<(String, Vec<u8>)> {
+pub fn everything() -> Vec<(String, Vec<u8>)> {
     let mut out = every_kind();
     let code =
         InvitationCode::generate(InvitationKind::Space, AuthMethod::Code, &mut Seeded::new(9));
