@@ -1,7 +1,9 @@
 //! What ECHO asks of a text CRDT.
 //!
 //! Positions are UTF-16 units. A *version* is an opaque token (engine frontiers, canonical bytes). Engine types
-//! never leave `dxos-text`.
+//! never leave `dxos-text`. What every engine must do stands in [`conformance`].
+
+pub mod conformance;
 
 use serde::{Deserialize, Serialize};
 

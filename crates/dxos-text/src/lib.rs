@@ -8,9 +8,10 @@
 
 #![deny(missing_docs)]
 
-pub mod conformance;
 mod delta;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod platform;
 mod token;
 #[cfg(target_arch = "wasm32")]

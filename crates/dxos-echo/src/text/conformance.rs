@@ -4,7 +4,8 @@
 //! engine, because a browser has one instance only.
 
 use dxos_base::{TextChange, TextDelta, TextId};
-use dxos_echo::text::{TextEngine, TextError};
+
+use super::{TextEngine, TextError};
 
 type Case = Result<(), String>;
 type Named = (&'static str, fn(&mut dyn TextEngine) -> Case);
@@ -55,12 +56,15 @@ macro_rules! same {
     };
 }
 
-/// Runs all cases, each on an engine with no text open; gives their number, or the first that failed.
-pub fn run(fresh: &mut dyn FnMut() -> Box<dyn TextEngine>) -> Result<usize, String> {
+/// Runs all cases, each on an engine with no text open; gives their names.
+///
+/// # Errors
+/// The name of the first case that failed, and why.
+pub fn run(fresh: &mut dyn FnMut() -> Box<dyn TextEngine>) -> Result<Vec<&'static str>, String> {
     for (name, case) in CASES {
         case(&mut *fresh()).map_err(|words| format!("{name}: {words}"))?;
     }
-    Ok(CASES.len())
+    Ok(CASES.iter().map(|(name, _)| *name).collect())
 }
 
 fn words(error: TextError) -> String {
