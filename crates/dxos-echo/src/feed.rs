@@ -177,6 +177,8 @@ impl Space {
             self.mark.1.extend(set.seen.iter().copied());
             self.pending_objects
                 .extend(set.changes.iter().map(|change| change.object));
+            self.pending_objects
+                .extend(set.typed.iter().map(|typed| typed.object));
         }
         self.pending_since = (!self.pending.is_empty()).then_some(Tick(0));
     }

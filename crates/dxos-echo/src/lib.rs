@@ -23,6 +23,7 @@ mod space;
 pub mod store;
 pub mod text;
 mod texts;
+mod typing;
 mod view;
 
 pub use access::{Access, Claim, Decision};

@@ -171,6 +171,7 @@ impl Space {
         access: &dyn Access,
     ) -> Result<Received, EchoError> {
         let mut out = Received::default();
+        self.end_every_run(cx)?;
         let before = self.contents_of_open(cx);
         cx.store.objects_clear(self.space)?;
         for text in cx.store.texts(self.space)? {

@@ -2,13 +2,14 @@
 //!
 //! The caller commits with [`Durability::Synced`](crate::store::Durability::Synced) and only then sends.
 
-use dxos_base::{FeedId, Hash, SigningKey, SpaceKey, invariant, limits};
+use dxos_base::{FeedId, Hash, SigningKey, SpaceKey, TextId, invariant, limits};
 
 use crate::change::{Change, Operation, Step};
 use crate::entry::{ENTRY_VERSION, EntryHeader, make_entry};
 use crate::error::EchoError;
 use crate::space::{PendingSet, Space, WriteContext};
 use crate::store::{EntryRow, EntryState};
+use crate::typing::Typed;
 
 /// What sealing needs: the newest space key and the device's signing key.
 #[derive(Debug, Clone, Copy)]
@@ -51,13 +52,21 @@ impl Space {
             sealing.signer.device_key() == self.device,
             "a space is sealed by the device that opened it"
         );
-        let Some((through, _)) = self.pending.last() else {
-            return Ok(Vec::new());
-        };
-        if self.needs_rebuild {
+        if self.pending.is_empty() || self.needs_rebuild {
             return Ok(Vec::new());
         }
-        let through = *through;
+        let texts: Vec<TextId> = self.runs().into_keys().collect();
+        self.end_runs(cx)?;
+        if self.pending.iter().all(|(_, set)| set.changes.is_empty()) {
+            return Ok(Vec::new());
+        }
+        // What was typed and waits for the engine stays pending, behind what is written next.
+        let waiting: Vec<Typed> = self
+            .runs()
+            .into_keys()
+            .flat_map(|text| self.run_of(text))
+            .collect();
+        let through = self.pending.last().map_or(0, |(row, _)| *row);
         let pending = std::mem::take(&mut self.pending);
         let cipher = sealing.key.cipher("entry");
         let mut sealed = Vec::new();
@@ -121,6 +130,13 @@ impl Space {
         self.put_summary(cx.store)?;
         self.pending_since = None;
         self.pending_objects.clear();
+        for typed in waiting {
+            self.put_pending(cx.store, Vec::new(), Vec::new(), Vec::new(), Some(typed))?;
+            self.pending_since.get_or_insert(cx.now);
+        }
+        for text in texts {
+            self.fold_if_long(cx, text)?;
+        }
         Ok(sealed)
     }
 }
@@ -129,8 +145,17 @@ impl Space {
 fn groups(sets: impl Iterator<Item = PendingSet>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut size = 0;
+    // The mark of sets without changes is that of the next ones.
+    let mut held: (Vec<Hash>, Vec<(FeedId, u64)>) = Default::default();
     for set in sets {
-        let mut mark = Some((set.heads, set.seen));
+        if !set.heads.is_empty() {
+            held.0 = set.heads;
+        }
+        held.1 = later_of(std::mem::take(&mut held.1), set.seen);
+        if set.changes.is_empty() {
+            continue;
+        }
+        let mut mark = Some(std::mem::take(&mut held));
         for change in set.changes {
             let bytes = size_of_change(&change);
             let full = groups.last().is_none_or(|group| {
@@ -159,6 +184,17 @@ fn groups(sets: impl Iterator<Item = PendingSet>) -> Vec<Group> {
         }
     }
     groups
+}
+
+/// Both, ascending by feed; the later of two for one feed.
+fn later_of(mut held: Vec<(FeedId, u64)>, later: Vec<(FeedId, u64)>) -> Vec<(FeedId, u64)> {
+    if held.is_empty() {
+        return later;
+    }
+    held.retain(|(feed, _)| later.iter().all(|(other, _)| other != feed));
+    held.extend(later);
+    held.sort_unstable();
+    held
 }
 
 /// Encoded size of a change, give or take a few bytes.

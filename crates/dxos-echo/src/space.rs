@@ -29,6 +29,7 @@ use crate::record::Record;
 use crate::store::{EntryRow, ObjectRow, Store};
 use crate::text::TextEngine;
 use crate::texts::OpenText;
+use crate::typing::Typed;
 
 /// What a call of a space may touch.
 pub struct WriteContext<'a> {
@@ -122,6 +123,8 @@ pub(crate) struct PendingSet {
     /// Other feeds whose applied prefix grew since the set before.
     pub seen: Vec<(FeedId, u64)>,
     pub changes: Vec<Change>,
+    /// A change of a text that has no update yet; it comes after `changes`.
+    pub typed: Option<Typed>,
     pub summary: Summary,
 }
 
@@ -365,7 +368,7 @@ impl Space {
             batch.touch(&changes[planned..]);
         }
         touched.merge(self.flush(batch, cx.store)?);
-        self.acknowledge(cx, control_heads, changes)?;
+        self.acknowledge(cx, control_heads, changes, None)?;
         Ok(touched)
     }
 
@@ -375,11 +378,13 @@ impl Space {
         cx: &mut WriteContext<'_>,
         control_heads: &[Hash],
         changes: Vec<Change>,
+        typed: Option<Typed>,
     ) -> Result<(), EchoError> {
-        if changes.is_empty() {
+        if changes.is_empty() && typed.is_none() {
             return Ok(());
         }
         self.claim_feed(cx.store)?;
+        self.end_runs_at_mark(cx, control_heads)?;
         let heads = if control_heads == self.mark.0 {
             Vec::new()
         } else {
@@ -388,28 +393,47 @@ impl Space {
         if !heads.is_empty() {
             self.mark.0 = heads.clone();
         }
-        let mut seen = Vec::new();
-        for (id, feed) in &self.feeds {
+        let seen: Vec<(FeedId, u64)> = self.seen_anew().collect();
+        self.mark.1.extend(seen.iter().copied());
+        self.put_pending(cx.store, heads, seen, changes, typed)?;
+        self.pending_since.get_or_insert(cx.now);
+        Ok(())
+    }
+
+    /// Other feeds whose applied prefix grew since the last acknowledged set.
+    pub(crate) fn seen_anew(&self) -> impl Iterator<Item = (FeedId, u64)> + '_ {
+        self.feeds.iter().filter_map(|(id, feed)| {
             let applied = feed.applied_seq();
-            if *id != self.own && applied > self.mark.1.get(id).copied().unwrap_or(0) {
-                seen.push((*id, applied));
-                self.mark.1.insert(*id, applied);
-            }
-        }
+            let grew = *id != self.own && applied > self.mark.1.get(id).copied().unwrap_or(0);
+            grew.then_some((*id, applied))
+        })
+    }
+
+    /// Writes one pending row.
+    pub(crate) fn put_pending(
+        &mut self,
+        store: &mut dyn Store,
+        heads: Vec<Hash>,
+        seen: Vec<(FeedId, u64)>,
+        changes: Vec<Change>,
+        typed: Option<Typed>,
+    ) -> Result<(), EchoError> {
         for run in changes.chunk_by(|a, b| a.object == b.object) {
             self.pending_objects.insert(run[0].object);
         }
+        self.pending_objects
+            .extend(typed.iter().map(|typed| typed.object));
         self.summary.revision += 1;
         self.summary.clock = self.clock.last();
         let set = PendingSet {
             heads,
             seen,
             changes,
+            typed,
             summary: self.summary,
         };
-        let row = cx.store.pending_put(self.space, &dxos_base::encode(&set))?;
+        let row = store.pending_put(self.space, &dxos_base::encode(&set))?;
         self.pending.push((row, set));
-        self.pending_since.get_or_insert(cx.now);
         Ok(())
     }
 

@@ -74,8 +74,16 @@ pub trait TextEngine {
     fn close(&mut self, text: TextId);
     /// Whether the instance is in memory.
     fn is_open(&self, text: TextId) -> bool;
-    /// Applies a local change on the current version; gives the update to be replicated.
-    fn edit(&mut self, text: TextId, delta: &TextDelta) -> Result<Vec<u8>, TextError>;
+    /// Applies a local change on the current version. What is to be replicated of it, [`TextEngine::export`] gives:
+    /// making an update costs five times what the change costs.
+    fn apply(&mut self, text: TextId, delta: &TextDelta) -> Result<(), TextError>;
+    /// One update of all local changes since the last one given, or since opening; empty if there are none.
+    fn export(&mut self, text: TextId) -> Result<Vec<u8>, TextError>;
+    /// Applies a local change and gives the update of it and of those not given yet.
+    fn edit(&mut self, text: TextId, delta: &TextDelta) -> Result<Vec<u8>, TextError> {
+        self.apply(text, delta)?;
+        self.export(text)
+    }
     /// Imports a verified update (or full snapshot) of another replica.
     fn import(&mut self, text: TextId, update: &[u8]) -> Result<Imported, TextError>;
     /// The visible text.

@@ -12,16 +12,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{DeviceKey, Hash, ObjectId, TextChange, TextDelta, TextId, hash, limits};
+use dxos_base::{
+    Clock, DeviceKey, Hash, ObjectId, TextChange, TextDelta, TextId, Tick, hash, limits,
+};
 
 use crate::batch::{Batch, first_16};
-use crate::change::{Change, Operation, Path, SessionNonce, Step};
+use crate::change::{Change, Operation, Path, SessionNonce, Step, show_path};
 use crate::error::EchoError;
 use crate::plan::{Planner, text_id_at};
 use crate::record::{Record, RegisterValue};
 use crate::space::{Space, Touched, WriteContext, decode_row};
 use crate::store::Store;
 use crate::text::{TextEngine, TextError};
+use crate::typing::{RUN_BYTES_MAX, Run, inserted_bytes};
 
 /// Updates in the tail at which it is folded.
 const TAIL_UPDATES: usize = 64;
@@ -39,9 +42,11 @@ pub(crate) struct OpenText {
     pub path: Path,
     /// The object's register is known to hold this text.
     pub registered: bool,
-    nonce: SessionNonce,
-    /// The own session has written its first update.
-    begun: bool,
+    pub nonce: SessionNonce,
+    /// The own session has typed.
+    pub begun: bool,
+    /// What was typed and has no update yet.
+    pub run: Option<Run>,
     /// The version editors know: what deltas given out lead to.
     version: Vec<u8>,
     sessions: Sessions,
@@ -62,7 +67,7 @@ struct TailUpdate {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TailState {
+pub(crate) enum TailState {
     /// In the engine, but perhaps still waiting there for what it depends on.
     Handed,
     /// In the engine's state.
@@ -121,6 +126,7 @@ impl Space {
 
     /// Drops a text from the engine, after folding its tail if that is long.
     pub fn close_text(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
+        self.end_run(cx, text)?;
         if self.open_texts.contains_key(&text) && cx.text.is_open(text) {
             self.fold_if_long(cx, text)?;
         }
@@ -165,40 +171,59 @@ impl Space {
             None => self.open_text(cx, object, property)?,
         };
         let mut touched = Touched::default();
-        if delta.is_empty() {
+        if delta
+            .iter()
+            .all(|change| change.delete == 0 && change.insert.is_empty())
+        {
             return Ok((text, touched));
         }
         touched.texts.insert(text);
-        let path = vec![Step::Key(property.to_owned())];
+        self.end_runs_at_mark(cx, control_heads)?;
         let mut changes = Vec::new();
         if !self.open_texts[&text].registered {
+            let path = self.open_texts[&text].path.clone();
             touched.merge(self.begin_text(cx, text, object, &path, &mut changes)?);
         }
+        if inserted_bytes(delta) > RUN_BYTES_MAX {
+            self.put_long(cx, control_heads, text, delta, changes)?;
+        } else {
+            self.put_typed(cx, control_heads, text, delta, changes)?;
+        }
+        let version = cx.text.version(text)?;
+        self.open_texts
+            .get_mut(&text)
+            .expect("opened above")
+            .version = version;
+        Ok((text, touched))
+    }
+
+    /// A long change: its updates are made at once, each short enough for an entry.
+    fn put_long(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        control_heads: &[Hash],
+        text: TextId,
+        delta: &TextDelta,
+        mut changes: Vec<Change>,
+    ) -> Result<(), EchoError> {
+        self.end_run(cx, text)?;
         for part in parts_of(delta) {
             let update = cx.text.edit(text, &part)?;
             if update.is_empty() {
                 continue;
             }
+            let open = self.open_texts.get_mut(&text).expect("opened above");
+            let (object, path) = (open.object, open.path.clone());
             if update.len() > limits::ENTRY_BYTES_MAX / 2 {
                 return Err(EchoError::BadValue {
-                    path: property.to_owned(),
+                    path: show_path(&path),
                     detail: "the change is too long",
                 });
             }
-            let open = self.open_texts.get_mut(&text).expect("opened above");
             let nonce = (!std::mem::replace(&mut open.begun, true)).then_some(open.nonce);
-            let clock = self.clock.tick(cx.now, dxos_base::Clock::ZERO);
-            let clock = clock.ok_or_else(|| EchoError::ClockExhausted {
-                path: property.to_owned(),
-            })?;
-            self.append(
-                cx.store,
-                text,
-                self.device,
-                nonce,
-                &update,
-                TailState::Applied,
-            )?;
+            let clock = self.text_clock(cx.now, text)?;
+            let device = self.device;
+            self.append(cx.store, text, device, nonce, &update, TailState::Applied)?;
             let operation = Operation::Text {
                 id: text,
                 nonce,
@@ -207,18 +232,20 @@ impl Space {
             changes.push(Change {
                 clock,
                 object,
-                path: path.clone(),
+                path,
                 operation,
             });
         }
-        self.acknowledge(cx, control_heads, changes)?;
-        self.fold_if_long(cx, text)?;
-        let version = cx.text.version(text)?;
-        self.open_texts
-            .get_mut(&text)
-            .expect("opened above")
-            .version = version;
-        Ok((text, touched))
+        self.acknowledge(cx, control_heads, changes, None)?;
+        self.fold_if_long(cx, text)
+    }
+
+    /// A clock for a change of a text.
+    pub(crate) fn text_clock(&mut self, now: Tick, text: TextId) -> Result<Clock, EchoError> {
+        let clock = self.clock.tick(now, Clock::ZERO);
+        clock.ok_or_else(|| EchoError::ClockExhausted {
+            path: show_path(&self.open_texts[&text].path),
+        })
     }
 
     /// Writes the register that makes the property this text.
@@ -258,6 +285,7 @@ impl Space {
         nonce: Option<SessionNonce>,
         update: &[u8],
     ) -> Result<Option<TextDelta>, EchoError> {
+        self.end_run(cx, text)?;
         self.append(cx.store, text, device, nonce, update, TailState::Held)?;
         if !self.open_texts.contains_key(&text) {
             return Ok(None);
@@ -268,7 +296,7 @@ impl Space {
     }
 
     /// Adds an update to the stored tail, and to the tail in memory if the text is open.
-    fn append(
+    pub(crate) fn append(
         &mut self,
         store: &mut dyn Store,
         text: TextId,
@@ -296,13 +324,15 @@ impl Space {
         Ok(())
     }
 
-    /// Reads a text from the store into the engine.
-    fn load_text(
+    /// Reads a text from the store into the engine, with the tail up to a row, for a session.
+    pub(crate) fn load_session(
         &mut self,
         cx: &mut WriteContext<'_>,
         text: TextId,
         object: ObjectId,
         path: Path,
+        nonce: SessionNonce,
+        through: u64,
     ) -> Result<(), EchoError> {
         let row = cx.store.text(self.space, text)?;
         let snapshot: StoredSnapshot = match &row.snapshot[..] {
@@ -313,15 +343,16 @@ impl Space {
             object,
             path,
             registered: false,
-            nonce: cx.entropy.array(),
+            nonce,
             begun: false,
+            run: None,
             version: Vec::new(),
             sessions: snapshot.sessions,
             tail_bytes: row.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
             tail: Vec::with_capacity(row.tail.len()),
             snapshot_bytes: snapshot.engine.len(),
         };
-        for (row, bytes) in row.tail {
+        for (row, bytes) in row.tail.into_iter().filter(|(row, _)| *row <= through) {
             let stored = decode_row(&bytes, "text update")?;
             open.tail.push(TailUpdate {
                 row,
@@ -387,12 +418,17 @@ impl Space {
         Ok(deltas.pop().unwrap_or_default())
     }
 
-    /// Folds the tail of an open text into a snapshot when it is long.
-    fn fold_if_long(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
+    /// Folds the tail of an open text into a snapshot when it is long; not while something typed has no update.
+    pub(crate) fn fold_if_long(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+    ) -> Result<(), EchoError> {
         let Some(open) = self.open_texts.get_mut(&text) else {
             return Ok(());
         };
         let long = open.tail.len() >= TAIL_UPDATES || open.tail_bytes >= TAIL_BYTES;
+        let long = long && open.run.is_none();
         let Some(last) = open.tail.last().filter(|_| long) else {
             return Ok(());
         };
@@ -486,6 +522,11 @@ impl Space {
 }
 
 impl OpenText {
+    /// Number of the last row of the tail; 0 if there is none.
+    pub(crate) fn last_row(&self) -> u64 {
+        self.tail.last().map_or(0, |last| last.row)
+    }
+
     fn updates(&self, places: &[usize]) -> Vec<&[u8]> {
         places
             .iter()
@@ -555,11 +596,6 @@ impl OpenText {
                     }
                 };
                 if range.start > end {
-                    continue;
-                }
-                if range.start < end && range.end > end {
-                    // Two contents for one range.
-                    held.state = TailState::SetAside;
                     continue;
                 }
                 held.state = TailState::Handed;

@@ -344,6 +344,10 @@ impl Node {
             space.seal_entries(identity, cx)
         });
         space.failed &= sealed.is_err();
+        if space.data.pending() {
+            // Something typed before a restart waits for the text engine.
+            space.seal_at = Some(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
+        }
         self.status_dirty(turn.cx.now);
         match sealed {
             Ok((entries, new_credentials)) => {

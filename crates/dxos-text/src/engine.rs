@@ -1,12 +1,13 @@
 //! The engine: one Loro document per open text, with one text container.
 //!
 //! Invariants
-//! * an update made by [`edit`](TextEngine::edit) holds operations of the session's own peer only;
+//! * an update made by [`export`](TextEngine::export) holds operations of the session's own peer only;
 //! * documents are never detached and every change is committed at once, so the version is the document's heads;
 //! * an instance in which the engine panicked is let go: its text is no longer open, nothing else is touched.
 //!
 //! Only updates and full snapshots are read or written, never shallow ones (Loro issues 1040 and 1068).
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use dxos_base::limits::{TEXT_IMPORT_BYTES_MAX, TEXT_UNITS_MAX};
@@ -14,7 +15,7 @@ use dxos_base::{TextChange, TextDelta, TextId};
 use dxos_echo::text::{Imported, TextEngine, TextError, UpdateRange};
 use loro::cursor::{Cursor, PosType, Side};
 use loro::event::Diff;
-use loro::{EncodedBlobMode, ExportMode, Frontiers, LoroDoc, LoroError, LoroText};
+use loro::{EncodedBlobMode, ExportMode, Frontiers, ID, LoroDoc, LoroError, LoroText};
 
 use crate::delta::{applied, delta_of};
 use crate::platform::{Doing, guard};
@@ -83,8 +84,12 @@ impl TextEngine for LoroEngine {
         self.open.contains_key(&text)
     }
 
-    fn edit(&mut self, text: TextId, delta: &TextDelta) -> Result<Vec<u8>, TextError> {
-        self.with(text, Doing::Edit, |instance| instance.edit(delta))
+    fn apply(&mut self, text: TextId, delta: &TextDelta) -> Result<(), TextError> {
+        self.with(text, Doing::Edit, |instance| instance.apply(delta))
+    }
+
+    fn export(&mut self, text: TextId) -> Result<Vec<u8>, TextError> {
+        self.with(text, Doing::Edit, Instance::export)
     }
 
     fn import(&mut self, text: TextId, update: &[u8]) -> Result<Imported, TextError> {
@@ -139,6 +144,9 @@ fn forget(instance: Instance) {
 struct Instance {
     doc: LoroDoc,
     text: LoroText,
+    peer: u64,
+    /// Where the own operations given out in updates, or loaded, end.
+    exported: Cell<i32>,
 }
 
 impl Instance {
@@ -146,7 +154,12 @@ impl Instance {
         let doc = LoroDoc::new();
         doc.set_peer_id(peer).map_err(unavailable)?;
         let text = doc.get_text(CONTAINER);
-        Ok(Instance { doc, text })
+        Ok(Instance {
+            doc,
+            text,
+            peer,
+            exported: Cell::new(0),
+        })
     }
 
     fn load(&self, snapshot: &[u8], updates: &[&[u8]]) -> Result<(), TextError> {
@@ -170,12 +183,13 @@ impl Instance {
                 self.doc.import_batch(&updates).map_err(bad_update)?;
             }
         }
+        let own = self.doc.oplog_vv().get(&self.peer).copied();
+        self.exported.set(own.unwrap_or(0));
         Ok(())
     }
 
-    fn edit(&self, delta: &TextDelta) -> Result<Vec<u8>, TextError> {
+    fn apply(&self, delta: &TextDelta) -> Result<(), TextError> {
         self.check(delta)?;
-        let before = self.doc.oplog_vv();
         // From the end, so that earlier positions stay what they were.
         for change in delta
             .iter()
@@ -187,12 +201,23 @@ impl Instance {
                 .map_err(unavailable)?;
         }
         self.doc.commit();
-        if self.doc.oplog_vv() == before {
+        Ok(())
+    }
+
+    fn export(&self) -> Result<Vec<u8>, TextError> {
+        // All there is, less the own operations not given out yet: what came from others stays out.
+        let mut known = self.doc.oplog_vv();
+        let end = known.get(&self.peer).copied().unwrap_or(0);
+        if end == self.exported.get() {
             return Ok(Vec::new());
         }
-        self.doc
-            .export(ExportMode::updates(&before))
-            .map_err(unavailable)
+        known.set_end(ID::new(self.peer, self.exported.get()));
+        let update = self
+            .doc
+            .export(ExportMode::updates(&known))
+            .map_err(unavailable)?;
+        self.exported.set(end);
+        Ok(update)
     }
 
     /// Refuses a delta that does not fit the text, before anything is changed.

@@ -56,15 +56,21 @@ pub fn text_is_open(text: &[u8]) -> bool {
     TextId::from_slice(text).is_ok_and(|text| ENGINE.with_borrow(|engine| engine.is_open(text)))
 }
 
-/// Applies a local change, an encoded delta; gives the update to replicate.
+/// Applies a local change, an encoded delta. Gives nothing.
 #[wasm_bindgen]
-pub fn text_edit(text: &[u8], delta: &[u8]) -> Vec<u8> {
+pub fn text_apply(text: &[u8], delta: &[u8]) -> Vec<u8> {
     run(text, |engine, text| {
         let delta: TextDelta = decode(delta, usize::MAX).map_err(|error| TextError::BadChange {
             detail: error.to_string(),
         })?;
-        engine.edit(text, &delta)
+        engine.apply(text, &delta)
     })
+}
+
+/// Gives one update of the local changes not given yet.
+#[wasm_bindgen]
+pub fn text_export(text: &[u8]) -> Vec<u8> {
+    run(text, |engine, text| engine.export(text))
 }
 
 /// Imports an update or full snapshot; gives what it did.

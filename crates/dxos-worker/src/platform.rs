@@ -49,7 +49,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn text_close(this: &TextExports, text: &[u8]) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn text_edit(this: &TextExports, text: &[u8], delta: &[u8]) -> Result<Vec<u8>, JsValue>;
+    fn text_apply(this: &TextExports, text: &[u8], delta: &[u8]) -> Result<Vec<u8>, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn text_export(this: &TextExports, text: &[u8]) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn text_import(this: &TextExports, text: &[u8], update: &[u8]) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -131,8 +133,12 @@ impl TextModule for JsTextModule {
         self.call(|exports| exports.text_close(&text.0))
     }
 
-    fn edit(&mut self, text: TextId, delta: &[u8]) -> Trapping {
-        self.call(|exports| exports.text_edit(&text.0, delta))
+    fn apply(&mut self, text: TextId, delta: &[u8]) -> Trapping {
+        self.call(|exports| exports.text_apply(&text.0, delta))
+    }
+
+    fn export(&mut self, text: TextId) -> Trapping {
+        self.call(|exports| exports.text_export(&text.0))
     }
 
     fn import(&mut self, text: TextId, update: &[u8]) -> Trapping {

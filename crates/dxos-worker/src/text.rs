@@ -34,7 +34,9 @@ pub trait TextModule {
     /// Drops a text.
     fn close(&mut self, text: TextId) -> Result<(), String>;
     /// A local change, encoded.
-    fn edit(&mut self, text: TextId, delta: &[u8]) -> Trapping;
+    fn apply(&mut self, text: TextId, delta: &[u8]) -> Trapping;
+    /// The update of local changes not given yet.
+    fn export(&mut self, text: TextId) -> Trapping;
     /// A remote update.
     fn import(&mut self, text: TextId, update: &[u8]) -> Trapping;
     /// The visible text.
@@ -64,6 +66,8 @@ struct Remembered {
     update_bytes: usize,
     /// Imported, not applied when imported: snapshots may leave them out.
     waiting: Vec<Vec<u8>>,
+    /// Local changes, encoded, since the last update given out.
+    changes: Vec<Vec<u8>>,
 }
 
 impl Remembered {
@@ -133,11 +137,14 @@ impl<M: TextModule> RemoteText<M> {
         self.module.reset();
         for (text, remembered) in std::mem::take(&mut self.texts) {
             let updates = remembered.all_updates();
-            match self
-                .module
-                .open(text, remembered.peer, &remembered.snapshot, &updates)
-            {
-                Ok(_) => {
+            let module = &mut self.module;
+            let opened = module.open(text, remembered.peer, &remembered.snapshot, &updates);
+            let opened = opened.and_then(|_| {
+                let mut changes = remembered.changes.iter();
+                changes.try_for_each(|delta| module.apply(text, delta).map(drop))
+            });
+            match opened {
+                Ok(()) => {
                     self.texts.insert(text, remembered);
                 }
                 Err(trap) => {
@@ -154,7 +161,10 @@ impl<M: TextModule> RemoteText<M> {
         };
         remembered.updates.push(update.to_vec());
         remembered.update_bytes += update.len();
-        if remembered.updates.len() < UPDATES_MAX && remembered.update_bytes < UPDATE_BYTES_MAX {
+        let short =
+            remembered.updates.len() < UPDATES_MAX && remembered.update_bytes < UPDATE_BYTES_MAX;
+        // A snapshot would hold the local changes too, and they would be applied twice.
+        if short || !remembered.changes.is_empty() {
             return;
         }
         if let Ok(snapshot) = self.snapshot(text)
@@ -198,6 +208,7 @@ impl<M: TextModule> TextEngine for RemoteText<M> {
             updates,
             update_bytes,
             waiting,
+            changes: Vec::new(),
         };
         self.texts.insert(text, remembered);
         Ok(())
@@ -216,11 +227,25 @@ impl<M: TextModule> TextEngine for RemoteText<M> {
         self.texts.contains_key(&text)
     }
 
-    fn edit(&mut self, text: TextId, delta: &TextDelta) -> Result<Vec<u8>, TextError> {
+    fn apply(&mut self, text: TextId, delta: &TextDelta) -> Result<(), TextError> {
         self.check_open(text)?;
         let delta = dxos_base::encode(delta);
-        let update: Vec<u8> = self.call(Blame::Engine, |module| module.edit(text, &delta))?;
-        self.remember(text, &update);
+        self.call::<()>(Blame::Engine, |module| module.apply(text, &delta))?;
+        if let Some(remembered) = self.texts.get_mut(&text) {
+            remembered.changes.push(delta);
+        }
+        Ok(())
+    }
+
+    fn export(&mut self, text: TextId) -> Result<Vec<u8>, TextError> {
+        self.check_open(text)?;
+        let update: Vec<u8> = self.call(Blame::Engine, |module| module.export(text))?;
+        if let Some(remembered) = self.texts.get_mut(&text) {
+            remembered.changes.clear();
+        }
+        if !update.is_empty() {
+            self.remember(text, &update);
+        }
         Ok(update)
     }
 

@@ -129,6 +129,7 @@ fn long_tails_are_folded_and_nothing_is_lost() {
     let text = replicas[0].open_text(object, "body");
     for at in 0..500 {
         replicas[0].type_text(object, "body", &insert(at, "x"));
+        replicas[0].seal();
     }
     let row = replicas[0].store.text(SPACE, text).unwrap();
     assert!(
@@ -244,7 +245,13 @@ fn updates_that_break_the_engine_are_set_aside_and_the_rest_shows() {
     // An engine that gives out junk for an update.
     struct Junk(dxos_text::LoroEngine);
     let mut junk = Junk(std::mem::take(&mut replicas[0].text));
-    let edited = {
+    let key = space_key();
+    let signer = replicas[0].signer.clone();
+    let sealing = dxos_echo::Sealing {
+        key: &key,
+        signer: &signer,
+    };
+    let sealed = {
         let replica = &mut replicas[0];
         replica.store.begin().unwrap();
         let mut cx = dxos_echo::WriteContext {
@@ -257,14 +264,14 @@ fn updates_that_break_the_engine_are_set_aside_and_the_rest_shows() {
         let edited = replica
             .space
             .edit_text(&mut cx, &heads, object, "body", &insert(3, "d"));
+        assert_eq!(edited.unwrap().0, text);
+        let sealed = replica.space.seal(&mut cx, &sealing).unwrap();
         replica
             .store
             .commit(dxos_echo::store::Durability::Synced)
             .unwrap();
-        edited
+        sealed
     };
-    assert_eq!(edited.unwrap().0, text);
-    let sealed = replicas[0].seal();
     for reader in [1, 2] {
         let received = replicas[reader].receive(&[sealed[0].bytes.clone()]);
         assert_eq!((received.stored, received.text_deltas), (1, vec![]));
@@ -275,9 +282,12 @@ fn updates_that_break_the_engine_are_set_aside_and_the_rest_shows() {
     }
 
     impl TextEngine for Junk {
-        fn edit(&mut self, text: TextId, delta: &TextDelta) -> Result<Vec<u8>, TextError> {
+        fn apply(&mut self, text: TextId, delta: &TextDelta) -> Result<(), TextError> {
+            self.0.apply(text, delta)
+        }
+        fn export(&mut self, text: TextId) -> Result<Vec<u8>, TextError> {
             self.0
-                .edit(text, delta)
+                .export(text)
                 .map(|update| update.iter().map(|byte| byte ^ 0x55).collect())
         }
         fn open(&mut self, t: TextId, p: u64, s: &[u8], u: &[&[u8]]) -> Result<(), TextError> {
@@ -334,6 +344,176 @@ fn editors_stay_right_when_the_engine_loses_a_text() {
     sync(&mut replicas);
     assert_converged(&mut replicas);
     assert_eq!(assert_texts_agree(&mut replicas, object), ">abcde");
+}
+
+#[test]
+fn what_is_typed_between_two_seals_is_one_small_update() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "x"));
+    replicas[0].seal();
+    for at in 1..250 {
+        replicas[0].type_text(object, "body", &insert(at, "y"));
+    }
+    let sealed = replicas[0].seal();
+    assert_eq!(sealed.len(), 1);
+    assert!(
+        sealed[0].bytes.len() < 1000,
+        "{} bytes",
+        sealed[0].bytes.len()
+    );
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object).len(), 250);
+}
+
+#[test]
+fn versions_of_unsealed_typing_stay_known_over_a_crash() {
+    let mut replicas = replicas(1);
+    let object = replicas[0].create(1, &[]);
+    let text = replicas[0].type_text(object, "body", &insert(0, "ab"));
+    let mut versions = vec![replicas[0].text.version(text).unwrap()];
+    for at in 2..6 {
+        replicas[0].type_text(object, "body", &insert(at, "c"));
+        versions.push(replicas[0].text.version(text).unwrap());
+    }
+    for _ in 0..2 {
+        replicas[0].restart();
+        replicas[0].open_text(object, "body");
+        let now = replicas[0].text.version(text).unwrap();
+        assert_eq!(Some(&now), versions.last());
+        let since = replicas[0].text.diff(text, &versions[1], &now).unwrap();
+        assert_eq!(since, insert(3, "ccc"));
+    }
+    // The session after the crash is another one; both are sealed.
+    replicas[0].type_text(object, "body", &insert(0, ">"));
+    replicas[0].seal();
+    replicas[0].restart();
+    assert_eq!(replicas[0].content(object, "body"), ">abcccc");
+}
+
+#[test]
+fn what_others_write_after_a_crash_does_not_move_unsealed_typing() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    sync(&mut replicas);
+    replicas[1].type_text(object, "body", &insert(0, "other "));
+    replicas[0].type_text(object, "body", &insert(3, "d"));
+    replicas[0].type_text(object, "body", &insert(4, "e"));
+    replicas[0].restart();
+    // The text is closed: the update goes to its tail before what was typed is looked at.
+    let sealed = replicas[1].seal();
+    replicas[0].receive(&[sealed[0].bytes.clone()]);
+    assert_eq!(replicas[0].content(object, "body"), "other abcde");
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), "other abcde");
+}
+
+#[test]
+fn a_copied_profile_and_its_original_seal_the_same_typing_once() {
+    let members = Rc::new(Members::default());
+    let mut original = Replica::new(1, &members);
+    let object = original.create(1, &[]);
+    original.type_text(object, "body", &insert(0, "ab"));
+    original.seal();
+    original.type_text(object, "body", &insert(2, "cd"));
+    let mut copy = Replica::with_store(1, 2, &members, original.store.clone());
+    original.type_text(object, "body", &insert(4, "ef"));
+    let mut readers = [Replica::new(2, &members), Replica::new(3, &members)];
+    copy.rebuild();
+    let (ours, copied) = (original.seal(), copy.seal());
+    let first = original.missing_in(&readers[0]);
+    for (reader, order) in readers.iter_mut().zip([[&ours, &copied], [&copied, &ours]]) {
+        reader.receive(&first[..1]);
+        for entries in order {
+            for entry in entries {
+                reader.receive(std::slice::from_ref(&entry.bytes));
+            }
+        }
+        assert_eq!(reader.content(object, "body"), "abcdef");
+    }
+}
+
+#[test]
+fn typing_waits_for_an_engine_that_is_not_there_and_holds_up_nothing_else() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    sync(&mut replicas);
+    replicas[0].type_text(object, "body", &insert(3, "d"));
+    replicas[0].restart();
+    replicas[0].set(object, &["title"], Some("new".into()));
+    let (key, signer) = (space_key(), replicas[0].signer.clone());
+    let sealing = dxos_echo::Sealing {
+        key: &key,
+        signer: &signer,
+    };
+    let replica = &mut replicas[0];
+    replica.store.begin().unwrap();
+    let mut cx = dxos_echo::WriteContext {
+        now: replica.now,
+        store: &mut replica.store,
+        text: &mut Absent,
+        entropy: &mut replica.entropy,
+    };
+    assert_eq!(replica.space.seal(&mut cx, &sealing).unwrap().len(), 1);
+    assert_eq!(replica.space.seal(&mut cx, &sealing).unwrap(), []);
+    let durability = dxos_echo::store::Durability::Synced;
+    replica.store.commit(durability).unwrap();
+    assert!(replica.space.pending());
+    replica.restart();
+    assert_eq!(replica.seal().len(), 1);
+    assert!(!replica.space.pending());
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), "abcd");
+
+    struct Absent;
+    fn absent<T>() -> Result<T, TextError> {
+        let detail = "not loaded".to_owned();
+        Err(TextError::Unavailable { detail })
+    }
+    impl TextEngine for Absent {
+        fn open(&mut self, _: TextId, _: u64, _: &[u8], _: &[&[u8]]) -> Result<(), TextError> {
+            absent()
+        }
+        fn close(&mut self, _: TextId) {}
+        fn is_open(&self, _: TextId) -> bool {
+            false
+        }
+        fn apply(&mut self, _: TextId, _: &TextDelta) -> Result<(), TextError> {
+            absent()
+        }
+        fn export(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
+            absent()
+        }
+        fn import(&mut self, _: TextId, _: &[u8]) -> Result<Imported, TextError> {
+            absent()
+        }
+        fn content(&mut self, _: TextId) -> Result<String, TextError> {
+            absent()
+        }
+        fn version(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
+            absent()
+        }
+        fn diff(&mut self, _: TextId, _: &[u8], _: &[u8]) -> Result<TextDelta, TextError> {
+            absent()
+        }
+        fn snapshot(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
+            absent()
+        }
+        fn anchor(&mut self, _: TextId, _: u32) -> Result<Vec<u8>, TextError> {
+            absent()
+        }
+        fn position(&mut self, _: TextId, _: &[u8]) -> Result<u32, TextError> {
+            absent()
+        }
+        fn inspect(&mut self, _: &[u8]) -> Result<UpdateRange, TextError> {
+            absent()
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

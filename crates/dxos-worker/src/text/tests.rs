@@ -6,6 +6,8 @@ use super::*;
 #[derive(Default)]
 struct Trappy {
     texts: BTreeMap<TextId, String>,
+    /// Local changes whose update was not given yet.
+    applied: Vec<u8>,
     dead: bool,
     instances: usize,
 }
@@ -63,11 +65,17 @@ impl TextModule for Trappy {
         self.alive()
     }
 
-    fn edit(&mut self, text: TextId, delta: &[u8]) -> Trapping {
+    fn apply(&mut self, text: TextId, delta: &[u8]) -> Trapping {
         let delta: TextDelta = dxos_base::decode(delta, usize::MAX).unwrap();
         let update = delta[0].insert.clone().into_bytes();
         self.feed(text, &update)?;
-        answer(update)
+        self.applied.extend(update);
+        answer(())
+    }
+
+    fn export(&mut self, _: TextId) -> Trapping {
+        self.alive()?;
+        answer(std::mem::take(&mut self.applied))
     }
 
     fn import(&mut self, text: TextId, update: &[u8]) -> Trapping {
@@ -140,6 +148,21 @@ fn a_trap_costs_one_call_and_no_text() {
     assert_eq!(engine.content(B).unwrap(), "b");
     engine.edit(A, &insert("+three")).unwrap();
     assert_eq!(engine.content(A).unwrap(), "snap+one+two+three");
+}
+
+#[test]
+fn changes_without_an_update_survive_a_trap_once() {
+    let mut engine = RemoteText::new(Trappy::default());
+    engine.open(A, 1, b"snap", &[]).unwrap();
+    engine.edit(A, &insert("+one")).unwrap();
+    engine.apply(A, &insert("+two")).unwrap();
+    engine.apply(A, &insert("+three")).unwrap();
+    assert!(engine.import(A, TRAP).is_err());
+    assert_eq!(engine.content(A).unwrap(), "snap+one+two+three");
+    assert_eq!(engine.export(A).unwrap(), b"+two+three");
+    assert!(engine.import(A, TRAP).is_err());
+    assert_eq!(engine.content(A).unwrap(), "snap+one+two+three");
+    assert_eq!(engine.export(A).unwrap(), b"");
 }
 
 #[test]
