@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod ids;
 pub mod limits;
 pub mod object;
+pub mod query;
 pub mod text;
 pub mod value;
 
@@ -25,7 +26,8 @@ pub use ids::{
     AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId,
     ObjectId, PeerId, Signature, SpaceId, TextId,
 };
-pub use object::{Filter, FilterOp, ObjectView, ObjectWrite, Order, Query};
+pub use object::{ObjectView, ObjectWrite};
+pub use query::{Filter, Query};
 pub use text::{Side, TextChange, TextChangeError, TextDelta};
 pub use value::{Ref, Value};
 

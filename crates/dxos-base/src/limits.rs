@@ -54,3 +54,15 @@ pub const PRESENCE_TTL_MS: u64 = 15_000;
 pub const TEXT_UNITS_MAX: usize = 8 * 1024 * 1024;
 /// A text update or snapshot handed to the text engine.
 pub const TEXT_IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Rows of one query: a page of a list, and far more than anyone reads.
+pub const QUERY_ROWS_MAX: u32 = 10_000;
+/// Rows a query may pass over.
+pub const QUERY_SKIP_MAX: u32 = 1_000_000;
+/// Levels of a query's tree.
+pub const QUERY_DEPTH_MAX: usize = 16;
+/// Nodes of a query's tree: sets, conditions, steps, keys of order.
+pub const QUERY_NODES_MAX: usize = 256;
+/// Ids or values of one list in a query.
+pub const QUERY_LIST_MAX: usize = 4_096;
+/// A query, encoded.
+pub const QUERY_BYTES_MAX: usize = 256 * 1024;

@@ -1,4 +1,4 @@
-//! Objects as written and as shown, and queries over them: plain data every layer speaks.
+//! Objects as written and as shown: plain data every layer speaks.
 
 use std::collections::BTreeMap;
 
@@ -68,60 +68,4 @@ pub struct ObjectView {
     pub values: BTreeMap<String, Value>,
     /// The object has writes not yet sealed and synced.
     pub saving: bool,
-}
-
-/// A filter with order and window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub struct Query {
-    /// `@type` without version; `None`: any.
-    pub type_name: Option<String>,
-    /// All must hold.
-    pub filters: Vec<Filter>,
-    /// Order by a top-level property (`@created` and `@updated` too), else by id.
-    pub order: Option<Order>,
-    /// Rows passed over.
-    pub skip: u32,
-    /// Rows at most; 0 = the limit of a frame.
-    pub limit: u32,
-    /// Deleted objects too.
-    pub deleted: bool,
-}
-
-/// A condition on one property.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Filter {
-    /// Top-level property name.
-    pub property: String,
-    /// How it compares.
-    pub op: FilterOp,
-    /// With what.
-    pub value: Value,
-}
-
-/// Comparisons. Values of different kinds compare unequal and unordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FilterOp {
-    /// Equal.
-    Eq,
-    /// Not equal or absent.
-    Neq,
-    /// Less.
-    Lt,
-    /// Less or equal.
-    Lte,
-    /// Greater.
-    Gt,
-    /// Greater or equal.
-    Gte,
-    /// Text contains text.
-    Contains,
-}
-
-/// An order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// Top-level property name.
-    pub property: String,
-    /// Greatest first.
-    pub descending: bool,
 }

@@ -13,6 +13,9 @@ pub enum EchoError {
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A query over a limit, or one that makes no sense.
+    #[error(transparent)]
+    Query(#[from] dxos_base::query::QueryError),
     /// The text engine failed or refused the change.
     #[error(transparent)]
     Text(#[from] TextError),

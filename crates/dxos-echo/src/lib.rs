@@ -30,7 +30,7 @@ pub use access::{Access, Claim, Decision};
 pub use change::{Edit, Path, Step};
 pub use entry::{EntryHeader, feed_id};
 pub use error::EchoError;
-pub use query::{affects, matches};
+pub use query::{Answer, affects};
 pub use receive::{Received, Refusal, RefusalReason};
 pub use seal::{SealedEntry, Sealing};
 pub use space::{FeedHead, IndexPolicy, Space, Touched, WriteContext};

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dxos_base::query::{TextMode, has_words, words};
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 
 use crate::store::*;
@@ -204,7 +205,7 @@ impl Store for MemoryStore {
         let new = Object {
             row: row.clone(),
             index: index.to_vec(),
-            full_text: full_text.to_lowercase(),
+            full_text: full_text.to_owned(),
             references: references.to_vec(),
         };
         let old = space.objects.insert(row.object, new);
@@ -260,24 +261,20 @@ impl Store for MemoryStore {
         &mut self,
         space: SpaceId,
         query: &str,
+        mode: TextMode,
         limit: usize,
     ) -> Result<Vec<ObjectId>, StoreError> {
-        let query = query.to_lowercase();
-        let words: Vec<&str> = query.split_whitespace().collect();
-        let Some((last, whole)) = words.split_last() else {
-            return Ok(Vec::new());
-        };
-        let has = |text: &str| {
-            let held: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
-            whole.iter().all(|word| held.contains(word))
-                && held.iter().any(|word| word.starts_with(last))
-        };
+        let asked: Vec<String> = words(query).collect();
         let objects = self.space(space).objects.iter();
-        Ok(objects
-            .filter(|(_, held)| has(&held.full_text))
-            .map(|(id, _)| *id)
-            .take(limit)
-            .collect())
+        let mut found: Vec<(usize, ObjectId)> = objects
+            .filter(|(_, held)| has_words(&held.full_text, query, mode))
+            .map(|(id, held)| {
+                let hits = words(&held.full_text).filter(|word| asked.contains(word));
+                (usize::MAX - hits.count(), *id)
+            })
+            .collect();
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(_, id)| id).take(limit).collect())
     }
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
         let objects = self.space(space).objects.iter();

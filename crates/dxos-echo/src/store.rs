@@ -6,6 +6,7 @@
 //!   every earlier commit do so;
 //! * after an error inside a transaction the caller calls [`Store::rollback`]; reads see the transaction's own writes.
 
+use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 
 /// Why storage did not do what was asked.
@@ -228,11 +229,12 @@ pub trait Store {
     /// Object ids in index order.
     fn index_scan(&mut self, space: SpaceId, scan: &IndexScan)
     -> Result<Vec<ObjectId>, StoreError>;
-    /// Object ids whose full text has all words of `query` (the last one as a prefix), best first.
+    /// Object ids whose full text has the words of `query` that `mode` needs, best first.
     fn search(
         &mut self,
         space: SpaceId,
         query: &str,
+        mode: TextMode,
         limit: usize,
     ) -> Result<Vec<ObjectId>, StoreError>;
     /// Objects that refer to `target`.

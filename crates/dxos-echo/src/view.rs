@@ -5,18 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use dxos_base::{ElementId, ObjectId, ObjectView, Ref, SpaceId, Value};
+pub(crate) use dxos_base::query::{bare_type, full_text, index_value};
+use dxos_base::{ElementId, ObjectId, ObjectView, SpaceId, Value};
 
 use crate::change::{Kind, Path, Scalar, Stamp, Step};
 use crate::record::{Part, Record, Register, RegisterValue};
 use crate::store::IndexKey;
 
-/// Index values are cut here (see [`IndexKey`]).
-pub(crate) const INDEX_VALUE_BYTES_MAX: usize = 128;
 /// Name of the register that holds the type.
 const TYPE: &str = "@type";
-/// Words of an object beyond this are not found by full text.
-const FULL_TEXT_BYTES_MAX: usize = 64 * 1024;
 
 type Row<'a> = (&'a Path, &'a Part, &'a Register);
 
@@ -339,56 +336,6 @@ impl AddBase for i128 {
     }
 }
 
-/// `@type` without its version.
-pub(crate) fn bare_type(type_name: &str) -> &str {
-    type_name
-        .split_once('@')
-        .map_or(type_name, |(bare, _)| bare)
-}
-
-/// Order-preserving bytes of a scalar, cut to [`INDEX_VALUE_BYTES_MAX`]; `None` for containers. Kinds order as
-/// null, bool, int, float, string, bytes, timestamp, reference.
-pub fn index_value(value: &Value) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(16);
-    match value {
-        Value::Null => out.push(0),
-        Value::Bool(flag) => out.extend([1, *flag as u8]),
-        Value::Int(number) => {
-            out.push(2);
-            out.extend((*number as u64 ^ (1 << 63)).to_be_bytes());
-        }
-        Value::Float(number) => {
-            let bits = number.to_bits();
-            let ordered = if bits >> 63 == 1 {
-                !bits
-            } else {
-                bits | (1 << 63)
-            };
-            out.push(3);
-            out.extend(ordered.to_be_bytes());
-        }
-        Value::String(text) => {
-            out.push(4);
-            out.extend(text.as_bytes().iter().take(INDEX_VALUE_BYTES_MAX - 1));
-        }
-        Value::Bytes(bytes) => {
-            out.push(5);
-            out.extend(bytes.iter().take(INDEX_VALUE_BYTES_MAX - 1));
-        }
-        Value::Timestamp(ms) => {
-            out.push(6);
-            out.extend((*ms as u64 ^ (1 << 63)).to_be_bytes());
-        }
-        Value::Ref(Ref { space, object }) => {
-            out.push(7);
-            out.extend(object.0);
-            out.extend(space.iter().flat_map(|space| space.0));
-        }
-        Value::List(_) | Value::Map(_) => return None,
-    }
-    Some(out)
-}
-
 /// Index rows of a shown object.
 pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Vec<IndexKey> {
     if !view.shown {
@@ -410,30 +357,6 @@ pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Ve
         keys.extend(key(name, value));
     }
     keys
-}
-
-/// All strings of a shown object, for full-text search.
-pub(crate) fn full_text(view: &ObjectView) -> String {
-    fn collect(value: &Value, out: &mut String) {
-        match value {
-            Value::String(text) if out.len() + text.len() <= FULL_TEXT_BYTES_MAX => {
-                if !out.is_empty() {
-                    out.push('\n');
-                }
-                out.push_str(text);
-            }
-            Value::List(values) => values.iter().for_each(|value| collect(value, out)),
-            Value::Map(values) => values.values().for_each(|value| collect(value, out)),
-            _ => {}
-        }
-    }
-    let mut out = String::new();
-    if view.shown {
-        view.values
-            .values()
-            .for_each(|value| collect(value, &mut out));
-    }
-    out
 }
 
 /// Objects of the same space a shown object refers to.

@@ -25,8 +25,6 @@ use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
 
 /// Subscriptions of one channel.
 const SUBSCRIPTIONS_MAX: usize = 1_024;
-/// Rows of one query event.
-const QUERY_ROWS_MAX: u32 = 10_000;
 
 /// One client's channel.
 #[derive(Debug, Default)]
@@ -91,6 +89,11 @@ pub(crate) fn from_echo(error: &EchoError) -> Failure {
     match error {
         EchoError::Store(error) => from_store(error),
         EchoError::Text(error) => from_text(error),
+        EchoError::Query(error) => failure(
+            FailureKind::Malformed,
+            format!("This query cannot be answered: {error}."),
+            "Change that part.",
+        ),
         EchoError::NotFound { .. } => failure(
             FailureKind::NotFound,
             "This object is not here.",
@@ -477,13 +480,8 @@ impl Node {
         query: &Query,
     ) -> Result<Vec<ObjectView>, Failure> {
         let space = self.spaces.get(&space).ok_or_else(no_space)?;
-        let mut query = query.clone();
-        query.limit = match query.limit {
-            0 => QUERY_ROWS_MAX,
-            limit => limit.min(QUERY_ROWS_MAX),
-        };
         let rows = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space.data.query(&mut *cx.store, &query)
+            space.data.query(&mut *cx.store, query)
         });
         rows.map_err(|error| from_echo(&error))
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use dxos_base::query::field;
 use dxos_base::{
-    DecodeError, DeviceKey, Filter, FilterOp, IdentityKey, InvitationId, ObjectId, ObjectView,
-    ObjectWrite, Order, Query, SpaceId, TextChange, Value, encode, fuzz, limits,
+    DecodeError, DeviceKey, IdentityKey, InvitationId, ObjectId, ObjectView, ObjectWrite, Query,
+    SpaceId, TextChange, Value, encode, fuzz, limits,
 };
 
 use crate::*;
@@ -48,19 +49,9 @@ fn set(value: Value) -> ClientFrame {
 }
 
 fn client_frames() -> Vec<ClientFrame> {
-    let query = Query {
-        type_name: Some("org.dxos.type.Document".into()),
-        filters: vec![Filter {
-            property: "title".into(),
-            op: FilterOp::Contains,
-            value: Value::from("notes"),
-        }],
-        order: Some(Order {
-            property: "title".into(),
-            descending: true,
-        }),
-        ..Query::default()
-    };
+    let query = Query::of_type("org.dxos.type.Document")
+        .filter(field("title").contains("notes"))
+        .order_by_descending("title");
     let call = |request| ClientFrame::Call { call: 3, request };
     vec![
         ClientFrame::Hello {

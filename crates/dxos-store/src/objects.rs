@@ -3,6 +3,7 @@
 //! The row's *marks* say what was indexed for it: links, index keys and a fingerprint of the full text. A write
 //! compares them with what shall stand now and touches only the difference.
 
+use dxos_base::query::TextMode;
 use dxos_base::{ObjectId, SpaceId};
 use dxos_echo::store::{IndexKey, IndexScan, ObjectRow, StoreError};
 use rusqlite::{OptionalExtension as _, params};
@@ -85,8 +86,8 @@ fn gone<'a, T: Ord>(old: &'a [T], new: &'a [T]) -> impl Iterator<Item = &'a T> {
         .filter(move |item| new.binary_search(item).is_err())
 }
 
-/// An FTS5 query: all words, the last one as a prefix. `None` if there is no word.
-fn match_expression(query: &str) -> Option<String> {
+/// An FTS5 query. `None` if there is no word.
+fn match_expression(query: &str, mode: TextMode) -> Option<String> {
     /// Words looked at: more do not make a result better, and the query comes from a person.
     const WORDS_MAX: usize = 16;
     let words: Vec<String> = query
@@ -95,7 +96,11 @@ fn match_expression(query: &str) -> Option<String> {
         .take(WORDS_MAX)
         .map(|word| format!("\"{word}\""))
         .collect();
-    (!words.is_empty()).then(|| words.join(" ") + "*")
+    (!words.is_empty()).then(|| match mode {
+        TextMode::All => words.join(" "),
+        TextMode::Prefix => words.join(" ") + "*",
+        TextMode::Any => words.join(" OR "),
+    })
 }
 
 impl SqliteStore {
@@ -349,12 +354,13 @@ impl SqliteStore {
         &mut self,
         space: SpaceId,
         query: &str,
+        mode: TextMode,
         limit: usize,
     ) -> Result<Vec<ObjectId>, StoreError> {
         let Some(sid) = self.space_known(space)? else {
             return Ok(Vec::new());
         };
-        let Some(expression) = match_expression(query) else {
+        let Some(expression) = match_expression(query, mode) else {
             return Ok(Vec::new());
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -465,7 +471,9 @@ mod tests {
                 limit: 9,
             };
             store.index_read(space, &scan).unwrap();
-            store.search_read(space, "tex", 9).unwrap();
+            store
+                .search_read(space, "tex", TextMode::Prefix, 9)
+                .unwrap();
             store.referrers_read(space, ObjectId([n; 16])).unwrap();
         }
         assert_eq!(store.planned_again(), []);
@@ -473,15 +481,18 @@ mod tests {
 
     #[test]
     fn queries_of_people_are_never_syntax() {
-        assert_eq!(match_expression("  "), None);
-        assert_eq!(match_expression("\"*()-^:"), None);
+        let prefix = |query: &str| match_expression(query, TextMode::Prefix);
+        assert_eq!(prefix("  "), None);
+        assert_eq!(prefix("\"*()-^:"), None);
+        assert_eq!(prefix("buy MIL").as_deref(), Some("\"buy\" \"MIL\"*"));
+        assert_eq!(prefix("a\"OR\"b").as_deref(), Some("\"a\" \"OR\" \"b\"*"));
         assert_eq!(
-            match_expression("buy MIL").as_deref(),
-            Some("\"buy\" \"MIL\"*")
+            match_expression("a or b", TextMode::Any).as_deref(),
+            Some("\"a\" OR \"or\" OR \"b\"")
         );
         assert_eq!(
-            match_expression("a\"OR\"b").as_deref(),
-            Some("\"a\" \"OR\" \"b\"*")
+            match_expression("a b", TextMode::All).as_deref(),
+            Some("\"a\" \"b\"")
         );
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reading of an unknown space or feed gives nothing; only writing makes a row for it.
 
+use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 use dxos_echo::store::{
     Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError,
@@ -379,9 +380,10 @@ impl Store for SqliteStore {
         &mut self,
         space: SpaceId,
         query: &str,
+        mode: TextMode,
         limit: usize,
     ) -> Result<Vec<ObjectId>, StoreError> {
-        self.search_read(space, query, limit)
+        self.search_read(space, query, mode, limit)
     }
 
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use dxos_base::{Filter, FilterOp, Order, Query, Value};
+use dxos_base::Query;
+use dxos_base::query::field;
 
 use crate::Options;
 use crate::measure::{Outcome, quantile, spent};
@@ -13,21 +14,10 @@ const PAGE: u32 = 50;
 
 /// Newest open tasks first: sorted by an indexed property, filtered by one without an index.
 fn view() -> Query {
-    let open = Filter {
-        property: "done".into(),
-        op: FilterOp::Eq,
-        value: Value::Bool(false),
-    };
-    Query {
-        type_name: Some("org.example.Task".into()),
-        filters: vec![open],
-        order: Some(Order {
-            property: "created".into(),
-            descending: true,
-        }),
-        limit: PAGE,
-        ..Query::default()
-    }
+    Query::of_type("org.example.Task")
+        .filter(field("done").eq(false))
+        .order_by_descending("created")
+        .limit(PAGE)
 }
 
 pub(crate) fn open_1k(options: &Options) -> Result<Vec<Outcome>> {

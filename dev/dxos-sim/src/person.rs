@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use dxos_base::query::Deleted;
 use dxos_base::text::apply;
 use dxos_base::{InvitationId, ObjectView, Query, SpaceId, TextChange};
 use dxos_client::{Client, Subscription, TextSession, TextSink};
@@ -141,10 +142,7 @@ impl Person {
             return;
         }
         let rows = self.rows.clone();
-        let query = Query {
-            deleted: true,
-            ..Query::default()
-        };
+        let query = Query::all().deleted(Deleted::Include);
         let subscription = self
             .client
             .subscribe(space, query, move |all| *rows.borrow_mut() = all.to_vec());
@@ -247,10 +245,7 @@ impl Person {
     /// Asks for all objects, deleted ones too.
     pub fn query_all(&mut self, space: SpaceId) {
         let client = self.client.clone();
-        let query = Query {
-            deleted: true,
-            ..Query::default()
-        };
+        let query = Query::all().deleted(Deleted::Include);
         self.ask(async move { Done::Objects(client.query(space, query).await) });
     }
 

@@ -1,6 +1,6 @@
 //! A document in a plank: its title, edited in place, and its text.
 
-use dxos_base::{ObjectId, ObjectView, Order, Query, SpaceId, Value};
+use dxos_base::{ObjectId, ObjectView, Query, SpaceId, Value};
 use dxos_client::{Place, Role, TextAddress};
 use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
 use dxos_ui::{EmptyState, TextEditor, ago, now_ms, use_client, use_query, use_space};
@@ -99,15 +99,7 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
 
 /// The same query as the tree's, so the client answers it from what it has.
 fn documents() -> Query {
-    let order = Some(Order {
-        property: "@created".into(),
-        descending: false,
-    });
-    Query {
-        type_name: Some(KIND_DOCUMENT.into()),
-        order,
-        ..Query::default()
-    }
+    Query::of_type(KIND_DOCUMENT).order_by("@created")
 }
 
 fn title_of(row: &ObjectView) -> String {

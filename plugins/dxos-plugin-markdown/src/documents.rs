@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use dxos_app::{App, Node, Subject};
-use dxos_base::{ObjectView, Order, Query, SpaceId, Value};
+use dxos_base::{ObjectView, Query, SpaceId, Value};
 use dxos_client::{Client, Subscription};
 use dxos_surface::{KIND_DOCUMENT, object_path, space_path};
 
@@ -84,14 +84,7 @@ impl Documents {
     fn watch(&self, space: SpaceId) -> Watched {
         let rows = Rc::new(RefCell::new(Vec::new()));
         let (kept, app) = (rows.clone(), self.app.clone());
-        let query = Query {
-            type_name: Some(KIND_DOCUMENT.into()),
-            order: Some(Order {
-                property: "@created".into(),
-                descending: false,
-            }),
-            ..Query::default()
-        };
+        let query = Query::of_type(KIND_DOCUMENT).order_by("@created");
         let subscription = self.client.subscribe(space, query, move |found| {
             let same = {
                 let known: std::cell::Ref<'_, Vec<ObjectView>> = kept.borrow();

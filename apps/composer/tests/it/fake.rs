@@ -119,13 +119,7 @@ impl FakeNode {
     fn rows(&self, subscription: u64) -> Option<NodeFrame> {
         let tables = self.tables.borrow();
         let (space, query) = tables.subscriptions.get(&subscription)?;
-        let wanted = |view: &&ObjectView| {
-            let of_type = query
-                .type_name
-                .as_ref()
-                .is_none_or(|name| view.type_name.split('@').next() == Some(name.as_str()));
-            of_type && view.shown
-        };
+        let wanted = |view: &&ObjectView| dxos_base::query::matches(query, view) == Some(true);
         let of_space = tables.objects.iter().filter(|((at, _), _)| at == space);
         let rows = of_space
             .map(|(_, view)| view)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use dxos_base::text::{difference, units};
-use dxos_base::{ObjectView, ObjectWrite, Order, Query, SpaceId, TextChange, TextDelta, Value};
+use dxos_base::{ObjectView, ObjectWrite, Query, SpaceId, TextChange, TextDelta, Value};
 use dxos_client::{TextAddress, TextSession, TextSink};
 
 use super::commands::{find_space, identity_of, shown_name};
@@ -75,15 +75,7 @@ fn title(view: &ObjectView) -> &str {
 }
 
 async fn documents_of(at: &At, space: SpaceId) -> Result<Vec<ObjectView>, Failed> {
-    let order = Some(Order {
-        property: TITLE.into(),
-        descending: false,
-    });
-    let query = Query {
-        type_name: Some(TYPE_NAME.into()),
-        order,
-        ..Query::default()
-    };
+    let query = Query::of_type(TYPE_NAME).order_by(TITLE);
     Ok(at.client.query(space, query).await?)
 }
 

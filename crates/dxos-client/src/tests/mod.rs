@@ -329,10 +329,7 @@ fn writes_show_at_once_and_are_resent_in_order_after_a_takeover() {
     node.connect(&client);
     let shown = Rc::new(RefCell::new(Vec::new()));
     let sink = shown.clone();
-    let query = Query {
-        type_name: Some("t".into()),
-        ..Query::default()
-    };
+    let query = Query::of_type("t");
     let subscription =
         client.subscribe(SPACE, query, move |rows| *sink.borrow_mut() = titles(rows));
     node.settle();

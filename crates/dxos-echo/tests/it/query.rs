@@ -1,99 +1,99 @@
-//! Queries against the naive executor: load everything, filter, sort, cut.
+//! Queries against the naive executor, and what they read.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use dxos_base::{Filter, FilterOp, ObjectId, ObjectWrite, Order, Query, Value};
-use dxos_echo::query::sort_position;
-use dxos_echo::store::Store;
-use dxos_echo::{IndexPolicy, Touched, affects, matches};
-use proptest::prelude::*;
+use dxos_base::query::{Access, Explain, field, type_of};
+use dxos_base::{ObjectId, ObjectWrite, Query, Value};
+use dxos_echo::query::{naive, sample};
+use dxos_echo::{Answer, IndexPolicy, Touched, affects};
 
 use crate::replica::*;
 
-fn value() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        3 => (-2..3i64).prop_map(Value::Int),
-        2 => "[ab]{0,2}".prop_map(Value::String),
-        1 => Just(Value::String("p".repeat(140) + "x")),
-        1 => Just(Value::String("p".repeat(140) + "y")),
-        1 => any::<bool>().prop_map(Value::Bool),
-        1 => (-2..2i32).prop_map(|n| Value::float(n as f64)),
-        1 => Just(Value::List(vec![Value::Int(1)])),
-    ]
+/// Stores with data, each asked [`QUERIES`] queries.
+const CASES: u64 = 2_000;
+const QUERIES: u64 = 5;
+
+fn answer(device: &mut Replica, query: &Query) -> Answer {
+    let answer = device.space.answer(&mut device.store, query);
+    answer.expect("the store answers")
 }
 
-fn query() -> impl Strategy<Value = Query> {
-    let op = prop_oneof![
-        Just(FilterOp::Eq),
-        Just(FilterOp::Neq),
-        Just(FilterOp::Lt),
-        Just(FilterOp::Lte),
-        Just(FilterOp::Gt),
-        Just(FilterOp::Gte),
-        Just(FilterOp::Contains),
-    ];
-    let filter = ("[xy]", op, value()).prop_map(|(property, op, value)| Filter {
-        property,
-        op,
-        value,
-    });
-    let order = ("[xy]|@updated", any::<bool>()).prop_map(|(property, descending)| Order {
-        property,
-        descending,
-    });
-    (
-        proptest::option::of(Just("org.example.Task".to_owned())),
-        proptest::collection::vec(filter, 0..3),
-        proptest::option::of(order),
-        0..4u32,
-        0..6u32,
-        any::<bool>(),
-    )
-        .prop_map(|(type_name, filters, order, skip, limit, deleted)| Query {
-            type_name,
-            filters,
-            order,
-            skip,
-            limit,
-            deleted,
-        })
-}
-
-proptest! {
-    #[test]
-    fn the_executor_agrees_with_the_naive_one(
-        objects in proptest::collection::vec(
-            (proptest::option::of(value()), proptest::option::of(value()), 0..8u8), 0..25),
-        query in query(),
-        only_x in any::<bool>(),
-    ) {
-        let mut device = Replica::new(1, &Rc::new(Members::default()));
-        if only_x {
-            let properties = Some(["x".to_owned()].into());
-            device.space.set_index_policy(IndexPolicy { properties, full_text: false });
-        }
-        for (n, (x, y, kind)) in objects.into_iter().enumerate() {
-            let object = ObjectId([n as u8 + 1; 16]);
-            let values = [("x", x), ("y", y)];
-            let values = values.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))).collect();
-            let type_name = if kind % 3 == 0 { "org.example.Other" } else { "org.example.Task@0.2.0" };
-            device.now.0 += kind as u64 % 2;
-            device.write(&[ObjectWrite::Create { object, type_name: type_name.into(), values }]).unwrap();
-            if kind == 7 {
-                device.write(&[ObjectWrite::Delete { object }]).unwrap();
-            }
-        }
-        let rows = device.store.objects(SPACE, None, None, usize::MAX).unwrap();
-        let mut naive: Vec<_> = rows
-            .iter()
-            .map(|row| device.object(row.object))
-            .filter(|view| matches(&query, view))
-            .collect();
-        naive.sort_by_cached_key(|view| sort_position(&query, view));
-        let limit = if query.limit == 0 { usize::MAX } else { query.limit as usize };
-        let naive: Vec<_> = naive.into_iter().skip(query.skip as usize).take(limit).collect();
-        prop_assert_eq!(device.query(&query), naive);
+fn filled(seed: u64, random: &mut sample::Sample) -> Replica {
+    let mut device = Replica::new(1, &Rc::new(Members::default()));
+    if seed.is_multiple_of(3) {
+        let properties = Some(["x".to_owned(), "@updated".to_owned()].into());
+        let full_text = !seed.is_multiple_of(2);
+        device.space.set_index_policy(IndexPolicy {
+            properties,
+            full_text,
+        });
     }
+    let creations = random.creations();
+    let mut exist: Vec<ObjectId> = creations.iter().map(object_of).collect();
+    device.write(&creations).expect("creations are sound");
+    for _ in 0..random.below(12) {
+        device.now.0 += random.below(2);
+        let edit = random.edit(&exist);
+        exist.push(object_of(&edit));
+        device.write(&[edit]).expect("edits are sound");
+    }
+    device
+}
+
+fn object_of(write: &ObjectWrite) -> ObjectId {
+    match write {
+        ObjectWrite::Create { object, .. }
+        | ObjectWrite::Set { object, .. }
+        | ObjectWrite::Delete { object }
+        | ObjectWrite::Restore { object } => *object,
+    }
+}
+
+#[test]
+fn the_executor_agrees_with_the_naive_one() {
+    let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 0..CASES {
+        let mut random = sample::Sample::new(seed);
+        let mut device = filled(seed, &mut random);
+        for n in 0..QUERIES {
+            let query = random.query();
+            let full_text = !(seed.is_multiple_of(3) && seed.is_multiple_of(2));
+            if query.ranked() && !full_text {
+                continue;
+            }
+            sample::parts(&query)
+                .into_iter()
+                .for_each(|part| *used.entry(part).or_default() += 1);
+            let found = answer(&mut device, &query);
+            let naive = naive::answer(&device.space, &mut device.store, &query);
+            let naive = naive.expect("the store answers");
+            let ids = |answer: &Answer| {
+                answer
+                    .rows
+                    .iter()
+                    .map(|row| row.object.0[0])
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(
+                ids(&found),
+                ids(&naive),
+                "seed {seed}, query {n}: {query:#?} {:?}",
+                found.explain
+            );
+            assert_eq!(found.rows, naive.rows, "seed {seed}, query {n}");
+            assert_eq!(
+                found.groups, naive.groups,
+                "seed {seed}, query {n}: {query:#?}"
+            );
+        }
+    }
+    let all = CASES * QUERIES;
+    for (part, count) in &used {
+        println!("{:5.1} %  {part}", *count as f64 * 100.0 / all as f64);
+        assert!(count * 100 >= all, "{part} is in under 1 % of all queries");
+    }
+    assert_eq!(used.len(), 53, "every part of a query comes up: {used:?}");
 }
 
 #[test]
@@ -106,11 +106,103 @@ fn live_queries_rerun_only_for_their_type() {
         values: Default::default(),
     };
     let touched = device.write(&[create]).unwrap();
-    let of = |name: &str| Query {
-        type_name: Some(name.to_owned()),
-        ..Query::default()
-    };
+    let of = |name: &str| Query::of_type(name);
     assert!(affects(&of("org.example.Task"), &touched) && affects(&Query::default(), &touched));
     assert!(!affects(&of("org.example.Other"), &touched));
     assert!(!affects(&Query::default(), &Touched::default()));
+}
+
+/// 3,000 tasks with a number, a title that repeats, and a person each hundredth refers to.
+fn many() -> Replica {
+    let mut device = Replica::new(1, &Rc::new(Members::default()));
+    let creations: Vec<ObjectWrite> = (0..3_000u32)
+        .map(|n| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            let values = [
+                ("n".to_owned(), Value::Int(i64::from(n * 7 % 3_000))),
+                ("title".to_owned(), Value::from(format!("task {}", n % 60))),
+                ("done".to_owned(), Value::Bool(n % 3 == 0)),
+            ];
+            let of = if n % 1_000 == 0 { "Rare" } else { "Task" };
+            ObjectWrite::Create {
+                object: ObjectId(id),
+                type_name: format!("org.example.{of}@0.1.0"),
+                values: values.into(),
+            }
+        })
+        .collect();
+    device.write(&creations).unwrap();
+    device
+}
+
+fn explain(device: &mut Replica, query: Query) -> (usize, Explain) {
+    let answer = answer(device, &query);
+    let naive = naive::answer(&device.space, &mut device.store, &query).unwrap();
+    assert_eq!(answer.rows, naive.rows, "{query:?}");
+    (answer.rows.len(), answer.explain)
+}
+
+#[test]
+fn a_window_of_an_ordered_view_reads_about_its_rows() {
+    let mut device = many();
+    let tasks = || Query::of_type("org.example.Task");
+    let ordered = |property: &str, descending| Access::Order {
+        property: property.to_owned(),
+        descending,
+    };
+    let (rows, how) = explain(&mut device, tasks().order_by("n").skip(100).limit(50));
+    assert_eq!((rows, &how.access[..]), (50, &[ordered("n", false)][..]));
+    assert!(how.examined <= 160 && !how.sorted, "{how:?}");
+    let open = tasks().filter(field("done").eq(false));
+    let (_, how) = explain(&mut device, open.clone().order_by_descending("n").limit(20));
+    assert_eq!(how.access, [ordered("n", true)]);
+    assert!(how.examined <= 40, "{how:?}");
+    let between = open.filter(field("n").between(1_000, 1_999));
+    let (_, how) = explain(&mut device, between.order_by("n").limit(20));
+    assert!(how.examined <= 40, "{how:?}");
+    let (_, how) = explain(
+        &mut device,
+        tasks().order_by("title").order_by_descending("n").limit(10),
+    );
+    assert_eq!(how.access, [ordered("title", false)]);
+    assert!(how.examined <= 52, "one title's worth: {how:?}");
+    let (_, how) = explain(&mut device, tasks().limit(10));
+    assert!(how.examined <= 16, "in the order of ids: {how:?}");
+}
+
+#[test]
+fn the_narrowest_way_in_is_taken() {
+    let mut device = many();
+    let index = |property: &str| Access::Index {
+        property: property.to_owned(),
+    };
+    let both = field("title").eq("task 7").and(field("n").eq(49));
+    let (rows, how) = explain(&mut device, Query::from(both));
+    assert_eq!((rows, how.examined), (1, 1), "{how:?}");
+    assert_eq!(how.access, [index("n")]);
+    let (rows, how) = explain(
+        &mut device,
+        type_of("org.example.Task")
+            .and(field("title").eq("task 7"))
+            .into(),
+    );
+    assert_eq!(
+        (rows as u64, how.access.clone()),
+        (how.examined, vec![index("title")])
+    );
+    let rare = Query::of_type("org.example.Rare").order_by("n").limit(10);
+    let (rows, how) = explain(&mut device, rare);
+    assert_eq!(rows, 3);
+    assert!(how.examined <= 2_600, "the walk was given up: {how:?}");
+    let (_, how) = explain(&mut device, Query::search("7").limit(5));
+    assert!(
+        matches!(&how.access[..], [Access::Text { .. }]) && how.examined <= 5,
+        "{how:?}"
+    );
+    let (rows, how) = explain(&mut device, Query::of_ids([ObjectId([9; 16])]));
+    assert_eq!((rows, how.examined), (0, 1));
+    let contradiction = field("n").eq(1).and(dxos_base::Filter::Nothing);
+    let (_, how) = explain(&mut device, contradiction.into());
+    assert_eq!((how.examined, &how.access[..]), (0, &[Access::Nothing][..]));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use dxos_base::{
-    DeviceKey, Entropy, FeedId, Hash, KeyId, ObjectId, ObjectView, ObjectWrite, Query, SigningKey,
+    DeviceKey, Entropy, FeedId, Hash, KeyId, ObjectId, ObjectView, ObjectWrite, SigningKey,
     SpaceId, SpaceKey, TextDelta, TextId, Tick, Value,
 };
 use dxos_echo::memory::MemoryStore;
@@ -235,10 +235,6 @@ impl Replica {
             .object(&mut self.store, object)
             .unwrap()
             .expect("the object is here")
-    }
-
-    pub fn query(&mut self, query: &Query) -> Vec<ObjectView> {
-        self.space.query(&mut self.store, query).unwrap()
     }
 
     /// All entries `other` may lack, by its timeframe.

@@ -1,6 +1,7 @@
 //! Materialised objects: rows, index, full text, references.
 
 use dxos_base::ObjectId;
+use dxos_base::query::TextMode;
 use dxos_echo::store::{IndexKey, IndexScan, ObjectRow, Store};
 
 use super::{Case, Named, check, object, same, space, text};
@@ -128,9 +129,9 @@ fn listing(store: &mut dyn Store) -> Case {
     );
     same!(list(Some("a"), None, usize::MAX)?, [1, 3, 4], "of a type");
     same!(list(Some("a"), Some(1), 1)?, [3], "a page");
-    same!(list(None, Some(4), 9)?, vec![], "past the end");
-    same!(list(Some("never"), None, 9)?, vec![], "an unknown type");
-    same!(list(Some(""), None, 9)?, vec![], "untyped");
+    check!(list(None, Some(4), 9)?.is_empty(), "past the end");
+    check!(list(Some("never"), None, 9)?.is_empty(), "an unknown type");
+    check!(list(Some(""), None, 9)?.is_empty(), "untyped");
     store
         .object_put(space(1), &row(object(3), "b", b""), &[], "", &[])
         .map_err(text)?;
@@ -157,14 +158,18 @@ fn index_order(store: &mut dyn Store) -> Case {
     same!(firsts(&down), [3, 1, 5, 2, 4], "descending");
     let equal = store.index_scan(space(1), &all("q")).map_err(text)?;
     same!(firsts(&equal), [1, 2, 3, 4, 5], "equal values by id");
-    same!(
-        store.index_scan(space(1), &all("r")).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .index_scan(space(1), &all("r"))
+            .map_err(text)?
+            .is_empty(),
         "an unknown property"
     );
-    same!(
-        store.index_scan(space(2), &all("p")).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .index_scan(space(2), &all("p"))
+            .map_err(text)?
+            .is_empty(),
         "another space"
     );
     Ok(())
@@ -206,12 +211,11 @@ fn index_bounds(store: &mut dyn Store) -> Case {
         [8, 7],
         "skip and limit downwards"
     );
-    same!(
-        scan(Some(6), Some(3), false, 0, 99)?,
-        vec![],
+    check!(
+        scan(Some(6), Some(3), false, 0, 99)?.is_empty(),
         "an empty range"
     );
-    same!(scan(None, None, false, 0, 0)?, vec![], "no rows wanted");
+    check!(scan(None, None, false, 0, 0)?.is_empty(), "no rows wanted");
     Ok(())
 }
 
@@ -226,9 +230,11 @@ fn index_follows(store: &mut dyn Store) -> Case {
     put(store, 1, &[key("p", b"new"), key("p", b"two")], "", &[])?;
     let found = store.index_scan(space(1), &all("p")).map_err(text)?;
     same!(firsts(&found), [1, 1], "one row for each value");
-    same!(
-        store.index_scan(space(1), &all("q")).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .index_scan(space(1), &all("q"))
+            .map_err(text)?
+            .is_empty(),
         "the dropped property"
     );
     let old = IndexScan {
@@ -236,15 +242,16 @@ fn index_follows(store: &mut dyn Store) -> Case {
         from: Some(b"old".to_vec()),
         ..all("p")
     };
-    same!(
-        store.index_scan(space(1), &old).map_err(text)?,
-        vec![],
+    check!(
+        store.index_scan(space(1), &old).map_err(text)?.is_empty(),
         "the old value"
     );
     put(store, 1, &[], "", &[])?;
-    same!(
-        store.index_scan(space(1), &all("p")).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .index_scan(space(1), &all("p"))
+            .map_err(text)?
+            .is_empty(),
         "no rows"
     );
     Ok(())
@@ -275,9 +282,11 @@ fn index_long(store: &mut dyn Store) -> Case {
         "by a long upper bound"
     );
     put(store, 1, &[], "", &[])?;
-    same!(
-        store.index_scan(space(1), &all("p")).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .index_scan(space(1), &all("p"))
+            .map_err(text)?
+            .is_empty(),
         "removed"
     );
     Ok(())
@@ -294,22 +303,46 @@ fn search(store: &mut dyn Store) -> Case {
     put(store, 2, &[], "milk milk oat", &[])?;
     put(store, 3, &[], "Übermut tut selten gut", &[])?;
     let mut find = |query: &str| -> Result<Vec<u8>, String> {
-        Ok(firsts(&store.search(space(1), query, 9).map_err(text)?))
+        Ok(firsts(
+            &store
+                .search(space(1), query, TextMode::Prefix, 9)
+                .map_err(text)?,
+        ))
     };
     same!(find("milk oat")?, [2, 1], "all words, best first");
     same!(find("oat bre")?, [1], "the last word as a prefix");
     same!(find("OAT MI")?, [2, 1], "without case");
     same!(find("uberm")?, [3], "without accents");
-    same!(find("oa milk")?, vec![], "only the last word is a prefix");
-    same!(find("cheese")?, vec![], "a word of none");
+    check!(
+        find("oa milk")?.is_empty(),
+        "only the last word is a prefix"
+    );
+    check!(find("cheese")?.is_empty(), "a word of none");
+    let mut find = |query: &str, mode| -> Result<Vec<u8>, String> {
+        Ok(firsts(
+            &store.search(space(1), query, mode, 9).map_err(text)?,
+        ))
+    };
+    check!(
+        find("oat bre", TextMode::All)?.is_empty(),
+        "whole words only"
+    );
+    same!(find("oat bread", TextMode::All)?, [1], "all words");
+    same!(find("gut cheese", TextMode::Any)?, [3], "any word");
+    same!(find("oat gut", TextMode::Any)?.len(), 3, "any of two");
     same!(
-        store.search(space(1), "milk", 1).map_err(text)?.len(),
+        store
+            .search(space(1), "milk", TextMode::Prefix, 1)
+            .map_err(text)?
+            .len(),
         1,
         "limit"
     );
-    same!(
-        store.search(space(2), "milk", 9).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .search(space(2), "milk", TextMode::Prefix, 9)
+            .map_err(text)?
+            .is_empty(),
         "another space"
     );
     Ok(())
@@ -318,26 +351,33 @@ fn search(store: &mut dyn Store) -> Case {
 fn search_follows(store: &mut dyn Store) -> Case {
     put(store, 1, &[], "old words", &[])?;
     put(store, 1, &[], "new words", &[])?;
-    same!(
-        store.search(space(1), "old", 9).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .search(space(1), "old", TextMode::Prefix, 9)
+            .map_err(text)?
+            .is_empty(),
         "the old text"
     );
     same!(
-        store.search(space(1), "new", 9).map_err(text)?.len(),
+        store
+            .search(space(1), "new", TextMode::Prefix, 9)
+            .map_err(text)?
+            .len(),
         1,
         "the new text"
     );
     for query in [
         "", " ", "\"", "*", "a AND", "NEAR(", "body:x", "^", "-", "\u{0}", "((((", "'; DROP",
     ] {
-        let found = store.search(space(1), query, 9);
+        let found = store.search(space(1), query, TextMode::Prefix, 9);
         check!(found.is_ok(), "{query:?} failed: {found:?}");
     }
     put(store, 1, &[], "", &[])?;
-    same!(
-        store.search(space(1), "new", 9).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .search(space(1), "new", TextMode::Prefix, 9)
+            .map_err(text)?
+            .is_empty(),
         "no text"
     );
     Ok(())
@@ -362,9 +402,11 @@ fn references(store: &mut dyn Store) -> Case {
         [2],
         "the other target"
     );
-    same!(
-        store.referrers(space(2), object(9)).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .referrers(space(2), object(9))
+            .map_err(text)?
+            .is_empty(),
         "another space"
     );
     Ok(())
@@ -390,19 +432,25 @@ fn clearing(store: &mut dyn Store) -> Case {
         None,
         "object"
     );
-    same!(
-        store.index_scan(space(1), &all("p")).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .index_scan(space(1), &all("p"))
+            .map_err(text)?
+            .is_empty(),
         "index"
     );
-    same!(
-        store.search(space(1), "milk", 9).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .search(space(1), "milk", TextMode::Prefix, 9)
+            .map_err(text)?
+            .is_empty(),
         "full text"
     );
-    same!(
-        store.referrers(space(1), object(2)).map_err(text)?,
-        vec![],
+    check!(
+        store
+            .referrers(space(1), object(2))
+            .map_err(text)?
+            .is_empty(),
         "links"
     );
     check!(
@@ -415,13 +463,19 @@ fn clearing(store: &mut dyn Store) -> Case {
         "the other's index"
     );
     same!(
-        store.search(space(2), "milk", 9).map_err(text)?.len(),
+        store
+            .search(space(2), "milk", TextMode::Prefix, 9)
+            .map_err(text)?
+            .len(),
         1,
         "the other's full text"
     );
     put(store, 1, &[key("p", b"v")], "milk", &[object(2)])?;
     same!(
-        store.search(space(1), "milk", 9).map_err(text)?.len(),
+        store
+            .search(space(1), "milk", TextMode::Prefix, 9)
+            .map_err(text)?
+            .len(),
         1,
         "written again"
     );

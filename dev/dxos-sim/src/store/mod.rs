@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId, invariant};
 use dxos_echo::store::{
     Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError,
@@ -640,11 +641,12 @@ impl Store for CrashStore {
         &mut self,
         space: SpaceId,
         query: &str,
+        mode: TextMode,
         limit: usize,
     ) -> Result<Vec<ObjectId>, StoreError> {
         self.alive()?;
-        let query = words(query);
-        let Some((last, whole)) = query.split_last() else {
+        let asked = words(query);
+        let Some((last, whole)) = asked.split_last() else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
@@ -653,17 +655,21 @@ impl Store for CrashStore {
             .range(Key::Object(space, ObjectId([0; 16]))..=Key::Object(space, ObjectId([255; 16])));
         for (_, row) in rows {
             let Row::Object(record) = row else { continue };
-            let all = whole.iter().all(|word| record.words.contains(word));
-            let hits = record
-                .words
-                .iter()
-                .filter(|word| word.starts_with(last.as_str()))
-                .count();
-            if all && hits > 0 {
+            let has = |word: &String| record.words.contains(word);
+            let begins = |word: &String| word.starts_with(last.as_str());
+            let (fits, hits) = match mode {
+                TextMode::All => (asked.iter().all(has), 1),
+                TextMode::Any => (asked.iter().any(has), 1),
+                TextMode::Prefix => (
+                    whole.iter().all(has),
+                    record.words.iter().filter(|word| begins(word)).count(),
+                ),
+            };
+            if fits && hits > 0 {
                 found.push((std::cmp::Reverse(hits), record.row.object));
             }
         }
-        found.sort_unstable();
+        found.sort();
         Ok(found
             .into_iter()
             .map(|(_, object)| object)

@@ -140,7 +140,12 @@ fn replaced_objects_leave_no_index_rows_and_undo_restores_them() {
     assert_eq!(store.objects(space(), Some("b"), None, 9).unwrap().len(), 1);
     store.rollback();
     assert_eq!(store.index_scan(space(), &scan).unwrap(), [object]);
-    assert_eq!(store.search(space(), "HELLO wor", 9).unwrap(), [object]);
+    assert_eq!(
+        store
+            .search(space(), "HELLO wor", dxos_base::query::TextMode::Prefix, 9)
+            .unwrap(),
+        [object]
+    );
     assert_eq!(
         store.referrers(space(), ObjectId([6; 16])).unwrap(),
         [object]

@@ -1,0 +1,434 @@
+//! Random objects, edits and queries over a small vocabulary, from a seed: so that queries find something, values
+//! collide, and every form of a query comes up. For differential tests of the executor and of live queries.
+
+use std::collections::BTreeMap;
+
+use dxos_base::query::{
+    Aggregate, Comparison, Deleted, Filter, Nested, OrderBy, PropertyPath, Query, Select, TextMode,
+    Traversal, field, text_mode,
+};
+use dxos_base::{ObjectId, ObjectWrite, Ref, Value};
+
+/// Objects a sample speaks of.
+const OBJECTS: u8 = 24;
+/// Words of texts.
+const WORDS: [&str; 6] = ["oat", "milk", "bread", "oats", "Café", "tea"];
+/// Types of objects.
+const TYPES: [&str; 5] = [
+    "org.example.Task@0.1.0",
+    "org.example.Task@0.2.0",
+    "org.example.Person@1.0.0",
+    "org.example.Link@0.1.0",
+    "",
+];
+
+/// Randomness from a seed.
+#[derive(Debug, Clone)]
+pub struct Sample(u64);
+
+impl Sample {
+    /// The same for the same seed.
+    pub fn new(seed: u64) -> Sample {
+        Sample(seed)
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood 2014).
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn one<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize].clone()
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of the objects.
+    pub fn object(&mut self) -> ObjectId {
+        ObjectId([self.below(u64::from(OBJECTS)) as u8 + 1; 16])
+    }
+
+    fn reference(&mut self) -> Value {
+        Value::Ref(Ref {
+            space: None,
+            object: self.object(),
+        })
+    }
+
+    fn words(&mut self) -> String {
+        let count = self.below(4);
+        let words: Vec<&str> = (0..count).map(|_| self.one(&WORDS)).collect();
+        words.join(" ")
+    }
+
+    /// A value for a property.
+    fn value(&mut self) -> Value {
+        match self.below(12) {
+            0..3 => Value::Int(self.below(5) as i64 - 2),
+            3 => Value::float(self.below(8) as f64 / 2.0 - 2.0),
+            4..6 => Value::String(self.words()),
+            6 => Value::String("p".repeat(140) + self.one(&["x", "y"])),
+            7 => Value::Bool(self.chance(50)),
+            8 => Value::Timestamp(self.below(3) as i64),
+            9 => Value::Null,
+            10 => Value::List(vec![Value::Int(self.below(3) as i64), self.reference()]),
+            _ => self.reference(),
+        }
+    }
+
+    fn property_value(&mut self, name: &str) -> Value {
+        match name {
+            "n" => Value::Map([("c".to_owned(), self.value())].into()),
+            "r" => self.reference(),
+            "l" => {
+                let count = self.below(3);
+                Value::List((0..count).map(|_| self.reference()).collect())
+            }
+            _ => self.value(),
+        }
+    }
+
+    /// The first objects.
+    pub fn creations(&mut self) -> Vec<ObjectWrite> {
+        let mut made = Vec::new();
+        for n in 1..=OBJECTS {
+            if self.chance(85) {
+                made.push(self.create(ObjectId([n; 16])));
+            }
+        }
+        made
+    }
+
+    fn create(&mut self, object: ObjectId) -> ObjectWrite {
+        let mut values = BTreeMap::new();
+        for name in ["x", "y", "s", "n", "r", "l"] {
+            if self.chance(65) {
+                values.insert(name.to_owned(), self.property_value(name));
+            }
+        }
+        let type_name = self.one(&TYPES).to_owned();
+        ObjectWrite::Create {
+            object,
+            type_name,
+            values,
+        }
+    }
+
+    /// An edit of one of the objects that `exist`, or a new one.
+    pub fn edit(&mut self, exist: &[ObjectId]) -> ObjectWrite {
+        let object = self.object();
+        if !exist.contains(&object) {
+            return self.create(object);
+        }
+        match self.below(10) {
+            0 => ObjectWrite::Delete { object },
+            1 => ObjectWrite::Restore { object },
+            2 => ObjectWrite::Set {
+                object,
+                path: vec!["n".into(), "c".into()],
+                value: Some(self.value()),
+            },
+            3 => ObjectWrite::Set {
+                object,
+                path: vec![self.one(&["x", "y", "s", "r"]).into()],
+                value: None,
+            },
+            _ => {
+                let name = self.one(&["x", "x", "y", "s", "r", "l"]);
+                ObjectWrite::Set {
+                    object,
+                    path: vec![name.into()],
+                    value: Some(self.property_value(name)),
+                }
+            }
+        }
+    }
+
+    fn path(&mut self) -> PropertyPath {
+        self.one(&[
+            "x", "x", "y", "s", "n/c", "r", "l", "@created", "@updated", "@type", "@id",
+        ])
+        .into()
+    }
+
+    fn ordered(&mut self) -> Value {
+        loop {
+            let value = self.value();
+            if !matches!(value, Value::Ref(_) | Value::List(_)) {
+                return value;
+            }
+        }
+    }
+
+    fn comparison(&mut self) -> Comparison {
+        match self.below(11) {
+            0..2 => Comparison::Eq(self.value()),
+            2 => Comparison::Neq(self.value()),
+            3 => Comparison::Lt(self.ordered()),
+            4 => Comparison::Lte(self.ordered()),
+            5 => Comparison::Gt(self.ordered()),
+            6 => Comparison::Gte(self.ordered()),
+            7 => Comparison::Between(self.ordered(), self.ordered()),
+            8 => {
+                let count = self.below(4);
+                Comparison::In((0..count).map(|_| self.value()).collect())
+            }
+            9 => Comparison::Contains(self.value()),
+            _ => Comparison::Exists,
+        }
+    }
+
+    fn mode(&mut self) -> TextMode {
+        self.one(&[TextMode::All, TextMode::Prefix, TextMode::Any])
+    }
+
+    fn filter(&mut self, depth: u64) -> Filter {
+        let kinds = if depth == 0 { 11 } else { 17 };
+        match self.below(kinds) {
+            0..4 => Filter::Property {
+                path: self.path(),
+                is: self.comparison(),
+            },
+            4 => {
+                let name = self.one(&["org.example.Task", "org.example.Person", ""]);
+                let versions = self.one(&[None, None, Some("^0.1"), Some(">=0.2"), Some("*")]);
+                Filter::Type {
+                    name: name.to_owned(),
+                    versions: versions.map(|range| range.parse().expect("a range")),
+                }
+            }
+            5 => {
+                let count = self.below(4);
+                Filter::Ids((0..count).map(|_| self.object()).collect())
+            }
+            6 => {
+                let words = self.words();
+                text_mode(words, self.mode())
+            }
+            7 => Filter::Tag(self.one(&["red", "blue"]).to_owned()),
+            8 => Filter::Key {
+                source: self.one(&["hub", "lab"]).to_owned(),
+                id: self.chance(70).then(|| self.one(&["1", "2"]).to_owned()),
+            },
+            9 => Filter::ChildOf {
+                parent: self.object(),
+                transitive: self.chance(50),
+            },
+            10 => self.one(&[Filter::Everything, Filter::Nothing, Filter::Everything]),
+            11..13 => {
+                let count = self.below(3);
+                Filter::And((0..=count).map(|_| self.filter(depth - 1)).collect())
+            }
+            13 => {
+                let count = self.below(3);
+                Filter::Or((0..=count).map(|_| self.filter(depth - 1)).collect())
+            }
+            14 => !self.filter(depth - 1),
+            _ => Filter::In {
+                path: self.one(&["r", "l", "x", "@id"]).into(),
+                select: Box::new(Nested(self.select(depth - 1))),
+                of: self.one(&["@id", "r", "x", "l"]).into(),
+            },
+        }
+    }
+
+    fn traversal(&mut self) -> Traversal {
+        let path = self.one(&[None, Some("r"), Some("l"), Some("n/c")]);
+        let path = path.map(PropertyPath::from);
+        match self.below(10) {
+            0 => Traversal::References(path),
+            1 => Traversal::ReferredBy(path),
+            2 => Traversal::Source,
+            3 => Traversal::Target,
+            4 => Traversal::SourceOf,
+            5 => Traversal::TargetOf,
+            6 => Traversal::Parent,
+            7 => Traversal::Children,
+            8 => Traversal::Ancestors,
+            _ => Traversal::Descendants,
+        }
+    }
+
+    fn select(&mut self, depth: u64) -> Select {
+        let kinds = if depth == 0 { 6 } else { 13 };
+        match self.below(kinds) {
+            0..6 => Select::Where(self.filter(depth)),
+            6 => Select::Within(Box::new(self.select(depth - 1)), self.filter(depth - 1)),
+            7..11 => Select::Follow(Box::new(self.select(depth - 1)), self.traversal()),
+            11 => Select::Union(vec![self.select(depth - 1), self.select(depth - 1)]),
+            _ => Select::Difference(
+                Box::new(self.select(depth - 1)),
+                Box::new(self.select(depth - 1)),
+            ),
+        }
+    }
+
+    /// A query; sound ones only.
+    pub fn query(&mut self) -> Query {
+        if self.chance(8) {
+            let mut query = Query::from(text_mode(self.words(), self.mode())).by_rank();
+            if self.chance(50) {
+                query = query.filter(field("x").gte(self.below(3) as i64));
+            }
+            return query.limit(self.below(6) as u32);
+        }
+        let depth = self.below(4);
+        let mut query = Query {
+            select: self.select(depth),
+            ..Query::default()
+        };
+        for _ in 0..self.one(&[0, 1, 1, 2]) {
+            let path = self.path();
+            query = match self.chance(50) {
+                true => query.order_by_descending(path.to_string().as_str()),
+                false => query.order_by(path.to_string().as_str()),
+            };
+        }
+        if self.chance(20) {
+            query.deleted = self.one(&[Deleted::Include, Deleted::Only]);
+        }
+        if self.chance(12) {
+            query = match self.chance(70) {
+                true => query.group_by(self.path().to_string().as_str()),
+                false => query.count(),
+            };
+            if self.chance(60) {
+                query = query.aggregate(Aggregate::Min(self.path()));
+                query = query.aggregate(Aggregate::Max(self.path()));
+            }
+        }
+        query
+            .skip(self.one(&[0, 0, 0, 1, 3]))
+            .limit(self.below(8) as u32)
+    }
+}
+
+/// Names of everything a query is made of, for counting.
+pub fn parts(query: &Query) -> Vec<&'static str> {
+    let mut out = Vec::new();
+    of_select(&query.select, &mut out);
+    out.extend(
+        query
+            .order
+            .iter()
+            .map(|key| match (&key.by, key.descending) {
+                (OrderBy::Rank, _) => "order by rank",
+                (_, false) => "order ascending",
+                (_, true) => "order descending",
+            }),
+    );
+    if query.order.len() > 1 {
+        out.push("order by several");
+    }
+    if query.order.is_empty() {
+        out.push("order natural");
+    }
+    out.extend((query.skip > 0).then_some("skip"));
+    out.extend((query.limit > 0).then_some("limit"));
+    out.push(match query.deleted {
+        Deleted::Exclude => "deleted excluded",
+        Deleted::Include => "deleted included",
+        Deleted::Only => "deleted only",
+    });
+    if let Some(group) = &query.group {
+        out.push(if group.by.is_some() { "group" } else { "count" });
+        out.extend(group.aggregates.iter().map(|aggregate| match aggregate {
+            Aggregate::Min(_) => "min",
+            Aggregate::Max(_) => "max",
+        }));
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+fn of_select(select: &Select, out: &mut Vec<&'static str>) {
+    match select {
+        Select::Where(filter) => of_filter(filter, out),
+        Select::Within(from, filter) => {
+            out.push("within");
+            of_select(from, out);
+            of_filter(filter, out);
+        }
+        Select::Follow(from, traversal) => {
+            out.push(match traversal {
+                Traversal::References(_) => "follow references",
+                Traversal::ReferredBy(_) => "follow referred by",
+                Traversal::Source => "follow source",
+                Traversal::Target => "follow target",
+                Traversal::SourceOf => "follow source of",
+                Traversal::TargetOf => "follow target of",
+                Traversal::Parent => "follow parent",
+                Traversal::Children => "follow children",
+                Traversal::Ancestors => "follow ancestors",
+                Traversal::Descendants => "follow descendants",
+            });
+            of_select(from, out);
+        }
+        Select::Union(sets) => {
+            out.push("union");
+            sets.iter().for_each(|set| of_select(set, out));
+        }
+        Select::Difference(from, without) => {
+            out.push("difference");
+            of_select(from, out);
+            of_select(without, out);
+        }
+    }
+}
+
+fn of_filter(filter: &Filter, out: &mut Vec<&'static str>) {
+    out.push(match filter {
+        Filter::Everything => "everything",
+        Filter::Nothing => "nothing",
+        Filter::And(_) => "and",
+        Filter::Or(_) => "or",
+        Filter::Not(_) => "not",
+        Filter::Type { versions: None, .. } => "type",
+        Filter::Type { .. } => "type in a range",
+        Filter::Ids(_) => "ids",
+        Filter::Property { is, .. } => match is {
+            Comparison::Eq(_) => "eq",
+            Comparison::Neq(_) => "neq",
+            Comparison::Lt(_) => "lt",
+            Comparison::Lte(_) => "lte",
+            Comparison::Gt(_) => "gt",
+            Comparison::Gte(_) => "gte",
+            Comparison::Between(..) => "between",
+            Comparison::In(_) => "in",
+            Comparison::Contains(_) => "contains",
+            Comparison::Exists => "exists",
+        },
+        Filter::Text { mode, .. } => match mode {
+            TextMode::All => "text all",
+            TextMode::Prefix => "text prefix",
+            TextMode::Any => "text any",
+        },
+        Filter::Tag(_) => "tag",
+        Filter::Key { .. } => "key",
+        Filter::ChildOf {
+            transitive: false, ..
+        } => "child of",
+        Filter::ChildOf { .. } => "child of, transitive",
+        Filter::In { .. } => "semi-join",
+    });
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => {
+            filters.iter().for_each(|filter| of_filter(filter, out));
+        }
+        Filter::Not(filter) => of_filter(filter, out),
+        Filter::In { select, .. } => of_select(&select.0, out),
+        _ => {}
+    }
+}
