@@ -22,7 +22,7 @@ pub struct IdError {
 }
 
 impl IdError {
-    fn new(kind: &'static str, text: &str) -> Self {
+    pub(crate) fn new(kind: &'static str, text: &str) -> Self {
         IdError {
             kind,
             text: text.chars().take(64).collect(),
@@ -256,6 +256,13 @@ impl FromStr for ObjectId {
 }
 
 impl ObjectId {
+    /// The wall time it was made at, in milliseconds since the epoch.
+    pub fn created_ms(&self) -> u64 {
+        self.0[..6]
+            .iter()
+            .fold(0, |ms, byte| (ms << 8) | u64::from(*byte))
+    }
+
     /// A new id: `wall_ms` (48 bits) followed by 80 random bits.
     pub fn new(wall_ms: u64, entropy: &mut dyn crate::Entropy) -> Self {
         let mut bytes = [0; 16];

@@ -5,18 +5,26 @@
 
 #![deny(missing_docs)]
 
+pub mod address;
+mod apply;
 pub mod clock;
 pub mod codec;
 pub mod crypto;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod ids;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod limits;
 pub mod object;
+pub mod path;
+pub mod plain;
 pub mod query;
 pub mod text;
 pub mod value;
+pub mod write;
 
+pub use address::Address;
 pub use clock::{Clock, HybridClock, Tick};
 pub use codec::{DecodeError, decode, encode};
 pub use crypto::{
@@ -26,10 +34,13 @@ pub use ids::{
     AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId,
     ObjectId, PeerId, Signature, SpaceId, TextId,
 };
-pub use object::{ObjectView, ObjectWrite};
+pub use object::{ForeignKey, ObjectMeta, ObjectView};
+pub use path::{IntoPath, Path, Step, key_path};
+pub use plain::PlainObject;
 pub use query::{Filter, Query};
 pub use text::{Side, TextChange, TextChangeError, TextDelta};
 pub use value::{Ref, Value};
+pub use write::{ObjectWrite, Place};
 
 /// Checks what only a bug of ours can break; on in release builds too.
 ///

@@ -5,11 +5,11 @@
 //! * maps are sorted by key without repeats;
 //! * a value read from bytes nests at most [`limits::VALUE_DEPTH_MAX`] deep (`decode.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ObjectId, SpaceId};
+use crate::ids::{ObjectId, SpaceId, TextId};
 use crate::limits;
 
 mod decode;
@@ -21,6 +21,16 @@ pub struct Ref {
     pub space: Option<SpaceId>,
     /// The object referred to.
     pub object: ObjectId,
+}
+
+impl Ref {
+    /// A reference to an object of the same space.
+    pub const fn local(object: ObjectId) -> Ref {
+        Ref {
+            space: None,
+            object,
+        }
+    }
 }
 
 /// A property's value. Containers are spread over registers when written; scalars are kept whole.
@@ -45,8 +55,12 @@ pub enum Value {
     Ref(Ref),
     /// Ordered values.
     List(Vec<Value>),
-    /// Named values.
+    /// Named values. A set is a map of member → true (false: taken out).
     Map(BTreeMap<String, Value>),
+    /// A text people write together; its content is read by opening it.
+    Text(TextId),
+    /// A number to which everyone's steps add up.
+    Counter(i64),
 }
 
 impl Value {
@@ -81,10 +95,36 @@ impl Value {
         }
     }
 
-    /// The integer, if this is one.
+    /// A set of these members, as it is written and shown.
+    pub fn set<S: AsRef<str>>(members: impl IntoIterator<Item = S>) -> Value {
+        let member = |member: S| (member.as_ref().to_owned(), Value::Bool(true));
+        Value::Map(members.into_iter().map(member).collect())
+    }
+
+    /// The members, if this is a set; of anything else none.
+    pub fn members(&self) -> impl Iterator<Item = &str> {
+        let map = match self {
+            Value::Map(map) => Some(map),
+            _ => None,
+        };
+        map.into_iter()
+            .flatten()
+            .filter(|(_, held)| **held == Value::Bool(true))
+            .map(|(member, _)| member.as_str())
+    }
+
+    /// The reference, if this is one.
+    pub fn reference(&self) -> Option<Ref> {
+        match self {
+            Value::Ref(reference) => Some(*reference),
+            _ => None,
+        }
+    }
+
+    /// The number, if this is an integer or a counter.
     pub fn as_int(&self) -> Option<i64> {
         match self {
-            Value::Int(number) => Some(*number),
+            Value::Int(number) | Value::Counter(number) => Some(*number),
             _ => None,
         }
     }
@@ -126,6 +166,11 @@ impl From<f64> for Value {
 impl From<Ref> for Value {
     fn from(reference: Ref) -> Self {
         Value::Ref(reference)
+    }
+}
+impl From<BTreeSet<String>> for Value {
+    fn from(members: BTreeSet<String>) -> Self {
+        Value::set(members)
     }
 }
 

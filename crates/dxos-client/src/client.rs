@@ -355,7 +355,7 @@ impl Client {
         object: ObjectId,
     ) -> Result<Option<ObjectView>, Failure> {
         match self.call(Request::Get { space, object }).await? {
-            Response::Object(object) => Ok(object),
+            Response::Object(object) => Ok(object.map(|object| *object)),
             _ => Err(unexpected()),
         }
     }

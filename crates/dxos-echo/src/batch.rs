@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId};
 
+use crate::cascade::Link;
 use crate::change::Change;
 use crate::error::EchoError;
 use crate::record::{Record, object_version};
@@ -23,6 +24,8 @@ struct Loaded {
     record: Record,
     /// What the object added to the digest when loaded.
     before: u128,
+    /// What its children knew of it when loaded.
+    link: Link,
     changed: bool,
 }
 
@@ -45,6 +48,7 @@ impl Batch {
                     None => (Record::default(), 0),
                 };
                 vacant.insert(Loaded {
+                    link: record.link(space),
                     record,
                     before,
                     changed: false,
@@ -92,9 +96,14 @@ impl Space {
         store: &mut dyn Store,
     ) -> Result<Touched, EchoError> {
         let mut touched = Touched::default();
+        let mut relinked = Vec::new();
         for (object, loaded) in batch.records {
             if !loaded.changed {
                 continue;
+            }
+            self.links.forget(&object);
+            if loaded.record.link(self.space) != loaded.link {
+                relinked.push(object);
             }
             let body = loaded.record.encode();
             let version = object_version(&self.space, &object, &body);
@@ -135,6 +144,7 @@ impl Space {
             touched.objects.insert(object);
             touched.types.insert(type_name);
         }
+        self.touch_descendants(store, relinked, &mut touched)?;
         Ok(touched)
     }
 }

@@ -1,53 +1,13 @@
-//! Changes: what entries carry (DESIGN 4.8), and the edits callers ask for.
+//! Changes: what entries carry (DESIGN 4.8).
 //!
 //! Invariants
 //! * a decoded [`Change`] is checked by [`Change::check`] before it touches state: a rule of the change alone, so
 //!   every replica takes or voids the same ones;
 //! * wire enums only ever grow at the end; a new operation needs a new entry version.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{Clock, ElementId, FeedId, ObjectId, Ref, TextId, Value, limits};
-
-/// One step of a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Step {
-    /// A name in a map.
-    Key(String),
-    /// An element of a list.
-    Element(ElementId),
-}
-
-/// Steps from the top of an object; empty is the object itself.
-pub type Path = Vec<Step>;
-
-/// A path of map names.
-pub fn key_path<S: AsRef<str>>(names: &[S]) -> Path {
-    names
-        .iter()
-        .map(|name| Step::Key(name.as_ref().to_owned()))
-        .collect()
-}
-
-/// A path as people read it: `address/city`, `items/[abc…]/name`.
-pub(crate) fn show_path(path: &[Step]) -> String {
-    struct Shown<'a>(&'a Step);
-    impl fmt::Display for Shown<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match self.0 {
-                Step::Key(name) => f.write_str(name),
-                Step::Element(element) => write!(f, "[{element}]"),
-            }
-        }
-    }
-    path.iter()
-        .map(|step| Shown(step).to_string())
-        .collect::<Vec<_>>()
-        .join("/")
-}
+use dxos_base::{Clock, FeedId, ObjectId, Path, Ref, Step, TextId, Value, limits};
 
 /// A clock and the feed it belongs to: one total order over all writes (DESIGN 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,7 +58,7 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// The scalar, unless `value` is a container.
+    /// The scalar, unless `value` is a container, a text or a counter.
     pub fn from_value(value: Value) -> Result<Scalar, Value> {
         Ok(match value {
             Value::Null => Scalar::Null,
@@ -112,7 +72,9 @@ impl Scalar {
             Value::Bytes(bytes) => Scalar::Bytes(bytes),
             Value::Timestamp(ms) => Scalar::Timestamp(ms),
             Value::Ref(reference) => Scalar::Ref(reference),
-            container @ (Value::List(_) | Value::Map(_)) => return Err(container),
+            other @ (Value::List(_) | Value::Map(_) | Value::Text(_) | Value::Counter(_)) => {
+                return Err(other);
+            }
         })
     }
 
@@ -265,71 +227,3 @@ impl Change {
 
 /// A list index, in bytes. Writers re-index neighbours past 64 bytes (DESIGN 4.3); this bounds what others send.
 pub const INDEX_BYTES_MAX: usize = 1024;
-
-/// An edit as a caller asks for it: [`ObjectWrite`](dxos_base::ObjectWrite) and what goes beyond it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Edit {
-    /// A new object.
-    Create {
-        /// Its id.
-        object: ObjectId,
-        /// `@type`, empty if untyped.
-        type_name: String,
-        /// First values.
-        values: BTreeMap<String, Value>,
-    },
-    /// Sets the value at a path; containers are spread over registers.
-    Set {
-        /// The object.
-        object: ObjectId,
-        /// Where; not empty.
-        path: Path,
-        /// The value.
-        value: Value,
-    },
-    /// Removes what is at a path (empty path: deletes the object), restorably.
-    Remove {
-        /// The object.
-        object: ObjectId,
-        /// Where.
-        path: Path,
-    },
-    /// Brings back a removed container (empty path: the object) with all that is in it.
-    Restore {
-        /// The object.
-        object: ObjectId,
-        /// Where.
-        path: Path,
-    },
-    /// Inserts an element into a list.
-    Insert {
-        /// The object.
-        object: ObjectId,
-        /// The list.
-        list: Path,
-        /// Place among the shown elements; past the end appends.
-        at: usize,
-        /// The value.
-        value: Value,
-    },
-    /// Moves an element of a list.
-    Move {
-        /// The object.
-        object: ObjectId,
-        /// The list.
-        list: Path,
-        /// The element.
-        element: ElementId,
-        /// Its place afterwards, counted without it.
-        to: usize,
-    },
-    /// Adds to a counter; makes one of an absent path or an integer.
-    Count {
-        /// The object.
-        object: ObjectId,
-        /// The counter.
-        path: Path,
-        /// The step.
-        by: i64,
-    },
-}

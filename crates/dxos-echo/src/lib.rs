@@ -5,6 +5,7 @@
 
 pub mod access;
 mod batch;
+mod cascade;
 pub mod change;
 pub mod entry;
 pub mod error;
@@ -18,6 +19,7 @@ mod plan;
 pub mod query;
 mod receive;
 pub mod record;
+mod reserved;
 mod seal;
 mod space;
 pub mod store;
@@ -27,7 +29,7 @@ mod typing;
 mod view;
 
 pub use access::{Access, Claim, Decision};
-pub use change::{Edit, Path, Step};
+pub use cascade::ANCESTORS_MAX;
 pub use entry::{EntryHeader, feed_id};
 pub use error::EchoError;
 pub use query::{Answer, affects};

@@ -9,18 +9,25 @@
 
 use std::collections::BTreeMap;
 
+use dxos_base::path::show_path;
+use dxos_base::write::{META, Place, TYPE};
 use dxos_base::{
-    Clock, ElementId, Entropy, FeedId, HybridClock, ObjectId, Tick, Value, hash, limits,
+    Clock, ElementId, Entropy, FeedId, HybridClock, ObjectId, ObjectWrite, Path, Ref, SpaceId,
+    Step, TextId, Tick, Value, hash, limits,
 };
 
-use crate::change::{Change, Edit, Kind, Operation, Path, Scalar, Stamp, Step, show_path};
+use crate::change::{Change, Kind, Operation, Scalar, Stamp};
 use crate::error::EchoError;
 use crate::order::{self, Neighbour};
 use crate::record::{Part, Record, RegisterValue};
+use crate::reserved::{
+    Place as Reserved, bad_path, bad_value, check_names, check_path, check_value,
+};
 use crate::view::kind_for;
 
 /// What planning needs besides the record.
 pub(crate) struct Planner<'a> {
+    pub space: SpaceId,
     pub feed: FeedId,
     pub now: Tick,
     pub clock: &'a mut HybridClock,
@@ -28,86 +35,111 @@ pub(crate) struct Planner<'a> {
     pub changes: &'a mut Vec<Change>,
 }
 
-/// Names at the top of an object that only ECHO writes.
-const RESERVED: [&str; 3] = ["@type", "@created", "@updated"];
-
-impl Edit {
-    /// The object it is about.
-    pub fn object(&self) -> ObjectId {
-        match self {
-            Edit::Create { object, .. }
-            | Edit::Set { object, .. }
-            | Edit::Remove { object, .. }
-            | Edit::Restore { object, .. }
-            | Edit::Insert { object, .. }
-            | Edit::Move { object, .. }
-            | Edit::Count { object, .. } => *object,
-        }
-    }
-}
-
 impl Planner<'_> {
-    /// Plans one edit on its object's record. The caller has checked that the object is there (or, for a creation,
-    /// is not).
-    pub fn edit(&mut self, record: &mut Record, edit: &Edit) -> Result<(), EchoError> {
-        match edit {
-            Edit::Create {
-                object,
-                type_name,
-                values,
-            } => self.create(record, *object, type_name, values),
-            Edit::Set {
-                object,
-                path,
-                value,
-            } => {
-                check_path(path)?;
-                let mut spread = Spread {
-                    record,
-                    object: *object,
-                    planner: self,
-                };
-                spread.prepare(path)?;
-                spread.set(path.clone(), value)
+    /// Plans one write on its object's record. The caller has checked that the object is there (or, for a creation,
+    /// is not), and that a parent is not below its child.
+    pub fn write(&mut self, record: &mut Record, write: &ObjectWrite) -> Result<(), EchoError> {
+        let object = write.object();
+        match write {
+            ObjectWrite::Create {
+                type_name, values, ..
+            } => self.create(record, object, type_name, values),
+            ObjectWrite::Set { path, value, .. } => {
+                check_value(check_path(path)?, path, value, self.space)?;
+                self.prepare(record, object, path)?;
+                self.spread(record, object, path.clone(), value)
             }
-            Edit::Remove { object, path } => {
-                if !path.is_empty() {
-                    check_path(path)?;
-                }
-                self.remove(record, *object, path)
+            ObjectWrite::Remove { path, .. } if path.is_empty() => {
+                self.remove(record, object, path)
             }
-            Edit::Restore { object, path } => match record.value(path).map(|r| &r.value) {
-                Some(RegisterValue::Deleted(Some((kind, since)))) => {
-                    let operation = Operation::Assign {
-                        kind: *kind,
-                        since: Some(*since),
-                    };
-                    self.put(record, *object, path.clone(), operation)
-                }
-                _ => Ok(()),
+            ObjectWrite::Remove { path, .. } => match check_path(path)? {
+                Reserved::Free | Reserved::Reference => self.remove(record, object, path),
+                Reserved::Set | Reserved::Member => bad_path(path, "members are taken out"),
             },
-            Edit::Insert {
-                object,
-                list,
-                at,
-                value,
-            } => {
-                check_path(list)?;
-                self.insert(record, *object, list, *at, value)
+            ObjectWrite::Restore { path, .. } => {
+                if !path.is_empty() {
+                    check_free(path)?;
+                }
+                self.restore(record, object, path)
             }
-            Edit::Move {
-                object,
+            ObjectWrite::Insert {
                 list,
                 element,
-                to,
+                place,
+                value,
+                ..
+            } => self.insert(record, object, list, *element, *place, value),
+            ObjectWrite::Move {
+                list,
+                element,
+                place,
+                ..
             } => {
-                check_path(list)?;
-                self.place(record, *object, list, *element, *to)
+                check_free(list)?;
+                self.place(record, object, list, *element, *place)
             }
-            Edit::Count { object, path, by } => {
-                check_path(path)?;
-                self.count(record, *object, path, *by)
+            ObjectWrite::Count { path, by, .. } => {
+                check_free(path)?;
+                self.count(record, object, path, *by)
             }
+            ObjectWrite::Include { set, member, .. } => {
+                self.member(record, object, set, member, true)
+            }
+            ObjectWrite::Exclude { set, member, .. } => {
+                self.member(record, object, set, member, false)
+            }
+            ObjectWrite::Text { path, .. } => {
+                check_free(path)?;
+                self.prepare(record, object, path)?;
+                self.spread(record, object, path.clone(), &Value::Text(TextId([0; 16])))
+            }
+        }
+    }
+
+    /// Puts a member into a set or takes it out; what is so already is not written again.
+    fn member(
+        &mut self,
+        record: &mut Record,
+        object: ObjectId,
+        set: &Path,
+        member: &str,
+        held: bool,
+    ) -> Result<(), EchoError> {
+        let path = [&set[..], &[Step::Key(member.to_owned())]].concat();
+        match check_path(set)? {
+            Reserved::Set => {}
+            Reserved::Free => check_free(set)?,
+            _ => return bad_path(&path, "this is no set"),
+        }
+        if member.is_empty() {
+            return bad_path(&path, "a name is empty");
+        }
+        if !matches!(record.shown_at(set), None | Some(Value::Map(_))) {
+            return bad_value(set, "not a set");
+        }
+        if (record.shown_at(&path) == Some(Value::Bool(true))) == held {
+            return Ok(());
+        }
+        self.prepare(record, object, &path)?;
+        let operation = Operation::Set(Scalar::Bool(held));
+        self.put(record, object, path, operation)
+    }
+
+    fn restore(
+        &mut self,
+        record: &mut Record,
+        object: ObjectId,
+        path: &Path,
+    ) -> Result<(), EchoError> {
+        match record.value(path).map(|register| &register.value) {
+            Some(RegisterValue::Deleted(Some((kind, since)))) => {
+                let operation = Operation::Assign {
+                    kind: *kind,
+                    since: Some(*since),
+                };
+                self.put(record, object, path.clone(), operation)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -194,26 +226,47 @@ impl Planner<'_> {
         type_name: &str,
         values: &BTreeMap<String, Value>,
     ) -> Result<(), EchoError> {
-        let type_path = vec![Step::Key("@type".to_owned())];
+        let type_path = vec![Step::Key(TYPE.to_owned())];
         if type_name.len() > limits::NAME_BYTES_MAX {
-            return Err(EchoError::BadValue {
-                path: "@type".to_owned(),
-                detail: "type name is too long",
-            });
+            return bad_value(&type_path, "type name is too long");
         }
         let type_name = Scalar::String(type_name.to_owned());
         self.put(record, object, type_path, Operation::Set(type_name))?;
         for (name, value) in values {
             let path = vec![Step::Key(name.clone())];
-            check_path(&path)?;
-            Spread {
-                record,
-                object,
-                planner: self,
+            match name.as_str() {
+                META => self.create_meta(record, object, path, value)?,
+                _ => {
+                    check_value(check_path(&path)?, &path, value, self.space)?;
+                    self.spread(record, object, path, value)?;
+                }
             }
-            .set(path, value)?;
         }
         Ok(())
+    }
+
+    /// The sets of a new object's `@meta`: nested maps, of which only members are written.
+    fn create_meta(
+        &mut self,
+        record: &mut Record,
+        object: ObjectId,
+        path: Path,
+        value: &Value,
+    ) -> Result<(), EchoError> {
+        let child = |name: &String| [&path[..], &[Step::Key(name.clone())]].concat();
+        match value {
+            Value::Map(values) => values
+                .iter()
+                .try_for_each(|(name, value)| self.create_meta(record, object, child(name), value)),
+            value => {
+                let place = check_path(&path)?;
+                if !matches!(place, Reserved::Member) {
+                    return bad_value(&path, "must be a set");
+                }
+                check_value(place, &path, value, self.space)?;
+                self.spread(record, object, path, value)
+            }
+        }
     }
 
     fn remove(
@@ -241,44 +294,47 @@ impl Planner<'_> {
         record: &mut Record,
         object: ObjectId,
         list: &Path,
-        at: usize,
+        element: ElementId,
+        place: Place,
         value: &Value,
     ) -> Result<(), EchoError> {
-        let element = ElementId(self.entropy.array());
-        let mut path = list.clone();
-        path.push(Step::Element(element));
-        self.prepare(record, object, &path)?;
-        Spread {
-            record,
-            object,
-            planner: self,
+        check_free(list)?;
+        let path = [&list[..], &[Step::Element(element)]].concat();
+        check_value(Reserved::Free, &path, value, self.space)?;
+        if !matches!(
+            record.shown_at(list),
+            None | Some(Value::Null | Value::List(_))
+        ) {
+            return bad_value(list, "not a list");
         }
-        .set(path, value)?;
-        self.place(record, object, list, element, at)
+        if record.value(&path).is_some() || record.below(&path).next().is_some() {
+            return bad_path(&path, "this element exists already");
+        }
+        self.prepare(record, object, &path)?;
+        self.spread(record, object, path, value)?;
+        self.place(record, object, list, element, place)
     }
 
-    /// Gives an element the index of place `to`.
+    /// Gives an element the index of a place.
     fn place(
         &mut self,
         record: &mut Record,
         object: ObjectId,
         list: &Path,
         element: ElementId,
-        to: usize,
+        place: Place,
     ) -> Result<(), EchoError> {
         let path_of = |element| [&list[..], &[Step::Element(element)]].concat();
         let elements = record.elements(list);
         if elements.iter().all(|(other, _)| *other != element) {
-            return Err(EchoError::BadPath {
-                path: show_path(&path_of(element)),
-                detail: "no such element",
-            });
+            return bad_path(&path_of(element), "no such element");
         }
         let others: Vec<_> = elements
             .iter()
             .filter(|(other, _)| *other != element)
             .collect();
-        let to = to.min(others.len());
+        let ids: Vec<ElementId> = others.iter().map(|(other, _)| *other).collect();
+        let to = place.index_in(&ids);
         let neighbour = |&(element, index): &(ElementId, Option<&[u8]>)| {
             let own = record
                 .register(&path_of(element), Part::Index)
@@ -293,10 +349,10 @@ impl Planner<'_> {
             Some((_, None, _)) => None,
             _ => order::between(as_neighbour(&left), as_neighbour(&right), run),
         };
-        let mut order: Vec<ElementId> = others.iter().map(|(other, _)| *other).collect();
         if let Some(index) = placed {
             return self.put(record, object, path_of(element), Operation::Index(index));
         }
+        let mut order = ids;
         order.insert(to, element);
         let indices = order::fresh(order.len(), run);
         for (element, index) in order.into_iter().zip(indices) {
@@ -324,12 +380,7 @@ impl Planner<'_> {
             Some(RegisterValue::Deleted(_)) => {
                 self.put(record, object, path.clone(), Operation::SetCounter(0))?;
             }
-            Some(_) => {
-                return Err(EchoError::BadValue {
-                    path: show_path(path),
-                    detail: "not a number that counts",
-                });
-            }
+            Some(_) => return bad_value(path, "not a number that counts"),
         }
         let assignment = match record.value(path).filter(|register| register.stamp > floor) {
             Some(register) => register.stamp,
@@ -369,93 +420,73 @@ fn as_neighbour(side: &Placed) -> Option<Neighbour<'_>> {
     }
 }
 
-/// Spreads a value over registers.
-struct Spread<'s, 'a> {
-    record: &'s mut Record,
-    object: ObjectId,
-    planner: &'s mut Planner<'a>,
-}
-
-impl Spread<'_, '_> {
-    fn prepare(&mut self, path: &[Step]) -> Result<(), EchoError> {
-        self.planner.prepare(self.record, self.object, path)
-    }
-
-    fn put(&mut self, path: Path, operation: Operation) -> Result<(), EchoError> {
-        self.planner.put(self.record, self.object, path, operation)
-    }
-
-    /// Recursion ends at the path limit, which `put` enforces.
-    fn set(&mut self, path: Path, value: &Value) -> Result<(), EchoError> {
+impl Planner<'_> {
+    /// Spreads a value over registers. Recursion ends at the path limit, which `put` enforces.
+    fn spread(
+        &mut self,
+        record: &mut Record,
+        object: ObjectId,
+        path: Path,
+        value: &Value,
+    ) -> Result<(), EchoError> {
         let child = |step: Step| [&path[..], &[step]].concat();
+        let assign = |kind| Operation::Assign { kind, since: None };
         match value {
             Value::Map(values) => {
-                self.put(
-                    path.clone(),
-                    Operation::Assign {
-                        kind: Kind::Map,
-                        since: None,
-                    },
-                )?;
+                self.put(record, object, path.clone(), assign(Kind::Map))?;
                 for (name, value) in values {
-                    self.set(child(Step::Key(name.clone())), value)?;
+                    let path = child(Step::Key(name.clone()));
+                    if name.is_empty() {
+                        return bad_path(&path, "a name is empty");
+                    }
+                    self.spread(record, object, path, value)?;
                 }
                 Ok(())
             }
             Value::List(values) => {
-                self.put(
-                    path.clone(),
-                    Operation::Assign {
-                        kind: Kind::List,
-                        since: None,
-                    },
-                )?;
+                self.put(record, object, path.clone(), assign(Kind::List))?;
                 let ids: Vec<ElementId> = values
                     .iter()
-                    .map(|_| ElementId(self.planner.entropy.array()))
+                    .map(|_| ElementId(self.entropy.array()))
                     .collect();
                 let run = ids
                     .first()
-                    .map_or([0; 2], |id| order::run_of(self.planner.feed, *id));
+                    .map_or([0; 2], |id| order::run_of(self.feed, *id));
                 for ((value, id), index) in
                     values.iter().zip(&ids).zip(order::fresh(values.len(), run))
                 {
                     let path = child(Step::Element(*id));
-                    self.set(path.clone(), value)?;
-                    self.put(path, Operation::Index(index))?;
+                    self.spread(record, object, path.clone(), value)?;
+                    self.put(record, object, path, Operation::Index(index))?;
                 }
                 Ok(())
             }
+            Value::Counter(base) => self.put(record, object, path, Operation::SetCounter(*base)),
+            Value::Text(_) => {
+                if matches!(record.shown_at(&path), Some(Value::Text(_))) {
+                    return Ok(());
+                }
+                let text = text_id_at(record, object, &path);
+                self.put(record, object, path, Operation::SetText(text))
+            }
+            // A reference to the same space names no space, in whatever way it was written.
+            Value::Ref(reference) if reference.space == Some(self.space) => {
+                let scalar = Scalar::Ref(Ref::local(reference.object));
+                self.put(record, object, path, Operation::Set(scalar))
+            }
             scalar => match Scalar::from_value(scalar.clone()) {
-                Ok(scalar) => self.put(path, Operation::Set(scalar)),
-                Err(_) => unreachable!("containers are handled above"),
+                Ok(scalar) => self.put(record, object, path, Operation::Set(scalar)),
+                Err(_) => unreachable!("all other kinds are handled above"),
             },
         }
     }
 }
 
-fn check_path(path: &[Step]) -> Result<(), EchoError> {
-    let refuse = |detail| {
-        Err(EchoError::BadPath {
-            path: show_path(path),
-            detail,
-        })
-    };
-    match path.first() {
-        None => return refuse("the object itself is a map"),
-        Some(Step::Element(_)) => return refuse("the object itself is a map"),
-        Some(Step::Key(name)) if RESERVED.contains(&name.as_str()) => {
-            return refuse("this field is kept by the database");
-        }
-        Some(Step::Key(_)) => {}
+fn check_free(path: &[Step]) -> Result<(), EchoError> {
+    match check_path(path)? {
+        Reserved::Free => check_names(path, &Value::Null),
+        _ => bad_path(path, "this field is kept by the database"),
     }
-    if path
-        .iter()
-        .any(|step| matches!(step, Step::Key(name) if name.is_empty()))
-    {
-        return refuse("a name is empty");
-    }
-    Ok(())
 }
 
 /// The id of the text that begins at `path` on this state: whoever begins it on the same state begins the same one.

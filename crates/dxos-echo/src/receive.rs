@@ -174,6 +174,7 @@ impl Space {
         self.end_every_run(cx)?;
         let before = self.contents_of_open(cx);
         cx.store.objects_clear(self.space)?;
+        self.links.clear();
         for text in cx.store.texts(self.space)? {
             cx.store
                 .text_snapshot(self.space, text, &[], i64::MAX as u64)?;

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{Clock, FeedId, Hash, ObjectId, SpaceId, TextId, encode, hash, limits};
+use dxos_base::{Clock, FeedId, Hash, ObjectId, Path, SpaceId, Step, TextId, encode, hash, limits};
 
-use crate::change::{Change, Kind, Operation, Path, Scalar, Stamp, Step};
+use crate::change::{Change, Kind, Operation, Scalar, Stamp};
 use crate::error::EchoError;
 
 /// Which register of a path.

@@ -4,7 +4,9 @@
 
 use dxos_base::{FeedId, Hash, SigningKey, SpaceKey, TextId, invariant, limits};
 
-use crate::change::{Change, Operation, Step};
+use dxos_base::Step;
+
+use crate::change::{Change, Operation};
 use crate::entry::{ENTRY_VERSION, EntryHeader, make_entry};
 use crate::error::EchoError;
 use crate::space::{PendingSet, Space, WriteContext};

@@ -9,18 +9,18 @@
 //!
 //! Not here: who may write (the caller's [`Access`](crate::Access)), networking, transactions.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    Clock, DeviceKey, Entropy, FeedId, Hash, HybridClock, ObjectId, ObjectView, ObjectWrite,
-    SpaceId, TextId, Tick, Value, hash,
+    Clock, DeviceKey, Entropy, FeedId, Hash, HybridClock, IdentityKey, ObjectId, ObjectView,
+    ObjectWrite, Ref, SpaceId, Step, TextId, Tick, hash, write::PARENT,
 };
 
 use crate::batch::Batch;
-use crate::change::{Change, Edit, key_path};
+use crate::cascade::Links;
+use crate::change::Change;
 use crate::entry::feed_id;
 use crate::error::EchoError;
 use crate::feed::{Feed, FeedState};
@@ -28,7 +28,7 @@ use crate::plan::Planner;
 use crate::record::Record;
 use crate::store::{EntryRow, ObjectRow, Store};
 use crate::text::TextEngine;
-use crate::texts::OpenText;
+use crate::texts::{OpenText, text_at};
 use crate::typing::Typed;
 
 /// What a call of a space may touch.
@@ -150,6 +150,9 @@ pub struct Space {
     pub(crate) mark: (Vec<Hash>, BTreeMap<FeedId, u64>),
     pub(crate) summary: Summary,
     pub(crate) open_texts: BTreeMap<TextId, OpenText>,
+    /// Whose each feed is.
+    authors: BTreeMap<FeedId, IdentityKey>,
+    pub(crate) links: Links,
     pub(crate) needs_rebuild: bool,
     /// This device has no feed left to write in; reading goes on.
     pub(crate) feeds_used_up: bool,
@@ -180,6 +183,8 @@ impl Space {
             mark: Default::default(),
             summary: Summary::default(),
             open_texts: BTreeMap::new(),
+            authors: BTreeMap::new(),
+            links: Links::default(),
             needs_rebuild: false,
             feeds_used_up: false,
         };
@@ -210,6 +215,7 @@ impl Space {
         self.feeds.clear();
         self.timeframe.clear();
         self.open_texts.clear();
+        self.links.clear();
         self.needs_rebuild = false;
         for row in store.feeds(self.space)? {
             let state = if row.state.is_empty() {
@@ -265,6 +271,11 @@ impl Space {
         self.policy = policy;
     }
 
+    /// Says whose each feed is: shown as who made and who last wrote an object.
+    pub fn set_authors(&mut self, authors: BTreeMap<FeedId, IdentityKey>) {
+        self.authors = authors;
+    }
+
     /// The space.
     pub fn id(&self) -> SpaceId {
         self.space
@@ -283,87 +294,48 @@ impl Space {
         control_heads: &[Hash],
         writes: &[ObjectWrite],
     ) -> Result<Touched, EchoError> {
-        let work = writes.iter().map(|write| match write {
-            ObjectWrite::Create {
-                object,
-                type_name,
-                values,
-            } => Work::Create {
-                object: *object,
-                type_name,
-                values,
-            },
-            other => Work::Edit(Cow::Owned(edit_of(other))),
-        });
-        self.run(cx, control_heads, work)
-    }
-
-    /// As [`Space::write`], for all edits there are: lists, counters, nested paths.
-    pub fn edit(
-        &mut self,
-        cx: &mut WriteContext<'_>,
-        control_heads: &[Hash],
-        edits: &[Edit],
-    ) -> Result<Touched, EchoError> {
-        let work = edits.iter().map(|edit| match edit {
-            Edit::Create {
-                object,
-                type_name,
-                values,
-            } => Work::Create {
-                object: *object,
-                type_name,
-                values,
-            },
-            other => Work::Edit(Cow::Borrowed(other)),
-        });
-        self.run(cx, control_heads, work)
-    }
-
-    fn run<'w>(
-        &mut self,
-        cx: &mut WriteContext<'_>,
-        control_heads: &[Hash],
-        work: impl Iterator<Item = Work<'w>>,
-    ) -> Result<Touched, EchoError> {
         let mut touched = Touched::default();
         let mut batch = Batch::default();
         let mut changes = Vec::new();
-        for work in work {
+        for write in writes {
             if batch.len() >= WRITE_BATCH_RECORDS {
                 touched.merge(self.flush(std::mem::take(&mut batch), cx.store)?);
             }
+            let object = write.object();
+            if let Some(parent) = parent_of(write)
+                && parent.space.is_none_or(|other| other == self.space)
+            {
+                self.check_parent(&mut batch, cx.store, object, parent.object)?;
+            }
             let planned = changes.len();
             let mut planner = Planner {
+                space: self.space,
                 feed: self.own,
                 now: cx.now,
                 clock: &mut self.clock,
                 entropy: cx.entropy,
                 changes: &mut changes,
             };
-            match work {
-                Work::Create {
-                    object,
-                    type_name,
-                    values,
-                } => {
-                    let record = batch.load(self.space, object, cx.store)?;
-                    if !record.is_empty() {
-                        return Err(EchoError::Exists { object });
-                    }
-                    planner.create(record, object, type_name, values)?;
+            let record = batch.load(self.space, object, cx.store)?;
+            match write {
+                ObjectWrite::Create { .. } if !record.is_empty() => {
+                    return Err(EchoError::Exists { object });
                 }
-                Work::Edit(edit) => {
-                    let object = edit.object();
-                    let record = batch.load(self.space, object, cx.store)?;
-                    if record.is_empty() {
-                        return Err(EchoError::NotFound {
-                            space: self.space,
-                            object,
-                        });
-                    }
-                    planner.edit(record, &edit)?;
+                ObjectWrite::Create { .. } => {}
+                _ if record.is_empty() => {
+                    return Err(EchoError::NotFound {
+                        space: self.space,
+                        object,
+                    });
                 }
+                _ => {}
+            }
+            planner.write(record, write)?;
+            if let ObjectWrite::Text { path, content, .. } = write
+                && let Some(text) = text_at(record, path)
+                && self.fill_text(cx, object, path, text, content, &mut changes)?
+            {
+                touched.texts.insert(text);
             }
             batch.touch(&changes[planned..]);
         }
@@ -514,11 +486,21 @@ impl Space {
         object: ObjectId,
     ) -> Result<Option<ObjectView>, EchoError> {
         let row = store.object(self.space, object)?;
-        row.map(|row| self.view_of(&row)).transpose()
+        row.map(|row| self.view_of(store, &row)).transpose()
     }
 
-    pub(crate) fn view_of(&self, row: &ObjectRow) -> Result<ObjectView, EchoError> {
-        let mut view = Record::decode(&row.body)?.view(row.object);
+    /// The picture of a stored object, with what its ancestors make of it.
+    pub(crate) fn view_of(
+        &self,
+        store: &mut dyn Store,
+        row: &ObjectRow,
+    ) -> Result<ObjectView, EchoError> {
+        let record = Record::decode(&row.body)?;
+        let mut view = record.view(row.object);
+        self.cascade(store, &record, &mut view)?;
+        let (created, updated) = record.writers();
+        view.meta.created_by = self.authors.get(&created).copied();
+        view.meta.updated_by = self.authors.get(&updated).copied();
         view.saving = self.pending_objects.contains(&row.object);
         Ok(view)
     }
@@ -543,61 +525,14 @@ pub(crate) fn decode_row<T: serde::de::DeserializeOwned>(
     dxos_base::codec::decode_trusted(bytes).map_err(|_| EchoError::Damaged { what })
 }
 
-/// What a write asks for; creations are borrowed, they are what comes in thousands.
-enum Work<'w> {
-    Create {
-        object: ObjectId,
-        type_name: &'w str,
-        values: &'w BTreeMap<String, Value>,
-    },
-    Edit(Cow<'w, Edit>),
-}
-
-fn edit_of(write: &ObjectWrite) -> Edit {
+/// The parent a write puts its object under.
+fn parent_of(write: &ObjectWrite) -> Option<Ref> {
     match write {
-        ObjectWrite::Create {
-            object,
-            type_name,
-            values,
-        } => Edit::Create {
-            object: *object,
-            type_name: type_name.clone(),
-            values: values.clone(),
+        ObjectWrite::Create { values, .. } => values.get(PARENT)?.reference(),
+        ObjectWrite::Set { path, value, .. } => match &path[..] {
+            [Step::Key(name)] if name == PARENT => value.reference(),
+            _ => None,
         },
-        ObjectWrite::Set {
-            object,
-            path,
-            value: Some(value),
-        } => Edit::Set {
-            object: *object,
-            path: key_path(path),
-            value: value.clone(),
-        },
-        // An empty path would delete the object: refused as a path, like for a set.
-        ObjectWrite::Set {
-            object,
-            path,
-            value: None,
-        } if path.is_empty() => Edit::Set {
-            object: *object,
-            path: Vec::new(),
-            value: Value::Null,
-        },
-        ObjectWrite::Set {
-            object,
-            path,
-            value: None,
-        } => Edit::Remove {
-            object: *object,
-            path: key_path(path),
-        },
-        ObjectWrite::Delete { object } => Edit::Remove {
-            object: *object,
-            path: Vec::new(),
-        },
-        ObjectWrite::Restore { object } => Edit::Restore {
-            object: *object,
-            path: Vec::new(),
-        },
+        _ => None,
     }
 }

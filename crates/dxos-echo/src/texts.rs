@@ -12,15 +12,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use dxos_base::path::show_path;
+use dxos_base::plain::{Place, PlainObject};
 use dxos_base::{
-    Clock, DeviceKey, Hash, ObjectId, TextChange, TextDelta, TextId, Tick, hash, limits,
+    Clock, DeviceKey, Hash, ObjectId, Path, Step, TextChange, TextDelta, TextId, Tick, hash, limits,
 };
 
 use crate::batch::{Batch, first_16};
-use crate::change::{Change, Operation, Path, SessionNonce, Step, show_path};
+use crate::change::{Change, Operation, SessionNonce};
 use crate::error::EchoError;
 use crate::plan::{Planner, text_id_at};
 use crate::record::{Record, RegisterValue};
+use crate::reserved::bad_value;
 use crate::space::{Space, Touched, WriteContext, decode_row};
 use crate::store::Store;
 use crate::text::{TextEngine, TextError};
@@ -207,6 +210,19 @@ impl Space {
         mut changes: Vec<Change>,
     ) -> Result<(), EchoError> {
         self.end_run(cx, text)?;
+        self.edit_open(cx, text, delta, &mut changes)?;
+        self.acknowledge(cx, control_heads, changes, None)?;
+        self.fold_if_long(cx, text)
+    }
+
+    /// Applies a change to an open text and notes its updates among `changes`.
+    fn edit_open(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+        delta: &TextDelta,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), EchoError> {
         for part in parts_of(delta) {
             let update = cx.text.edit(text, &part)?;
             if update.is_empty() {
@@ -236,8 +252,65 @@ impl Space {
                 operation,
             });
         }
-        self.acknowledge(cx, control_heads, changes, None)?;
-        self.fold_if_long(cx, text)
+        Ok(())
+    }
+
+    /// Puts content into a text that has none; gives whether it did.
+    pub(crate) fn fill_text(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        object: ObjectId,
+        path: &Path,
+        text: TextId,
+        content: &str,
+        changes: &mut Vec<Change>,
+    ) -> Result<bool, EchoError> {
+        if content.encode_utf16().count() > limits::TEXT_UNITS_MAX {
+            return bad_value(path, "the text is too long");
+        }
+        if content.is_empty() {
+            return Ok(false);
+        }
+        if self.open_texts.contains_key(&text) {
+            return bad_value(path, "the text is open: write into it there");
+        }
+        self.load_text(cx, text, object, path.clone())?;
+        let empty = cx.text.content(text)?.is_empty();
+        if empty {
+            let delta = vec![TextChange {
+                from: 0,
+                delete: 0,
+                insert: content.to_owned(),
+            }];
+            self.edit_open(cx, text, &delta, changes)?;
+        }
+        self.close_text(cx, text)?;
+        Ok(empty)
+    }
+
+    /// Contents of an object's texts, by place: those that show.
+    pub fn texts_of(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        object: ObjectId,
+    ) -> Result<BTreeMap<Place, String>, EchoError> {
+        let record = self.load_record(cx.store, object)?;
+        let view = record.view(object);
+        let mut out = BTreeMap::new();
+        for (path, place) in PlainObject::text_paths(&view) {
+            let Some(text) = text_at(&record, &path) else {
+                continue;
+            };
+            let open = self.open_texts.contains_key(&text) && cx.text.is_open(text);
+            if !open {
+                self.load_text(cx, text, object, path)?;
+            }
+            out.insert(place, cx.text.content(text)?);
+            if !open {
+                self.close_text(cx, text)?;
+            }
+        }
+        Ok(out)
     }
 
     /// A clock for a change of a text.
@@ -260,6 +333,7 @@ impl Space {
         let mut batch = Batch::default();
         let record = batch.load(self.space, object, cx.store)?;
         let mut planner = Planner {
+            space: self.space,
             feed: self.own,
             now: cx.now,
             clock: &mut self.clock,
@@ -612,7 +686,7 @@ impl OpenText {
 }
 
 /// The text a path visibly holds.
-fn text_at(record: &Record, path: &[Step]) -> Option<TextId> {
+pub(crate) fn text_at(record: &Record, path: &[Step]) -> Option<TextId> {
     record.shown_at(path)?;
     match record.value(path)?.value {
         RegisterValue::Text(text) => Some(text),

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{Clock, Hash, ObjectId, TextDelta, TextId};
+use dxos_base::{Clock, Hash, ObjectId, Path, TextDelta, TextId};
 
-use crate::change::{Change, Operation, Path, SessionNonce};
+use crate::change::{Change, Operation, SessionNonce};
 use crate::error::EchoError;
 use crate::space::{Space, WriteContext};
 use crate::text::TextError;

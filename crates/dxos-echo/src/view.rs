@@ -6,33 +6,18 @@
 use std::collections::BTreeMap;
 
 pub(crate) use dxos_base::query::{bare_type, full_text, index_value};
-use dxos_base::{ElementId, ObjectId, ObjectView, SpaceId, Value};
+use dxos_base::{ElementId, FeedId, ForeignKey, ObjectId, ObjectView, Path, SpaceId, Step, Value};
 
-use crate::change::{Kind, Path, Scalar, Stamp, Step};
+use crate::change::{Kind, Scalar, Stamp};
+use crate::query::access::{KEY, TAG, key_value};
 use crate::record::{Part, Record, Register, RegisterValue};
 use crate::store::IndexKey;
-
-/// Name of the register that holds the type.
-const TYPE: &str = "@type";
+use dxos_base::write::{PARENT, TYPE};
 
 type Row<'a> = (&'a Path, &'a Part, &'a Register);
 
-/// What shows at a path.
-enum Shown {
-    /// A value.
-    Value(Value),
-    /// A text, shown as null.
-    Text,
-}
-
-impl Shown {
-    fn into_value(self) -> Value {
-        match self {
-            Shown::Value(value) => value,
-            Shown::Text => Value::Null,
-        }
-    }
-}
+/// Element ids of shown lists.
+type Lists = BTreeMap<Path, Vec<ElementId>>;
 
 impl Record {
     fn rows(&self) -> Vec<Row<'_>> {
@@ -103,30 +88,52 @@ impl Record {
             )) => *since,
             _ => Stamp::ZERO,
         };
-        let mut values = BTreeMap::new();
+        let (created, updated) = self.written();
+        let mut view = ObjectView {
+            shown: self.shown(),
+            created_ms: created.clock.ms(),
+            updated_ms: updated.clock.ms(),
+            ..ObjectView::new(object, self.type_name())
+        };
         for (step, group) in groups(below, 0) {
-            if let (Step::Key(name), Some(shown)) = (step, show(group, 1, floor))
-                && name != TYPE
-            {
-                values.insert(name.clone(), shown.into_value());
+            let Step::Key(name) = step else { continue };
+            if name.starts_with('@') {
+                if let Some(value) = show(group, 1, floor, &mut Lists::new()) {
+                    view.meta.note(name, &value);
+                }
+            } else if let Some(value) = show(group, 1, floor, &mut view.lists) {
+                view.values.insert(name.clone(), value);
             }
         }
-        let clocks = || {
-            self.registers
-                .values()
-                .map(|register| register.stamp.clock.ms())
-        };
-        let created = self
-            .type_register()
-            .map(|register| register.stamp.clock.ms());
-        ObjectView {
-            object,
-            type_name: self.type_name().to_owned(),
-            shown: self.shown(),
-            created_ms: created.or_else(|| clocks().min()).unwrap_or(0),
-            updated_ms: clocks().max().unwrap_or(0),
-            values,
-            saving: false,
+        view
+    }
+
+    /// The first write (of the type, where there is one) and the last one.
+    pub(crate) fn written(&self) -> (Stamp, Stamp) {
+        let stamps = || self.registers.values().map(|register| register.stamp);
+        let created = self.type_register().map(|register| register.stamp);
+        let created = created.or_else(|| stamps().min()).unwrap_or(Stamp::ZERO);
+        (created, stamps().max().unwrap_or(Stamp::ZERO))
+    }
+
+    /// Whose the first and the last write are.
+    pub(crate) fn writers(&self) -> (FeedId, FeedId) {
+        let (created, updated) = self.written();
+        (created.feed, updated.feed)
+    }
+
+    /// The move under a parent of the same space, as written: circles are the reader's to break.
+    pub(crate) fn parent(&self, space: SpaceId) -> Option<(ObjectId, Stamp)> {
+        let key = [Step::Key(PARENT.to_owned())];
+        let register = self.value(&key)?;
+        match &register.value {
+            RegisterValue::Scalar(Scalar::Ref(parent))
+                if register.stamp > self.floor(&key)
+                    && parent.space.is_none_or(|other| other == space) =>
+            {
+                Some((parent.object, register.stamp))
+            }
+            _ => None,
         }
     }
 
@@ -159,7 +166,7 @@ impl Record {
             .take_while(|((p, _), _)| p.starts_with(path))
             .map(|((p, part), register)| (p, part, register))
             .collect();
-        show(&rows, path.len(), self.floor(path)).map(Shown::into_value)
+        show(&rows, path.len(), self.floor(path), &mut Lists::new())
     }
 
     /// Elements of the list at a path that show, in order, with their index if it shows.
@@ -170,10 +177,11 @@ impl Record {
         let rows: Vec<Row<'_>> = self.below(list).collect();
         let mut out: Vec<(ElementId, Option<&[u8]>)> = groups(&rows, list.len())
             .filter_map(|(step, group)| match step {
-                Step::Element(element) if show(group, list.len() + 1, floor).is_some() => {
+                Step::Element(element) => {
+                    show(group, list.len() + 1, floor, &mut Lists::new())?;
                     Some((*element, index_of(group, list.len() + 1, floor)))
                 }
-                _ => None,
+                Step::Key(_) => None,
             })
             .collect();
         out.sort_by_cached_key(|(element, index)| sort_key(*index, element));
@@ -234,7 +242,8 @@ fn index_of<'a>(rows: &[Row<'a>], depth: usize, floor: Stamp) -> Option<&'a [u8]
         })
 }
 
-fn show(rows: &[Row<'_>], depth: usize, floor: Stamp) -> Option<Shown> {
+/// What shows at the path all `rows` begin with; the lists in it go to `lists`.
+fn show(rows: &[Row<'_>], depth: usize, floor: Stamp, lists: &mut Lists) -> Option<Value> {
     let (own, below) = split_own(rows, depth);
     let register = match own.first() {
         Some((_, Part::Value, register)) => Some(*register),
@@ -242,28 +251,23 @@ fn show(rows: &[Row<'_>], depth: usize, floor: Stamp) -> Option<Shown> {
     };
     let visible = register.is_some_and(|register| register.stamp > floor);
     match register.map(|register| (register.stamp, &register.value)) {
-        Some((stamp, RegisterValue::Counter(base))) => visible.then(|| {
-            Shown::Value(Value::Int(
-                total(own, stamp).unwrap_or(0).saturating_add_base(*base),
-            ))
-        }),
-        Some((_, RegisterValue::Scalar(scalar))) => {
-            visible.then(|| Shown::Value(scalar.to_value()))
-        }
-        Some((_, RegisterValue::Text(_))) => visible.then_some(Shown::Text),
+        Some((stamp, RegisterValue::Counter(base))) => visible
+            .then(|| Value::Counter(total(own, stamp).unwrap_or(0).saturating_add_base(*base))),
+        Some((_, RegisterValue::Scalar(scalar))) => visible.then(|| scalar.to_value()),
+        Some((_, RegisterValue::Text(text))) => visible.then_some(Value::Text(*text)),
         Some((_, RegisterValue::Container { kind, since })) => {
-            show_container(below, depth, *kind, floor.max(*since), visible)
+            show_container(below, depth, *kind, floor.max(*since), visible, lists)
         }
         Some(_) => None,
         None => match total(own, floor) {
-            Some(sum) => Some(Shown::Value(Value::Int(sum.saturating_add_base(0)))),
+            Some(sum) => Some(Value::Counter(sum.saturating_add_base(0))),
             None if below.is_empty() => None,
             None => {
                 let map = below
                     .iter()
                     .any(|(path, _, _)| matches!(path[depth], Step::Key(_)));
                 let kind = if map { Kind::Map } else { Kind::List };
-                show_container(below, depth, kind, floor, false)
+                show_container(below, depth, kind, floor, false, lists)
             }
         },
     }
@@ -276,40 +280,39 @@ fn show_container(
     kind: Kind,
     floor: Stamp,
     visible: bool,
-) -> Option<Shown> {
-    let value = match kind {
+    lists: &mut Lists,
+) -> Option<Value> {
+    match kind {
         Kind::Map => {
             let values: BTreeMap<String, Value> = groups(below, depth)
                 .filter_map(|(step, group)| match step {
-                    Step::Key(name) => {
-                        Some((name.clone(), show(group, depth + 1, floor)?.into_value()))
-                    }
+                    Step::Key(name) => Some((name.clone(), show(group, depth + 1, floor, lists)?)),
                     Step::Element(_) => None,
                 })
                 .collect();
-            if values.is_empty() && !visible {
-                return None;
-            }
-            Value::Map(values)
+            (visible || !values.is_empty()).then_some(Value::Map(values))
         }
         Kind::List => {
-            let mut elements: Vec<((bool, Vec<u8>), Value)> = groups(below, depth)
+            let mut elements: Vec<_> = groups(below, depth)
                 .filter_map(|(step, group)| match step {
                     Step::Element(element) => {
-                        let value = show(group, depth + 1, floor)?.into_value();
-                        Some((sort_key(index_of(group, depth + 1, floor), element), value))
+                        let value = show(group, depth + 1, floor, lists)?;
+                        let key = sort_key(index_of(group, depth + 1, floor), element);
+                        Some((key, *element, value))
                     }
                     Step::Key(_) => None,
                 })
                 .collect();
-            if elements.is_empty() && !visible {
-                return None;
-            }
             elements.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::List(elements.into_iter().map(|(_, value)| value).collect())
+            if let Some((path, _, _)) = below.first().filter(|_| !elements.is_empty()) {
+                let ids = elements.iter().map(|(_, element, _)| *element).collect();
+                lists.insert(path[..depth].to_vec(), ids);
+            }
+            let show = visible || !elements.is_empty();
+            let values = elements.into_iter().map(|(_, _, value)| value).collect();
+            show.then_some(Value::List(values))
         }
-    };
-    Some(Shown::Value(value))
+    }
 }
 
 /// Sum of the totals under an assignment, if there are any.
@@ -353,6 +356,15 @@ pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Ve
             keys.extend(key(name, &Value::Timestamp(ms as i64)));
         }
     }
+    for tag in &view.meta.tags {
+        keys.extend(key(TAG, &Value::from(tag.as_str())));
+    }
+    for ForeignKey { source, id } in &view.meta.keys {
+        keys.push(IndexKey {
+            property: KEY.to_owned(),
+            value: key_value(source, id),
+        });
+    }
     for (name, value) in view.values.iter().filter(|(name, _)| wanted(name)) {
         keys.extend(key(name, value));
     }
@@ -373,6 +385,10 @@ pub(crate) fn references(view: &ObjectView, space: SpaceId) -> Vec<ObjectId> {
     }
     let mut out = Vec::new();
     if view.shown {
+        let ends = [view.meta.parent, view.meta.source, view.meta.target];
+        for reference in ends.into_iter().flatten() {
+            collect(&Value::Ref(reference), space, &mut out);
+        }
         view.values
             .values()
             .for_each(|value| collect(value, space, &mut out));

@@ -215,7 +215,7 @@ impl Node {
                 let view = transaction(turn.cx, Durability::Acknowledged, |cx| {
                     space.data.object(&mut *cx.store, object)
                 });
-                view.map(Response::Object)
+                view.map(|view| Response::Object(view.map(Box::new)))
                     .map_err(|error| from_echo(&error))
             }
             Request::Query { space, query } => {

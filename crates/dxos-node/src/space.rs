@@ -232,6 +232,12 @@ impl SpaceState {
                 self.feeds.insert(feed_id(&self.id, &device, n), device);
             }
         }
+        let known = &self.graph.state().devices;
+        let author = |(feed, device): (&FeedId, &DeviceKey)| {
+            known.get(device).map(|device| (*feed, device.identity))
+        };
+        let authors = self.feeds.iter().filter_map(author).collect();
+        self.data.set_authors(authors);
     }
 
     /// The data, and who may write it.

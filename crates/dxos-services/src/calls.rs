@@ -204,7 +204,7 @@ pub enum Response {
     /// A subscription started; its first event holds all rows.
     Subscribed(u64),
     /// An object, if there is one.
-    Object(Option<ObjectView>),
+    Object(Option<Box<ObjectView>>),
     /// Objects found.
     Objects(Vec<ObjectView>),
     /// A text is open.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use dxos_base::query::field;
 use dxos_base::{
-    DecodeError, DeviceKey, IdentityKey, InvitationId, ObjectId, ObjectView, ObjectWrite, Query,
-    SpaceId, TextChange, Value, encode, fuzz, limits,
+    DecodeError, DeviceKey, ElementId, IdentityKey, InvitationId, ObjectId, ObjectView,
+    ObjectWrite, Query, SpaceId, TextChange, Value, encode, fuzz, key_path, limits,
 };
 
 use crate::*;
@@ -34,16 +34,38 @@ fn nested(depth: usize) -> Value {
     (0..depth).fold(Value::Null, |value, _| Value::List(vec![value]))
 }
 
+fn writes() -> Vec<ObjectWrite> {
+    let (element, list) = (ElementId([3; 8]), key_path(&["items"]));
+    vec![
+        ObjectWrite::tag(OBJECT, "red"),
+        ObjectWrite::count(OBJECT, "n", -7),
+        ObjectWrite::Insert {
+            object: OBJECT,
+            list: list.clone(),
+            element,
+            place: dxos_base::Place::At(2),
+            value: nested(2),
+        },
+        ObjectWrite::Move {
+            object: OBJECT,
+            list,
+            element,
+            place: dxos_base::Place::After(ElementId([4; 8])),
+        },
+        ObjectWrite::Text {
+            object: OBJECT,
+            path: key_path(&["body"]),
+            content: "é".into(),
+        },
+    ]
+}
+
 fn set(value: Value) -> ClientFrame {
     ClientFrame::Write {
         n: 7,
         write: Write::Objects {
             space: SPACE,
-            writes: vec![ObjectWrite::Set {
-                object: OBJECT,
-                path: vec!["a".into()],
-                value: Some(value),
-            }],
+            writes: vec![ObjectWrite::set(OBJECT, "a", value)],
         },
     }
 }
@@ -69,6 +91,13 @@ fn client_frames() -> Vec<ClientFrame> {
         call(Request::Join { code: "abc".into() }),
         set(nested(5)),
         ClientFrame::Write {
+            n: 9,
+            write: Write::Objects {
+                space: SPACE,
+                writes: writes(),
+            },
+        },
+        ClientFrame::Write {
             n: 8,
             write: Write::Text {
                 text: address(),
@@ -87,15 +116,8 @@ fn client_frames() -> Vec<ClientFrame> {
 }
 
 fn node_frames() -> Vec<NodeFrame> {
-    let row = ObjectView {
-        object: OBJECT,
-        type_name: "org.dxos.type.Document@0.1.0".into(),
-        shown: true,
-        created_ms: 1,
-        updated_ms: 2,
-        values: BTreeMap::from([("a".to_owned(), nested(4))]),
-        saving: false,
-    };
+    let values = BTreeMap::from([("a".to_owned(), nested(4))]);
+    let row = ObjectView::created(OBJECT, "org.dxos.type.Document@0.1.0", &values);
     let failure = Failure {
         kind: FailureKind::NotFound,
         message: "This object is not here.".into(),

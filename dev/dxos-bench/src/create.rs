@@ -1,7 +1,7 @@
 //! Writing: objects in batches, one by one, and single properties.
 
 use anyhow::Result;
-use dxos_base::{ObjectWrite, Value};
+use dxos_base::ObjectWrite;
 use rusqlite::{Connection, params};
 
 use crate::Options;
@@ -108,11 +108,7 @@ pub(crate) fn write_ack(options: &Options) -> Result<Vec<Outcome>> {
         let mut bench = Bench::new(Indexing::TwoProperties)?;
         bench.fill(1000)?;
         for n in 0..1000 {
-            let write = ObjectWrite::Set {
-                object: object(n * 7 % 1000),
-                path: vec!["title".into()],
-                value: Some(Value::String(format!("changed {n}"))),
-            };
+            let write = ObjectWrite::set(object(n * 7 % 1000), "title", format!("changed {n}"));
             let (result, took) = spent(|| bench.write(std::slice::from_ref(&write)));
             result?;
             times.push(took.wall * 1e6);

@@ -199,10 +199,9 @@ impl World {
         let edit = self
             .ledger
             .property(index, register, value.clone(), seen, &hand.own);
-        let write = ObjectWrite::Set {
-            object,
-            path: vec![property.to_owned()],
-            value,
+        let write = match value {
+            Some(value) => ObjectWrite::set(object, property, value),
+            None => ObjectWrite::remove(object, property),
         };
         self.peers[index].persons[person].write(space, vec![write], vec![edit]);
     }
@@ -226,10 +225,10 @@ impl World {
             3 => (vec!["tree".to_owned(), name], None),
             _ => (vec!["tree".to_owned(), name, "leaf".to_owned()], Some(leaf)),
         };
-        let write = ObjectWrite::Set {
-            object,
-            path,
-            value,
+        let path = dxos_base::key_path(&path);
+        let write = match value {
+            Some(value) => ObjectWrite::set(object, path, value),
+            None => ObjectWrite::remove(object, path),
         };
         self.peers[index].persons[person].write(space, vec![write], Vec::new());
     }
@@ -238,9 +237,9 @@ impl World {
         let own = self.peers[index].persons[person].own.clone();
         let edit = self.ledger.show(index, space, object, shown, &own);
         let write = if shown {
-            ObjectWrite::Restore { object }
+            ObjectWrite::restore(object)
         } else {
-            ObjectWrite::Delete { object }
+            ObjectWrite::delete(object)
         };
         self.peers[index].persons[person].write(space, vec![write], vec![edit]);
     }

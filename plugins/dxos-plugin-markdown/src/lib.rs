@@ -192,12 +192,7 @@ fn create(client: &Client) -> Resolver {
 fn rename(client: &Client) -> Resolver {
     let client = client.clone();
     Resolver::new(move |_, intent: RenameDocument| {
-        let value = Some(Value::from(intent.title));
-        let write = ObjectWrite::Set {
-            object: intent.object,
-            path: vec![TITLE.into()],
-            value,
-        };
+        let write = ObjectWrite::set(intent.object, TITLE, intent.title);
         let written = client.write(intent.space, vec![write]);
         Resolution::later(async move { written.await.map(Outcome::of).map_err(failure) })
     })
@@ -211,13 +206,13 @@ fn delete(client: &Client) -> Resolver {
             object,
             label,
         } = intent;
-        let written = client.write(space, vec![ObjectWrite::Delete { object }]);
+        let written = client.write(space, vec![ObjectWrite::delete(object)]);
         app.send(ClosePlank {
             subject: object_path(space, object),
         });
         let client = client.clone();
         let restore = move |app: &App| {
-            let written = client.write(space, vec![ObjectWrite::Restore { object }]);
+            let written = client.write(space, vec![ObjectWrite::restore(object)]);
             let target = app.clone();
             app.spawn(async move {
                 match written.await {

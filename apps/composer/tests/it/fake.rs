@@ -269,31 +269,16 @@ impl FakeNode {
                             values,
                         } => {
                             let view = ObjectView {
-                                object,
-                                type_name,
-                                shown: true,
                                 created_ms: now,
                                 updated_ms: now,
-                                values,
                                 saving: false,
+                                ..ObjectView::created(object, &type_name, &values)
                             };
                             tables.objects.insert((space, object), view);
                         }
-                        ObjectWrite::Set {
-                            object,
-                            path,
-                            value,
-                        } => {
-                            if let (Some(view), Some(value)) =
-                                (tables.objects.get_mut(&(space, object)), value)
-                            {
-                                view.values.insert(path.join("/"), value);
-                            }
-                        }
-                        ObjectWrite::Delete { object } | ObjectWrite::Restore { object } => {
-                            let shown = matches!(write, ObjectWrite::Restore { .. });
-                            if let Some(view) = tables.objects.get_mut(&(space, object)) {
-                                view.shown = shown;
+                        other => {
+                            if let Some(view) = tables.objects.get_mut(&(space, other.object())) {
+                                view.apply(&other);
                             }
                         }
                     }

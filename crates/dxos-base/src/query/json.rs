@@ -455,6 +455,14 @@ fn value(json: &Json, at: At<'_>) -> Read<Value> {
                     Some(ms) => Value::Timestamp(ms),
                     None => return at.expected("milliseconds"),
                 },
+                Some(("@counter", number)) => match number.as_i64() {
+                    Some(number) => Value::Counter(number),
+                    None => return at.expected("a whole number"),
+                },
+                Some(("@text", id)) => match text(id, at)?.parse() {
+                    Ok(id) => Value::Text(id),
+                    Err(_) => return at.expected("a text id"),
+                },
                 Some(("@ref", text)) => reference(text, at)?,
                 Some(("@bytes", Json::String(text))) => {
                     match data_encoding::BASE64.decode(text.as_bytes()) {
@@ -655,6 +663,8 @@ fn value_json(value: &Value) -> Json {
             Some(space) => json!({ "@ref": format!("{space}/{object}") }),
             None => json!({ "@ref": object.to_string() }),
         },
+        Value::Counter(number) => json!({ "@counter": number }),
+        Value::Text(id) => json!({ "@text": id.to_string() }),
         Value::List(values) => values.iter().map(value_json).collect(),
         Value::Map(values) => {
             let member = |(name, value): (&String, &Value)| (name.clone(), value_json(value));

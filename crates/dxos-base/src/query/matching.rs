@@ -196,44 +196,34 @@ fn any<T>(items: &[T], mut holds: impl FnMut(&T) -> Option<bool>) -> Option<bool
     answer
 }
 
-/// Facts written under reserved names.
+/// Facts kept beside the properties.
 impl ObjectView {
-    fn meta(&self, name: &str) -> Option<&Value> {
-        match self.values.get("@meta")? {
-            Value::Map(meta) => meta.get(name),
-            _ => None,
-        }
-    }
-
     fn has_tag(&self, tag: &str) -> bool {
-        (self.meta("tags")).is_some_and(|tags| contains(tags, &Value::String(tag.to_owned())))
+        self.meta.tags.contains(tag)
     }
 
     fn has_key(&self, source: &str, id: Option<&str>) -> bool {
-        let Some(Value::Map(sources)) = self.meta("keys") else {
-            return false;
-        };
-        let Some(Value::Map(ids)) = sources.get(source) else {
-            return false;
-        };
-        match id {
-            Some(id) => ids.get(id) == Some(&Value::Bool(true)),
-            None => ids.values().any(|held| *held == Value::Bool(true)),
-        }
+        let mut keys = self.meta.keys.iter();
+        keys.any(|key| key.source == source && id.is_none_or(|id| key.id == id))
     }
 
     fn reference_fact(&self, name: &str) -> Option<Cow<'_, Value>> {
-        self.values.get(&format!("@{name}")).map(Cow::Borrowed)
+        let reference = match name {
+            "parent" => self.meta.parent,
+            "source" => self.meta.source,
+            _ => self.meta.target,
+        };
+        reference.map(|reference| Cow::Owned(Value::Ref(reference)))
     }
 }
 
 /// The parent of an object, if it is of the same space.
 pub fn parent_of(view: &ObjectView) -> Option<ObjectId> {
-    match view.values.get("@parent") {
-        Some(Value::Ref(Ref {
+    match view.meta.parent {
+        Some(Ref {
             space: None,
             object,
-        })) => Some(*object),
+        }) => Some(object),
         _ => None,
     }
 }

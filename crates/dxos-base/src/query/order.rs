@@ -13,17 +13,18 @@ use crate::value::{Ref, Value};
 /// Index values are cut here.
 pub const INDEX_VALUE_BYTES_MAX: usize = 128;
 
-/// Order of two values of one kind; values of different kinds are unordered and unequal. Integers and floats are
-/// one kind. Containers and references can only be equal.
+/// Order of two values of one kind; values of different kinds are unordered and unequal. Integers, floats and
+/// counters are one kind. Containers and references can only be equal.
 pub fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Null, Value::Null) => Some(Ordering::Equal),
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Int(a) | Value::Counter(a), Value::Int(b) | Value::Counter(b)) => Some(a.cmp(b)),
         (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
-        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
-            Some(number_key(a)?.cmp(&number_key(b)?))
-        }
+        (
+            Value::Int(_) | Value::Float(_) | Value::Counter(_),
+            Value::Int(_) | Value::Float(_) | Value::Counter(_),
+        ) => Some(number_key(a)?.cmp(&number_key(b)?)),
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
         (Value::Bytes(a), Value::Bytes(b)) => Some(a.cmp(b)),
         _ => (a == b).then_some(Ordering::Equal),
@@ -42,7 +43,7 @@ fn number_key(value: &Value) -> Option<(u64, u16)> {
     };
     match value {
         Value::Float(number) => Some((ordered(*number), 0)),
-        Value::Int(number) => {
+        Value::Int(number) | Value::Counter(number) => {
             let near = *number as f64;
             let floor = if near as i128 > i128::from(*number) {
                 near.next_down()
@@ -76,7 +77,7 @@ fn ordered_bytes(value: &Value, content_max: usize) -> Option<Vec<u8>> {
     match value {
         Value::Null => out.push(0),
         Value::Bool(flag) => out.extend([1, *flag as u8]),
-        Value::Int(_) | Value::Float(_) => {
+        Value::Int(_) | Value::Float(_) | Value::Counter(_) => {
             let (floor, rest) = number_key(value)?;
             out.push(2);
             out.extend(floor.to_be_bytes());
@@ -101,7 +102,7 @@ fn ordered_bytes(value: &Value, content_max: usize) -> Option<Vec<u8>> {
             out.extend(object.0);
             out.extend(space.iter().flat_map(|space| space.0));
         }
-        Value::List(_) | Value::Map(_) => return None,
+        Value::List(_) | Value::Map(_) | Value::Text(_) => return None,
     }
     Some(out)
 }

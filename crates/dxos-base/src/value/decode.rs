@@ -34,9 +34,11 @@ enum Kind {
     Ref,
     List,
     Map,
+    Text,
+    Counter,
 }
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 12] = [
     "Null",
     "Bool",
     "Int",
@@ -47,6 +49,8 @@ const KINDS: [&str; 10] = [
     "Ref",
     "List",
     "Map",
+    "Text",
+    "Counter",
 ];
 
 /// Reads a value that may hold as many containers in one another as the number says.
@@ -106,6 +110,8 @@ impl<'de> Visitor<'de> for Nested {
             Kind::Ref => Value::Ref(variant.newtype_variant()?),
             Kind::List => Value::List(variant.newtype_variant_seed(ListOf(self.inner()?))?),
             Kind::Map => Value::Map(variant.newtype_variant_seed(MapOf(self.inner()?))?),
+            Kind::Text => Value::Text(variant.newtype_variant()?),
+            Kind::Counter => Value::Counter(variant.newtype_variant()?),
         })
     }
 }

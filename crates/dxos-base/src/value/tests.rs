@@ -36,7 +36,24 @@ fn sample() -> Value {
             ("a".to_owned(), nested(5, Value::Int(1))),
             ("b".to_owned(), Value::from(reference)),
         ])),
+        Value::Text(TextId([2; 16])),
+        Value::Counter(i64::MIN),
     ])
+}
+
+#[test]
+fn kinds_keep_their_numbers_and_only_true_makes_a_member() {
+    let Value::List(values) = sample() else {
+        unreachable!("the sample is a list")
+    };
+    for (number, value) in values.iter().enumerate() {
+        assert_eq!(encode(value)[0] as usize, number, "{value:?}");
+    }
+    let mut set = BTreeMap::from([("in".to_owned(), Value::Bool(true))]);
+    set.insert("out".to_owned(), Value::Bool(false));
+    set.insert("odd".to_owned(), Value::Int(1));
+    assert_eq!(Value::Map(set).members().collect::<Vec<_>>(), ["in"]);
+    assert_eq!(Value::Null.members().count(), 0);
 }
 
 #[test]

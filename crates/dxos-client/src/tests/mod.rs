@@ -245,10 +245,9 @@ fn a_value_no_node_could_read_is_refused_before_it_is_sent() {
     let client = client(1);
     node.connect(&client);
     node.settle();
-    let set = |depth| ObjectWrite::Set {
-        object: ObjectId([1; 16]),
-        path: vec!["tree".into()],
-        value: Some((0..depth).fold(Value::Null, |value, _| Value::List(vec![value]))),
+    let set = |depth| {
+        let value = (0..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
+        ObjectWrite::set(ObjectId([1; 16]), "tree", value)
     };
     let limit = dxos_base::limits::VALUE_DEPTH_MAX;
     let mut fits = pin!(client.write(SPACE, vec![create(1, "one"), set(limit)]));
@@ -338,11 +337,7 @@ fn writes_show_at_once_and_are_resent_in_order_after_a_takeover() {
     assert_eq!(*shown.borrow(), ["one", "two"], "optimistic");
     assert!(node.take(0), "the first is stored, its answer lost");
     let mut node = FakeNode::new(node.die());
-    let set = ObjectWrite::Set {
-        object: ObjectId([1; 16]),
-        path: vec!["title".into()],
-        value: Some(Value::from("uno")),
-    };
+    let set = ObjectWrite::set(ObjectId([1; 16]), "title", "uno");
     drop(client.write(SPACE, vec![set]));
     assert_eq!(*shown.borrow(), ["uno", "two"]);
     node.connect(&client);

@@ -4,7 +4,9 @@ use dxos_base::{ObjectId, TextId};
 use expect_test::expect_file;
 
 use super::*;
-use crate::change::{Operation, Scalar, Step};
+use dxos_base::Step;
+
+use crate::change::{Operation, Scalar};
 
 struct Count(u8);
 impl Entropy for Count {

@@ -7,7 +7,7 @@
 //! Invariant: every object that is answered was read and fulfils every condition; an index only says where to look.
 //! Texts are never loaded.
 
-mod access;
+pub(crate) mod access;
 mod groups;
 #[cfg(any(test, feature = "testing"))]
 pub mod naive;

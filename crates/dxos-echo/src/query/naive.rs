@@ -22,7 +22,7 @@ use crate::store::Store;
 pub fn answer(space: &Space, store: &mut dyn Store, query: &Query) -> Result<Answer, EchoError> {
     let mut all = BTreeMap::new();
     for row in store.objects(space.space, None, None, usize::MAX >> 1)? {
-        all.insert(row.object, space.view_of(&row)?);
+        all.insert(row.object, space.view_of(store, &row)?);
     }
     let everything = Everything { space, all };
     let ids = everything.select(&query.select, query.deleted);

@@ -382,7 +382,7 @@ impl Reader<'_> {
                 }
                 read += 1;
                 self.explain.examined += 1;
-                let view = self.space.view_of(row)?;
+                let view = self.space.view_of(self.store, row)?;
                 rows.extend(Some(view).filter(|view| wanted.fits(view, None) && also(view)));
             }
             match chunk.last() {

@@ -7,7 +7,7 @@ use dxos_base::query::{
     Aggregate, Comparison, Deleted, Filter, Nested, OrderBy, PropertyPath, Query, Select, TextMode,
     Traversal, field, text_mode,
 };
-use dxos_base::{ObjectId, ObjectWrite, Ref, Value};
+use dxos_base::{ForeignKey, ObjectId, ObjectWrite, Ref, Value};
 
 /// Objects a sample speaks of.
 const OBJECTS: u8 = 24;
@@ -132,26 +132,31 @@ impl Sample {
             return self.create(object);
         }
         match self.below(10) {
-            0 => ObjectWrite::Delete { object },
-            1 => ObjectWrite::Restore { object },
-            2 => ObjectWrite::Set {
-                object,
-                path: vec!["n".into(), "c".into()],
-                value: Some(self.value()),
-            },
-            3 => ObjectWrite::Set {
-                object,
-                path: vec![self.one(&["x", "y", "s", "r"]).into()],
-                value: None,
-            },
+            0 => ObjectWrite::delete(object),
+            1 => ObjectWrite::restore(object),
+            2 => ObjectWrite::set(object, ["n", "c"], self.value()),
+            3 => ObjectWrite::remove(object, self.one(&["x", "y", "s", "r"])),
+            4 => self.meta_edit(object),
             _ => {
                 let name = self.one(&["x", "x", "y", "s", "r", "l"]);
-                ObjectWrite::Set {
-                    object,
-                    path: vec![name.into()],
-                    value: Some(self.property_value(name)),
-                }
+                ObjectWrite::set(object, name, self.property_value(name))
             }
+        }
+    }
+
+    /// Tags, keys and parents; a parent may be refused.
+    fn meta_edit(&mut self, object: ObjectId) -> ObjectWrite {
+        let key = ForeignKey {
+            source: self.one(&["a", "b"]).to_owned(),
+            id: self.one(&["1", "2"]).to_owned(),
+        };
+        match self.below(6) {
+            0 => ObjectWrite::tag(object, self.one(&["red", "blue"])),
+            1 => ObjectWrite::untag(object, self.one(&["red", "blue"])),
+            2 => ObjectWrite::add_key(object, key),
+            3 => ObjectWrite::remove_key(object, key),
+            4 => ObjectWrite::set_parent(object, None),
+            _ => ObjectWrite::set_parent(object, Some(self.object())),
         }
     }
 

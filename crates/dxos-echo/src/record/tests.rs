@@ -4,7 +4,7 @@ use dxos_base::{ElementId, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::change::key_path;
+use dxos_base::key_path;
 
 const OBJECT: ObjectId = ObjectId([1; 16]);
 

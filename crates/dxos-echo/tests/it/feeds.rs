@@ -48,17 +48,13 @@ fn concurrent_deletion_and_edit_end_alike_everywhere() {
     let (_, mut replicas) = three();
     let object = replicas[0].create(1, &[("title", "a".into())]);
     sync(&mut replicas);
-    replicas[0]
-        .write(&[ObjectWrite::Delete { object }])
-        .unwrap();
+    replicas[0].write(&[ObjectWrite::delete(object)]).unwrap();
     replicas[1].now = Tick(replicas[1].now.0 + 5);
     replicas[1].set(object, &["title"], Some("late".into()));
     sync(&mut replicas);
     assert_converged(&mut replicas);
     assert!(!replicas[2].object(object).shown);
-    replicas[2]
-        .write(&[ObjectWrite::Restore { object }])
-        .unwrap();
+    replicas[2].write(&[ObjectWrite::restore(object)]).unwrap();
     sync(&mut replicas);
     assert_converged(&mut replicas);
     assert_eq!(

@@ -4,6 +4,7 @@
 
 mod feeds;
 mod merge;
+mod meta;
 mod query;
 mod replica;
 mod texts;

@@ -2,16 +2,14 @@
 
 use std::rc::Rc;
 
-use dxos_base::{ObjectId, ObjectWrite, Tick, Value};
-use dxos_echo::Edit;
-use dxos_echo::change::key_path;
+use dxos_base::{ElementId, ObjectId, ObjectWrite, Path, Place, Tick, Value, key_path};
 use proptest::prelude::*;
 
 use crate::replica::*;
 
 #[derive(Debug, Clone)]
 enum Action {
-    Edit(usize, Edit),
+    Edit(usize, ObjectWrite),
     Seal(usize),
     Deliver(usize, usize),
     Restart(usize),
@@ -32,7 +30,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn path() -> impl Strategy<Value = dxos_echo::Path> {
+fn path() -> impl Strategy<Value = Path> {
     proptest::collection::vec("[ab]", 1..3).prop_map(|names| key_path(&names))
 }
 
@@ -40,16 +38,24 @@ fn object() -> impl Strategy<Value = ObjectId> {
     (1..4u8).prop_map(|n| ObjectId([n; 16]))
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = ObjectWrite> {
     prop_oneof![
-        4 => (object(), path(), value()).prop_map(|(object, path, value)| Edit::Set { object, path, value }),
-        2 => (object(), path()).prop_map(|(object, path)| Edit::Remove { object, path }),
-        1 => object().prop_map(|object| Edit::Remove { object, path: vec![] }),
-        1 => object().prop_map(|object| Edit::Restore { object, path: vec![] }),
-        1 => (object(), path()).prop_map(|(object, path)| Edit::Restore { object, path }),
-        3 => (object(), path(), 0..4usize, value())
-            .prop_map(|(object, list, at, value)| Edit::Insert { object, list, at, value }),
-        2 => (object(), path(), -3..4i64).prop_map(|(object, path, by)| Edit::Count { object, path, by }),
+        4 => (object(), path(), value()).prop_map(|(object, path, value)| ObjectWrite::Set { object, path, value }),
+        2 => (object(), path()).prop_map(|(object, path)| ObjectWrite::Remove { object, path }),
+        1 => object().prop_map(|object| ObjectWrite::Remove { object, path: vec![] }),
+        1 => object().prop_map(|object| ObjectWrite::Restore { object, path: vec![] }),
+        1 => (object(), path()).prop_map(|(object, path)| ObjectWrite::Restore { object, path }),
+        3 => (object(), path(), any::<[u8; 8]>(), 0..4u32, value()).prop_map(
+            |(object, list, element, at, value)| ObjectWrite::Insert {
+                object,
+                list,
+                element: ElementId(element),
+                place: Place::At(at),
+                value,
+            }
+        ),
+        2 => (object(), path(), -3..4i64)
+            .prop_map(|(object, path, by)| ObjectWrite::Count { object, path, by }),
     ]
 }
 
@@ -78,7 +84,7 @@ proptest! {
                 Action::Edit(who, edit) => {
                     // Some are refused (counting a string): that must leave nothing behind.
                     let before = replicas[who].rows();
-                    let result = replicas[who].run(|space, cx, _, heads| space.edit(cx, heads, &[edit]));
+                    let result = replicas[who].write(&[edit]);
                     if result.is_err() {
                         prop_assert_eq!(before, replicas[who].rows());
                     }
@@ -111,7 +117,7 @@ proptest! {
             for (n, writer) in writers.iter_mut().enumerate() {
                 writer.set(object, &["n"], Some((round * 3 + n as i64).into()));
                 if round == 2 && n == 1 {
-                    writer.write(&[ObjectWrite::Delete { object }]).unwrap();
+                    writer.write(&[ObjectWrite::delete(object)]).unwrap();
                 }
                 writer.seal();
             }

@@ -11,7 +11,7 @@ use dxos_base::{
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store};
 use dxos_echo::{
-    Access, Claim, Decision, EchoError, Edit, Received, SealedEntry, Sealing, Space, WriteContext,
+    Access, Claim, Decision, EchoError, Received, SealedEntry, Sealing, Space, WriteContext,
     feed_id,
 };
 use dxos_text::LoroEngine;
@@ -153,9 +153,10 @@ impl Replica {
         self.run(|space, cx, _, heads| space.write(cx, heads, writes))
     }
 
-    pub fn edit(&mut self, edits: &[Edit]) {
-        self.run(|space, cx, _, heads| space.edit(cx, heads, edits))
-            .unwrap();
+    /// Writes what is not refused.
+    #[track_caller]
+    pub fn edit(&mut self, writes: &[ObjectWrite]) {
+        self.write(writes).unwrap();
     }
 
     pub fn create(&mut self, n: u8, values: &[(&str, Value)]) -> ObjectId {
@@ -175,13 +176,11 @@ impl Replica {
     }
 
     pub fn set(&mut self, object: ObjectId, path: &[&str], value: Option<Value>) {
-        let path = path.iter().map(|name| name.to_string()).collect();
-        self.write(&[ObjectWrite::Set {
-            object,
-            path,
-            value,
-        }])
-        .unwrap();
+        let write = match value {
+            Some(value) => ObjectWrite::set(object, path, value),
+            None => ObjectWrite::remove(object, path),
+        };
+        self.write(&[write]).unwrap();
     }
 
     pub fn seal(&mut self) -> Vec<SealedEntry> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use dxos_base::{ObjectWrite, TextChange, TextDelta, TextId, Value};
+use dxos_base::{TextChange, TextDelta, TextId, Value};
 use dxos_echo::EchoError;
 use dxos_echo::store::Store;
 use dxos_echo::text::{Imported, TextEngine, TextError, UpdateRange};
@@ -44,7 +44,7 @@ fn opening_writes_nothing_and_the_first_edit_begins_the_text() {
         replicas[0].type_text(object, "body", &insert(0, "Hello")),
         text
     );
-    assert_eq!(replicas[0].object(object).values["body"], Value::Null);
+    assert_eq!(replicas[0].object(object).values["body"], Value::Text(text));
     assert_eq!(replicas[0].content(object, "body"), "Hello");
     assert_eq!(
         replicas[1].open_text(object, "body"),
@@ -591,9 +591,7 @@ proptest! {
                     replicas[who].run(|space, cx, _, _| space.close_text(cx, text)).unwrap();
                 }
                 Action::Delete(who) => {
-                    replicas[who].write(&[ObjectWrite::Set {
-                        object, path: vec!["other".into()], value: Some(1.into()),
-                    }]).unwrap();
+                    replicas[who].set(object, &["other"], Some(1.into()));
                 }
             }
         }

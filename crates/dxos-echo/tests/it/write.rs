@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use dxos_base::{ObjectId, ObjectWrite, Ref, Tick, Value};
-use dxos_echo::change::key_path;
-use dxos_echo::{EchoError, Edit, Step};
+use dxos_base::{ElementId, ObjectId, ObjectWrite, Place, Ref, Step, Tick, Value, key_path};
+use dxos_echo::EchoError;
 
 use crate::replica::*;
 
@@ -82,7 +81,7 @@ fn values_below_other_values_replace_them_and_removals_go_deep() {
     );
     device.set(object, &["a"], None);
     assert_eq!(device.object(object).values.get("a"), None);
-    device.edit(&[Edit::Restore {
+    device.edit(&[ObjectWrite::Restore {
         object,
         path: key_path(&["a"]),
     }]);
@@ -96,10 +95,10 @@ fn values_below_other_values_replace_them_and_removals_go_deep() {
 fn a_deleted_object_keeps_late_writes_hidden_until_it_is_restored() {
     let mut device = one();
     let object = device.create(1, &[("title", "a".into())]);
-    device.write(&[ObjectWrite::Delete { object }]).unwrap();
+    device.write(&[ObjectWrite::delete(object)]).unwrap();
     device.set(object, &["title"], Some("b".into()));
     assert!(!device.object(object).shown);
-    device.write(&[ObjectWrite::Restore { object }]).unwrap();
+    device.write(&[ObjectWrite::restore(object)]).unwrap();
     let view = device.object(object);
     assert!(view.shown);
     assert_eq!(view.values["title"], Value::from("b"));
@@ -110,11 +109,16 @@ fn list_elements_are_inserted_moved_and_removed() {
     let mut device = one();
     let object = device.create(1, &[("items", Value::List(vec!["b".into(), "d".into()]))]);
     let items = key_path(&["items"]);
-    let insert = |at, value: &str| Edit::Insert {
-        object,
-        list: items.clone(),
-        at,
-        value: value.into(),
+    let mut made = 0u64;
+    let mut insert = |at, value: &str| {
+        made += 1;
+        ObjectWrite::Insert {
+            object,
+            list: items.clone(),
+            element: ElementId(made.to_le_bytes()),
+            place: Place::At(at),
+            value: value.into(),
+        }
     };
     device.edit(&[insert(0, "a"), insert(2, "c"), insert(99, "e")]);
     let shown: Vec<Value> = ["a", "b", "c", "d", "e"].map(Value::from).into();
@@ -136,22 +140,18 @@ fn list_elements_are_inserted_moved_and_removed() {
 fn counters_begin_from_nothing_or_an_integer() {
     let mut device = one();
     let object = device.create(1, &[("stars", 5.into()), ("name", "n".into())]);
-    let count = |name: &str, by| Edit::Count {
-        object,
-        path: key_path(&[name]),
-        by,
-    };
+    let count = |name: &str, by| ObjectWrite::count(object, name, by);
     device.edit(&[count("stars", 2), count("views", 3), count("views", -1)]);
     let view = device.object(object);
     assert_eq!(
         (&view.values["stars"], &view.values["views"]),
-        (&Value::Int(7), &Value::Int(2))
+        (&Value::Counter(7), &Value::Counter(2))
     );
     device.set(object, &["views"], None);
     assert_eq!(device.object(object).values.get("views"), None);
     device.edit(&[count("views", 4)]);
-    assert_eq!(device.object(object).values["views"], Value::Int(4));
-    let refused = device.run(|space, cx, _, heads| space.edit(cx, heads, &[count("name", 1)]));
+    assert_eq!(device.object(object).values["views"], Value::Counter(4));
+    let refused = device.write(&[count("name", 1)]);
     assert!(matches!(refused, Err(EchoError::BadValue { .. })));
 }
 
@@ -160,16 +160,8 @@ fn wrong_writes_are_refused_whole() {
     let mut device = one();
     let object = device.create(1, &[("a", 1.into())]);
     let before = (device.rows(), device.space.state_digest());
-    let good = ObjectWrite::Set {
-        object,
-        path: vec!["a".into()],
-        value: Some(2.into()),
-    };
-    let set = |path: &[&str], value: Value| ObjectWrite::Set {
-        object,
-        path: path.iter().map(|name| name.to_string()).collect(),
-        value: Some(value),
-    };
+    let good = ObjectWrite::set(object, "a", 2);
+    let set = |path: &[&str], value: Value| ObjectWrite::set(object, path, value);
     let missing = ObjectId([9; 16]);
     let wrong = [
         set(&[], 1.into()),
@@ -177,12 +169,7 @@ fn wrong_writes_are_refused_whole() {
         set(&["a", ""], 1.into()),
         set(&["x"; 40], 1.into()),
         set(&["big"], Value::Bytes(vec![0; 300 * 1024])),
-        ObjectWrite::Set {
-            object,
-            path: vec![],
-            value: None,
-        },
-        ObjectWrite::Delete { object: missing },
+        ObjectWrite::delete(missing),
         ObjectWrite::Create {
             object,
             type_name: String::new(),
@@ -233,9 +220,7 @@ fn references_and_words_are_found() {
             .unwrap()),
         vec![target]
     );
-    device
-        .write(&[ObjectWrite::Delete { object: target }])
-        .unwrap();
+    device.write(&[ObjectWrite::delete(target)]).unwrap();
     assert_eq!(
         device.space.search(&mut device.store, "honey", 9).unwrap(),
         vec![]
@@ -250,17 +235,133 @@ fn elements_of_a_list_are_maps_too() {
     assert_eq!(list(&mut device, object), vec![item]);
     let path = vec![
         Step::Key("items".into()),
-        Step::Element(dxos_base::ElementId([3; 8])),
+        Step::Element(ElementId([3; 8])),
         Step::Key("name".into()),
     ];
-    device.edit(&[Edit::Set {
-        object,
-        path,
-        value: "m".into(),
-    }]);
+    device.edit(&[ObjectWrite::set(object, path, "m")]);
     assert_eq!(
         list(&mut device, object).len(),
         2,
         "an element without index stands last"
     );
+}
+
+#[test]
+fn a_plain_object_is_made_whole_with_the_contents_of_its_texts() {
+    let mut replicas: Vec<Replica> = {
+        let members = Rc::new(Members::default());
+        (1..=2).map(|n| Replica::new(n, &members)).collect()
+    };
+    let json = serde_json::json!({
+        "@type": "t@0.1.0", "@meta": { "tags": ["red"] },
+        "body": { "@text": "Hello" }, "count": { "@counter": 4 },
+        "parts": [{ "name": "a", "text": { "@text": "é".repeat(200_000) } }, 1, [{ "@text": "x" }]],
+    });
+    let object = ObjectId([1; 16]);
+    let plain = dxos_base::json::from_json(&json, SPACE, || object).unwrap();
+    let touched = replicas[0].write(&plain.writes()).unwrap();
+    assert_eq!(touched.texts.len(), 3);
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    for replica in &mut replicas {
+        let view = replica.object(object);
+        assert_eq!(view.values["count"], Value::Counter(4));
+        assert_eq!(
+            view.lists.values().map(Vec::len).collect::<Vec<_>>(),
+            [3, 1]
+        );
+        let mut back = dxos_base::PlainObject::of(&view);
+        let found = replica
+            .run(|space, cx, _, _| space.texts_of(cx, object))
+            .unwrap();
+        back.texts = found;
+        (back.created_ms, back.updated_ms) = (0, 0);
+        let mut json = json.clone();
+        json["@id"] = object.to_string().into();
+        assert_eq!(dxos_base::json::to_json(&back, SPACE), json);
+        assert!(!replica.space.is_text_open(match view.values["body"] {
+            Value::Text(text) => text,
+            ref other => panic!("{other:?}"),
+        }));
+    }
+    // Put in again: the texts have content and keep it.
+    let again = ObjectWrite::Text {
+        object,
+        path: key_path(&["body"]),
+        content: "other".into(),
+    };
+    replicas[0].edit(&[again]);
+    assert!(!replicas[0].space.pending());
+    assert_eq!(replicas[0].content(object, "body"), "Hello");
+}
+
+#[test]
+fn elements_are_named_by_the_writer_and_told_in_views() {
+    let mut device = one();
+    let object = device.create(1, &[]);
+    let items = key_path(&["items"]);
+    let [a, b, c] = [1, 2, 3].map(|n| ElementId([n; 8]));
+    let insert = |element, place| ObjectWrite::Insert {
+        object,
+        list: items.clone(),
+        element,
+        place,
+        value: Value::Map([("n".to_owned(), i64::from(element.0[0]).into())].into()),
+    };
+    device.edit(&[
+        insert(a, Place::End),
+        insert(c, Place::After(a)),
+        insert(b, Place::Before(c)),
+    ]);
+    assert_eq!(device.object(object).elements(&items), [a, b, c]);
+    let to = |element, place| ObjectWrite::Move {
+        object,
+        list: items.clone(),
+        element,
+        place,
+    };
+    device.edit(&[to(c, Place::Start), to(a, Place::After(b))]);
+    assert_eq!(device.object(object).elements(&items), [c, b, a]);
+    let at = |element| [&items[..], &[Step::Element(element)]].concat();
+    let name = [&at(b)[..], &[Step::Key("n".into())]].concat();
+    device.edit(&[
+        ObjectWrite::count(object, name.clone(), 5),
+        ObjectWrite::remove(object, at(c)),
+        ObjectWrite::remove(object, at(a)),
+    ]);
+    let view = device.object(object);
+    assert_eq!(view.elements(&items), [b]);
+    assert_eq!(view.value(&name), Some(&Value::Counter(7)));
+    device.edit(&[ObjectWrite::Restore {
+        object,
+        path: at(c),
+    }]);
+    assert_eq!(
+        device.object(object).elements(&items),
+        [c, b],
+        "where it was"
+    );
+    for (wrong, path) in [
+        (insert(b, Place::End), at(b)),
+        (to(a, Place::End), at(a)),
+        (
+            ObjectWrite::Insert {
+                object,
+                list: name.clone(),
+                element: a,
+                place: Place::End,
+                value: 1.into(),
+            },
+            name.clone(),
+        ),
+    ] {
+        match device.write(std::slice::from_ref(&wrong)) {
+            Err(
+                EchoError::BadPath { path: named, .. } | EchoError::BadValue { path: named, .. },
+            ) => {
+                assert_eq!(named, dxos_base::path::show_path(&path))
+            }
+            other => panic!("{wrong:?}: {other:?}"),
+        }
+    }
 }

@@ -117,9 +117,7 @@ fn a_reader_may_not_write() {
     net.invite(0, 1, space, Role::Reader);
     let text = document(&mut net, 0, space, "Field notes");
     net.run(500);
-    let delete = ObjectWrite::Delete {
-        object: text.object,
-    };
+    let delete = ObjectWrite::delete(text.object);
     let refused = net
         .write(
             1,

@@ -27,16 +27,12 @@ fn register() -> Register {
 
 fn view(value: Option<i64>, shown: bool) -> Vec<ObjectView> {
     vec![ObjectView {
-        object: object(),
-        type_name: String::new(),
         shown,
-        created_ms: 0,
-        updated_ms: 0,
         values: value
             .map(|value| ("count".to_owned(), Value::Int(value)))
             .into_iter()
             .collect(),
-        saving: false,
+        ..ObjectView::new(object(), "")
     }]
 }
 
