@@ -230,7 +230,7 @@ impl Writer<'_> {
             Value::List(values) => {
                 let items = values.iter().enumerate();
                 items
-                    .map(|(number, value)| self.below(PlaceStep::Number(number), value))
+                    .map(|(number, value)| self.below(PlaceStep::Number(number as u32), value))
                     .collect()
             }
             Value::Map(values) => {
@@ -363,7 +363,7 @@ impl Reader {
             Json::Array(items) => {
                 let mut values = Vec::with_capacity(items.len());
                 for (number, json) in items.iter().enumerate() {
-                    self.place.push(PlaceStep::Number(number));
+                    self.place.push(PlaceStep::Number(number as u32));
                     values.push(self.value(json)?);
                     self.place.pop();
                 }

@@ -34,7 +34,7 @@ pub use ids::{
     AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId,
     ObjectId, PeerId, Signature, SpaceId, TextId,
 };
-pub use object::{ForeignKey, ObjectMeta, ObjectView};
+pub use object::{Conflict, ForeignKey, ObjectMeta, ObjectView};
 pub use path::{IntoPath, Path, Step, key_path};
 pub use plain::PlainObject;
 pub use query::{Filter, Query};

@@ -18,6 +18,17 @@ pub struct ForeignKey {
     pub id: String,
 }
 
+/// A write of a property that lost against a concurrent one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// What was written; `None`: it was removed.
+    pub value: Option<Value>,
+    /// When, milliseconds since the epoch.
+    pub written_ms: u64,
+    /// By whom; `None` if the space's credentials do not tell (yet).
+    pub by: Option<IdentityKey>,
+}
+
 /// What the database keeps about an object beside its properties. All but who wrote it is written like
 /// properties, under reserved names ([`crate::write`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

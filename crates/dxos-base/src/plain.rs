@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::encode;
 use crate::crypto::hash;
 use crate::ids::{ElementId, ObjectId, SpaceId};
@@ -14,7 +16,7 @@ use crate::value::{Ref, Value};
 use crate::write::ObjectWrite;
 
 /// An object as plain data.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlainObject {
     /// Its id.
     pub object: ObjectId,
@@ -38,12 +40,12 @@ pub struct PlainObject {
 pub type Place = Vec<PlaceStep>;
 
 /// One step to a text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PlaceStep {
     /// A name in a map.
     Name(String),
     /// A number in a list, from 0.
-    Number(usize),
+    Number(u32),
 }
 
 /// Calls `found` with the place of every value of a kind that is no container.
@@ -59,7 +61,7 @@ pub fn leaves<'v>(values: &'v BTreeMap<String, Value>, found: &mut dyn FnMut(&Pl
             }
             Value::List(values) => {
                 for (number, value) in values.iter().enumerate() {
-                    place.push(PlaceStep::Number(number));
+                    place.push(PlaceStep::Number(number as u32));
                     walk(place, value, found);
                     place.pop();
                 }
@@ -103,7 +105,9 @@ impl PlainObject {
             for step in place {
                 let step = match step {
                     PlaceStep::Name(name) => Step::Key(name.clone()),
-                    PlaceStep::Number(number) => Step::Element(*view.elements(&path).get(*number)?),
+                    PlaceStep::Number(number) => {
+                        Step::Element(*view.elements(&path).get(*number as usize)?)
+                    }
                 };
                 path.push(step);
             }
@@ -197,7 +201,7 @@ impl Planting<'_> {
             Value::List(values) if holds_text(value) => {
                 for (number, value) in values.iter().enumerate() {
                     let list = self.path.clone();
-                    self.place.push(PlaceStep::Number(number));
+                    self.place.push(PlaceStep::Number(number as u32));
                     let element = self.element();
                     self.path.push(Step::Element(element));
                     let mut below = Vec::new();
@@ -234,7 +238,7 @@ impl Planting<'_> {
             .iter()
             .map(|step| match step {
                 PlaceStep::Name(name) => (Some(name.as_str()), 0),
-                PlaceStep::Number(number) => (None, *number as u64),
+                PlaceStep::Number(number) => (None, u64::from(*number)),
             })
             .collect();
         let place = encode(&place);

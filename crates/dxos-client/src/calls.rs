@@ -32,6 +32,8 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::Query { .. }
         | Request::Flush
         | Request::Stats
+        | Request::Plain { .. }
+        | Request::Conflicts { .. }
         | Request::SetOffline { .. }
         | Request::CancelInvitation { .. } => true,
         Request::CreateIdentity { .. }

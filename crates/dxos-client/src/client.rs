@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
 
-use dxos_base::{DecodeError, InvitationId, ObjectId, ObjectView, ObjectWrite, Query, SpaceId};
+use dxos_base::{
+    Conflict, DecodeError, IntoPath, InvitationId, ObjectId, ObjectView, ObjectWrite, PlainObject,
+    Query, SpaceId,
+};
 use dxos_services::{
     ClientId, Failure, InvitationView, Place, Request, Response, Role, StatusView, TextAddress,
 };
@@ -356,6 +359,44 @@ impl Client {
     ) -> Result<Option<ObjectView>, Failure> {
         match self.call(Request::Get { space, object }).await? {
             Response::Object(object) => Ok(object.map(|object| *object)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Objects as plain data, texts with their content: to keep, to copy ([`dxos_base::plain::copy`]), or as JSON.
+    /// [`PlainObject::writes`] makes them again. Objects not here are left out.
+    ///
+    /// # Errors
+    /// When there is no such space, or the text engine fails.
+    pub async fn plain(
+        &self,
+        space: SpaceId,
+        objects: Vec<ObjectId>,
+    ) -> Result<Vec<PlainObject>, Failure> {
+        match self.call(Request::Plain { space, objects }).await? {
+            Response::Plain(objects) => Ok(objects),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Writes of a property that lost against concurrent ones, the latest first; read from the log.
+    ///
+    /// # Errors
+    /// When there is no such space or object.
+    pub async fn conflicts(
+        &self,
+        space: SpaceId,
+        object: ObjectId,
+        path: impl IntoPath,
+    ) -> Result<Vec<Conflict>, Failure> {
+        let path = path.into_path();
+        let request = Request::Conflicts {
+            space,
+            object,
+            path,
+        };
+        match self.call(request).await? {
+            Response::Conflicts(conflicts) => Ok(conflicts),
             _ => Err(unexpected()),
         }
     }

@@ -12,6 +12,7 @@ pub mod error;
 mod feed;
 #[doc(hidden)]
 pub mod fuzz;
+mod log;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod order;
@@ -32,6 +33,7 @@ pub use access::{Access, Claim, Decision};
 pub use cascade::ANCESTORS_MAX;
 pub use entry::{EntryHeader, feed_id};
 pub use error::EchoError;
+pub use log::LogEntry;
 pub use query::{Answer, affects};
 pub use receive::{Received, Refusal, RefusalReason};
 pub use seal::{SealedEntry, Sealing};

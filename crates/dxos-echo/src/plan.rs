@@ -1,8 +1,8 @@
 //! Planning: turns an edit on a record into changes with their final clocks, joined into the record as they come.
 //!
 //! Invariants
-//! * each change's clock is greater than that of the register it replaces and of every *since* above it, so an edit
-//!   made on seeing a state always wins over it;
+//! * each change's clock is greater than that of the register it replaces, of every *since* above it, and, where it
+//!   clears a container, of all below it, so an edit made on seeing a state always wins over it;
 //! * a write below a path that is no container of the right kind assigns it first; a write below a *never set* path
 //!   writes no register for it (DESIGN 4.3);
 //! * a write below a deleted object does not bring it back: it is kept, hidden, and shows after a restore.
@@ -194,7 +194,14 @@ impl Planner<'_> {
         let replaced = record
             .register(&path, part)
             .map_or(Clock::ZERO, |r| r.stamp.clock);
-        let replaced = replaced.max(record.floor(&path).clock);
+        let mut replaced = replaced.max(record.floor(&path).clock);
+        if matches!(operation, Operation::Assign { since: None, .. }) {
+            // It replaces what is below too, however far ahead the clocks there are.
+            let below = record
+                .below(&path)
+                .map(|(_, _, register)| register.stamp.clock);
+            replaced = replaced.max(below.max().unwrap_or_default());
+        }
         let change = Change {
             clock: self.tick(&path, replaced)?,
             object,

@@ -276,6 +276,11 @@ impl Space {
         self.authors = authors;
     }
 
+    /// Whose a feed is, as far as told.
+    pub(crate) fn author(&self, feed: &FeedId) -> Option<IdentityKey> {
+        self.authors.get(feed).copied()
+    }
+
     /// The space.
     pub fn id(&self) -> SpaceId {
         self.space

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{InvitationId, ObjectView, ObjectWrite, Query, SpaceId, Tick, limits};
+use dxos_base::{
+    InvitationId, ObjectId, ObjectView, ObjectWrite, PlainObject, Query, SpaceId, Tick, limits,
+};
 use dxos_echo::store::{Durability, Store, StoreError};
 use dxos_echo::{EchoError, Touched};
 use dxos_services::{
@@ -25,6 +27,8 @@ use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
 
 /// Subscriptions of one channel.
 const SUBSCRIPTIONS_MAX: usize = 1_024;
+/// Objects given as plain data at once.
+const PLAIN_OBJECTS_MAX: usize = 1_000;
 
 /// One client's channel.
 #[derive(Debug, Default)]
@@ -261,6 +265,51 @@ impl Node {
                 Ok(Response::Done)
             }
             Request::Stats => Ok(Response::Stats(self.stats())),
+            Request::Plain { space, objects } => self.plain(turn, space, &objects),
+            Request::Conflicts {
+                space,
+                object,
+                path,
+            } => {
+                let space = self.spaces.get_mut(&space).ok_or_else(no_space)?;
+                let found = transaction(turn.cx, Durability::Acknowledged, |cx| {
+                    space.conflicts(cx, object, &path)
+                });
+                found
+                    .map(Response::Conflicts)
+                    .map_err(|error| from_echo(&error))
+            }
+        }
+    }
+
+    /// Objects with the contents of their texts.
+    fn plain(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        objects: &[ObjectId],
+    ) -> Result<Response, Failure> {
+        if objects.len() > PLAIN_OBJECTS_MAX {
+            return Err(malformed("Too many objects at once."));
+        }
+        let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
+        let plain = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            let mut out = Vec::with_capacity(objects.len());
+            for object in objects {
+                if let Some(view) = space.data.object(&mut *cx.store, *object)? {
+                    let mut plain = PlainObject::of(&view);
+                    plain.texts = space.data.texts_of(&mut write_context(cx), *object)?;
+                    out.push(plain);
+                }
+            }
+            Ok::<_, EchoError>(out)
+        });
+        match plain {
+            Ok(plain) => Ok(Response::Plain(plain)),
+            Err(error) => {
+                self.storage_failed(turn, id, &error);
+                Err(from_echo(&error))
+            }
         }
     }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    AgreementSecret, DeviceKey, FeedId, Hash, IdentityKey, KeyId, SpaceId, SpaceKey, Tick, limits,
+    AgreementSecret, Conflict, DeviceKey, FeedId, Hash, IdentityKey, KeyId, ObjectId, SpaceId,
+    SpaceKey, Step, Tick, limits,
 };
 use dxos_echo::store::StoreError;
 use dxos_echo::{Access, Claim, Decision, EchoError, WriteContext, feed_id};
@@ -282,6 +283,17 @@ impl SpaceState {
     ) -> Result<dxos_echo::Received, EchoError> {
         let (data, access) = self.data_and_access();
         data.rebuild(&mut write_context(cx), &access)
+    }
+
+    /// Lost writes of a property, within a transaction.
+    pub(crate) fn conflicts(
+        &mut self,
+        cx: &mut Context<'_>,
+        object: ObjectId,
+        path: &[Step],
+    ) -> Result<Vec<Conflict>, EchoError> {
+        let (data, access) = self.data_and_access();
+        data.conflicts(&mut *cx.store, &access, object, path)
     }
 
     /// The heads a local write names.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    DecodeError, ObjectId, ObjectView, ObjectWrite, Query, SpaceId, TextChange, limits,
+    Conflict, DecodeError, ObjectId, ObjectView, ObjectWrite, Path, PlainObject, Query, SpaceId,
+    TextChange, limits,
 };
 
 use crate::views::*;
@@ -140,6 +141,22 @@ pub enum Request {
     Flush,
     /// Test and status figures.
     Stats,
+    /// Objects as plain data, texts with their content; answers [`Response::Plain`]. Those not here are left out.
+    Plain {
+        /// The space.
+        space: SpaceId,
+        /// The objects.
+        objects: Vec<ObjectId>,
+    },
+    /// Writes of a property that lost against concurrent ones, from the log; answers [`Response::Conflicts`].
+    Conflicts {
+        /// The space.
+        space: SpaceId,
+        /// The object.
+        object: ObjectId,
+        /// The property.
+        path: Path,
+    },
 }
 
 /// A write; all of it or nothing.
@@ -213,6 +230,10 @@ pub enum Response {
     Invitation(InvitationView),
     /// Figures by name.
     Stats(BTreeMap<String, u64>),
+    /// Objects as plain data.
+    Plain(Vec<PlainObject>),
+    /// Lost writes, the latest first.
+    Conflicts(Vec<Conflict>),
 }
 
 /// What a node tells on its own.

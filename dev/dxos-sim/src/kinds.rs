@@ -51,6 +51,8 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::SetOffline { .. } => "call set offline",
             Request::Flush => "call flush",
             Request::Stats => "call stats",
+            Request::Plain { .. } => "call plain",
+            Request::Conflicts { .. } => "call conflicts",
         },
         Err(_) => "client malformed",
     }
@@ -76,6 +78,8 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
             Response::Text(_) => "reply text whole",
             Response::Invitation(_) => "reply invitation",
             Response::Stats(_) => "reply stats",
+            Response::Plain(_) => "reply plain",
+            Response::Conflicts(_) => "reply conflicts",
         }],
         Ok(NodeFrame::Batch { events }) => events
             .iter()

@@ -419,3 +419,23 @@ fn feeds_of_a_device_are_told_apart() {
         .unwrap();
     assert_eq!(reasons(&refused.refused), [RefusalReason::UnknownFeed]);
 }
+
+#[test]
+fn a_container_set_anew_clears_what_is_in_it_however_far_ahead_that_is() {
+    let members = Rc::new(Members::default());
+    let mut replicas: Vec<Replica> = (1..=2).map(|n| Replica::new(n, &members)).collect();
+    let object = replicas[0].create(1, &[("m", Value::Map(Default::default()))]);
+    sync(&mut replicas);
+    replicas[1].now.0 += 3_600_000;
+    replicas[1].set(object, &["m", "far"], Some(1.into()));
+    sync(&mut replicas);
+    let map = Value::Map([("near".to_owned(), 2.into())].into());
+    replicas[0].set(object, &["m"], Some(map.clone()));
+    assert_eq!(replicas[0].object(object).values["m"], map);
+    replicas[0].set(object, &["m"], None);
+    replicas[0].set(object, &["m", "x"], Some(3.into()));
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    let map = Value::Map([("x".to_owned(), 3.into())].into());
+    assert_eq!(replicas[1].object(object).values["m"], map);
+}

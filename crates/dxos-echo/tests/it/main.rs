@@ -5,6 +5,8 @@
 mod feeds;
 mod merge;
 mod meta;
+mod model;
+mod naive;
 mod query;
 mod replica;
 mod texts;

@@ -308,3 +308,59 @@ fn reserved_names_are_refused_by_name_and_nothing_is_half_done() {
     ]);
     assert_eq!(device.object(object).values["people"], Value::set(["@ada"]));
 }
+
+#[test]
+fn what_lost_against_a_concurrent_write_is_told_until_somebody_has_seen_it() {
+    let members = Rc::new(Members::default());
+    let mut replicas: Vec<Replica> = (1..=3).map(|n| Replica::new(n, &members)).collect();
+    let object = replicas[0].create(1, &[("a", 0.into()), ("b", 0.into())]);
+    sync(&mut replicas);
+    let authors: BTreeMap<_, _> = (0..3u8)
+        .map(|n| (replicas[n as usize].space.feed(), IdentityKey([n; 32])))
+        .collect();
+    let conflicts = |replica: &mut Replica, name: &str| {
+        replica.space.set_authors(authors.clone());
+        let found = replica.run(|space, cx, access, _| {
+            space.conflicts(cx.store, access, object, &dxos_base::key_path(&[name]))
+        });
+        let found = found.unwrap().into_iter();
+        found
+            .map(|lost| (lost.value, lost.by.map(|by| by.0[0])))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(conflicts(&mut replicas[0], "a"), []);
+    // Three at once; the last clock wins, and one of the others wrote twice.
+    replicas[0].set(object, &["a"], Some(1.into()));
+    replicas[0].set(object, &["a"], Some(2.into()));
+    replicas[0].set(object, &["b"], Some(2.into()));
+    replicas[1].now.0 += 5;
+    replicas[1].set(object, &["a"], None);
+    replicas[2].now.0 += 9;
+    replicas[2].set(
+        object,
+        &["a"],
+        Some(Value::Map([("x".to_owned(), 3.into())].into())),
+    );
+    assert_eq!(conflicts(&mut replicas[2], "a"), [], "nothing is known yet");
+    sync(&mut replicas);
+    for replica in &mut replicas {
+        let lost = [(None, Some(1)), (Some(Value::Int(2)), Some(0))];
+        assert_eq!(conflicts(replica, "a"), lost);
+        assert_eq!(conflicts(replica, "b"), []);
+    }
+    // Written by one who has seen all three: over, also before it is sealed.
+    replicas[1].set(object, &["a"], Some(4.into()));
+    assert_eq!(conflicts(&mut replicas[1], "a"), []);
+    sync(&mut replicas);
+    assert_eq!(conflicts(&mut replicas[0], "a"), []);
+    // A container that lost shows what was in it.
+    replicas[0].set(object, &["a"], Some(Value::List(vec![7.into(), 8.into()])));
+    replicas[1].now.0 += 50;
+    replicas[1].set(object, &["a"], Some(9.into()));
+    sync(&mut replicas);
+    let lost = Value::List(vec![7.into(), 8.into()]);
+    assert_eq!(conflicts(&mut replicas[2], "a"), [(Some(lost), Some(0))]);
+    let missing = replicas[0]
+        .run(|space, cx, access, _| space.conflicts(cx.store, access, ObjectId([77; 16]), &[]));
+    assert!(matches!(missing, Err(EchoError::NotFound { .. })));
+}

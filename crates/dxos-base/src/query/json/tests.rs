@@ -1,3 +1,5 @@
+//! The JSON form of queries, out and back.
+
 use proptest::prelude::*;
 
 use super::*;
