@@ -157,9 +157,16 @@ fn height(name: &str) -> Option<u32> {
     if name.starts_with("dxos-plugin-") {
         return Some(PLUGIN);
     }
-    ["composer", "todomvc", "tasks", "dx", "dxos-js"]
-        .contains(&name)
-        .then_some(APP)
+    [
+        "composer",
+        "todomvc",
+        "tasks",
+        "dx",
+        "dxos-js",
+        "dxos-examples",
+    ]
+    .contains(&name)
+    .then_some(APP)
 }
 
 pub(super) fn check(workspace: &Workspace) -> Vec<String> {
