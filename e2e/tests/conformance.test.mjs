@@ -1,9 +1,27 @@
-// The conformance suites of storage and transports, on the browser's own OPFS, WebRTC and WebSocket.
+// The conformance suites of storage, transports and texts: on the browser's own OPFS, WebRTC and WebSocket, and on the
+// text module that ships.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { join } from "node:path";
 import { Profile } from "../lib/browser.mjs";
 import { Server, root } from "../lib/server.mjs";
+
+/** The checks of `dxos_echo::text::conformance`, each of which must have run. */
+const TEXT_CHECKS = [
+  "a text is opened, edited, read and closed",
+  "changes of one delta stand in the text before it",
+  "a delta that does not fit changes nothing",
+  "updates bring another replica to the same text",
+  "concurrent edits converge and the deltas tell how",
+  "an update that came too early is applied with what it waited for",
+  "a snapshot and a tail open the same text",
+  "versions are canonical and diffs lead from one to the other",
+  "tokens of another text or of the future are refused",
+  "anchors stay with their place",
+  "inspection names the writer and the range",
+  "malformed bytes are refused and the text stays",
+  "random edits of three writers converge",
+];
 
 describe("conformance in Chromium", () => {
   let server;
@@ -41,12 +59,21 @@ describe("conformance in Chromium", () => {
     assert.ok(verdict);
   });
 
+  /** What a suite in a dedicated worker tells: `{done}` or `{failed}`. */
+  const inWorker = (script) => page.evaluate((url) => new Promise((resolve) => {
+    const worker = new Worker(url, { type: "module" });
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => resolve({ failed: event.message });
+  }), script);
+
+  test("texts in the module that ships", async () => {
+    const verdict = await inWorker("/text-worker.js");
+    assert.equal(verdict.failed, undefined);
+    assert.deepEqual(verdict.done, TEXT_CHECKS);
+  });
+
   test("storage on OPFS", async () => {
-    const verdict = await page.evaluate(() => new Promise((resolve) => {
-      const worker = new Worker("/store-worker.js", { type: "module" });
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = (event) => resolve({ failed: event.message });
-    }));
+    const verdict = await inWorker("/store-worker.js");
     assert.equal(verdict.failed, undefined);
     console.log(`${verdict.done} checks`);
   });

@@ -16,3 +16,6 @@ pub mod text;
 
 #[cfg(target_arch = "wasm32")]
 pub use host::WorkerHost;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub use platform::{JsTextModule, Outside};

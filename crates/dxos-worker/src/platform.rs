@@ -80,13 +80,14 @@ extern "C" {
 }
 
 /// The text module behind [`Outside::text_module`].
-pub(crate) struct JsTextModule {
+pub struct JsTextModule {
     outside: Outside,
     exports: Option<TextExports>,
 }
 
 impl JsTextModule {
-    pub(crate) fn new(outside: Outside) -> Self {
+    /// Over what the worker's scripts give; loaded at the first call.
+    pub fn new(outside: Outside) -> Self {
         JsTextModule {
             outside,
             exports: None,

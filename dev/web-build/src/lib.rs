@@ -77,7 +77,7 @@ const MODULES: [Module; 3] = [
 ];
 
 /// Pages that run the conformance suites in a real browser (tests only).
-const CONFORMANCE: [Module; 2] = [
+const CONFORMANCE: [Module; 4] = [
     Module {
         package: "dxos-net",
         example: Some("conformance_page"),
@@ -87,6 +87,17 @@ const CONFORMANCE: [Module; 2] = [
         package: "dxos-store",
         example: Some("opfs_conformance"),
         output: "store",
+    },
+    Module {
+        package: "dxos-worker",
+        example: Some("text_conformance"),
+        output: "text_suite",
+    },
+    // The module under test.
+    Module {
+        package: "dxos-text",
+        example: None,
+        output: "text",
     },
 ];
 
@@ -139,7 +150,10 @@ impl WebBuild {
     pub fn conformance(&self) -> Result<PathBuf> {
         let _lock = self.lock()?;
         let compiled = inner::compile(self, &CONFORMANCE)?;
-        let mut parts = vec![self.root.join("e2e/conformance")];
+        let mut parts = vec![
+            self.root.join("e2e/conformance"),
+            self.root.join("crates/dxos-worker/js"),
+        ];
         for (module, wasm) in CONFORMANCE.iter().zip(&compiled.wasm) {
             parts.push(inner::bind(self, module, wasm)?);
         }

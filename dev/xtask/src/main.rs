@@ -33,7 +33,11 @@ enum Task {
     /// Build the editor bundle alone: native checks of the crates that name it need no more.
     Bundle,
     /// Build the pages that run the conformance suites in a browser, into target/web/conformance.
-    Conformance,
+    Conformance {
+        /// Quickly, instead of as it is shipped.
+        #[arg(long)]
+        dev: bool,
+    },
     /// Build the page, serve it, and rebuild and reload on every change.
     Dev {
         /// Port to serve on.
@@ -78,8 +82,9 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Bundle => web(root, Profile::Dev).bundle(),
-        Task::Conformance => {
-            println!("{}", web(root, Profile::Release).conformance()?.display());
+        Task::Conformance { dev } => {
+            let profile = if dev { Profile::Dev } else { Profile::Release };
+            println!("{}", web(root, profile).conformance()?.display());
             Ok(())
         }
         Task::Dev { port } => dev::run(&web(root, Profile::Dev), port),
