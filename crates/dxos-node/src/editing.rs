@@ -272,7 +272,7 @@ impl Node {
                 return Err(from_echo(&error));
             }
         };
-        self.step(turn, &address, Some(channel), carried, after.clone());
+        self.step(&address, Some(channel), carried, after.clone());
         self.touched(turn.cx.now, address.space, &touched);
         self.plan_seal(turn.cx.now, address.space);
         self.status_dirty(turn.cx.now);
@@ -326,7 +326,6 @@ impl Node {
     /// A text moved on: everybody but its author hears of it.
     fn step(
         &mut self,
-        turn: &mut Turn<'_, '_>,
         address: &TextAddress,
         author: Option<ChannelId>,
         delta: TextDelta,
@@ -357,7 +356,6 @@ impl Node {
         for channel in tell {
             self.tell_step(channel, address, step.clone());
         }
-        let _ = turn;
     }
 
     fn tell_step(&mut self, channel: ChannelId, address: &TextAddress, step: Step) {
@@ -393,7 +391,7 @@ impl Node {
                 continue;
             }
             match self.joined_delta(turn, text, &before, &of_text) {
-                Ok((delta, version)) => self.step(turn, &address, None, delta, version),
+                Ok((delta, version)) => self.step(&address, None, delta, version),
                 Err(error) => {
                     tracing::error!(object = %address.object, %error, "text.step_failed");
                     self.texts.remove(&address);

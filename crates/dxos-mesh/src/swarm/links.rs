@@ -68,22 +68,33 @@ impl Swarm {
         entropy: &mut dyn Entropy,
         out: &mut SwarmOutput,
     ) {
-        let Some(peer) = self.peers.get_mut(&id) else {
+        let Some(peer) = self.peers.get(&id).filter(|_| self.direct) else {
             return;
         };
-        let Some((topic, _)) = peer.topics.iter().find(|(_, direct)| **direct) else {
+        let Some(topic) = peer.topics.iter().find(|(_, direct)| **direct) else {
             return;
         };
-        if !self.direct {
-            return;
-        }
+        let topic = *topic.0;
         let attempt = u64::from_le_bytes(entropy.array());
+        self.open_direct(now, id, topic, attempt, Role::Initiator, out);
+    }
+
+    /// A new direct link to a peer that has none, for the attempt that its initiator named.
+    fn open_direct(
+        &mut self,
+        now: Tick,
+        id: PeerId,
+        topic: Topic,
+        attempt: u64,
+        role: Role,
+        out: &mut SwarmOutput,
+    ) -> LinkId {
         let link = LinkId(self.next_link);
         self.next_link += 1;
         self.links.insert(link, id);
-        peer.direct = Some(Direct {
+        self.peers.entry(id).or_default().direct = Some(Direct {
             link,
-            topic: *topic,
+            topic,
             attempt,
             since: now,
             session: None,
@@ -91,10 +102,10 @@ impl Swarm {
             established: None,
             held: Vec::new(),
         });
-        out.effects.push(SwarmEffect::Link(LinkCommand::Open {
-            link,
-            initiator: true,
-        }));
+        let initiator = role == Role::Initiator;
+        out.effects
+            .push(SwarmEffect::Link(LinkCommand::Open { link, initiator }));
+        link
     }
 
     pub(super) fn start_relay(
@@ -248,25 +259,10 @@ impl Swarm {
                     return self.send_signal(topic, from, signal.attempt, body, entropy, out);
                 }
                 self.drop_direct(now, from, false, entropy, out);
-                let link = LinkId(self.next_link);
-                self.next_link += 1;
-                self.links.insert(link, from);
                 let peer = self.peers.entry(from).or_default();
                 peer.topics.entry(topic).or_insert(true);
-                peer.direct = Some(Direct {
-                    link,
-                    topic,
-                    attempt: signal.attempt,
-                    since: now,
-                    session: None,
-                    ready: false,
-                    established: None,
-                    held: Vec::new(),
-                });
-                out.effects.push(SwarmEffect::Link(LinkCommand::Open {
-                    link,
-                    initiator: false,
-                }));
+                let attempt = signal.attempt;
+                let link = self.open_direct(now, from, topic, attempt, Role::Responder, out);
                 out.effects
                     .push(SwarmEffect::Link(LinkCommand::Signal { link, data }));
             }
