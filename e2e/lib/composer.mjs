@@ -47,6 +47,17 @@ export async function openDocument(page, title) {
   await page.locator(".editor[data-open=true]").last().waitFor();
 }
 
+/** The chip of a tag on the open document. */
+export const chip = (page, tag) => page.locator(`.tag[data-tag="${tag}"]`).last();
+
+/** Puts a tag on the open document. */
+export async function addTag(page, tag) {
+  const field = page.getByRole("combobox", { name: "Add a tag" }).last();
+  await field.fill(tag);
+  await field.press("Enter");
+  await chip(page, tag).waitFor();
+}
+
 /** Puts the caret at the end of the open text. */
 export async function toEnd(page) {
   await page.locator(".cm-content").last().click();

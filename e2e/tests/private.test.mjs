@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Profile } from "../lib/browser.mjs";
-import { closeDialog, converged, createDocument, createSpace, factIs, invite, openDocument, start, toEnd, typeDigits } from "../lib/composer.mjs";
+import { addTag, chip, closeDialog, converged, createDocument, createSpace, factIs, invite, openDocument, start, toEnd, typeDigits } from "../lib/composer.mjs";
 import { found } from "../lib/find.mjs";
 import { NativePeer } from "../lib/native.mjs";
 import { Server } from "../lib/server.mjs";
 
 const CANARY = {
   person: "Quillonaria", guest: "Vespertilla", native: "Mandragolin", device: "Zephyrbook", space: "Thornwickery", title: "Obsidianette",
+  tag: "brambleweft",
   text: "marigoldensaga", reply: "lanternfishery",
 };
 
@@ -49,6 +50,7 @@ describe("private by construction", { concurrency: false }, () => {
       await createSpace(pageA, CANARY.space);
       await createDocument(pageA, CANARY.title);
       await pageA.keyboard.insertText(CANARY.text);
+      await addTag(pageA, CANARY.tag);
       const invitation = await invite(pageA);
       codes.push(invitation.link.split("#").at(-1));
       const pageB = await b.goto(invitation.link);
@@ -57,6 +59,7 @@ describe("private by construction", { concurrency: false }, () => {
       await typeDigits(pageB, invitation.code);
       await pageB.getByRole("dialog").waitFor({ state: "detached" });
       await openDocument(pageB, CANARY.title);
+      await chip(pageB, CANARY.tag).waitFor();
       await factIs(pageB, "link", path);
       await toEnd(pageB);
       await pageB.keyboard.type(` ${CANARY.reply}`);

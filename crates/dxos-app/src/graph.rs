@@ -39,6 +39,8 @@ pub struct Node {
     pub kind: String,
     /// Name to show.
     pub label: String,
+    /// Words it is found by beside its name.
+    pub tags: Vec<String>,
     /// Name of its icon.
     pub icon: &'static str,
     /// What it stands for.
@@ -164,6 +166,7 @@ impl Graph {
             id: ROOT.into(),
             kind: ROOT.into(),
             label: String::new(),
+            tags: Vec::new(),
             icon: ICON_NONE,
             subject: None,
             opens: false,

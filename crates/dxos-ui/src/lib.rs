@@ -19,6 +19,7 @@ mod menu;
 mod platform;
 mod qr;
 mod states;
+mod tags;
 mod words;
 
 pub use avatar::{Avatar, AvatarList, Person};
@@ -39,6 +40,7 @@ pub use platform::{
 };
 pub use qr::QrCode;
 pub use states::{EmptyState, Loading};
+pub use tags::{TAG_CHARACTERS_MAX, TagField, normal_tag};
 pub use words::{
     LinkFact, SaveFact, StatusWords, SyncFact, ago, initials, names, role_verb, role_word,
     status_words,

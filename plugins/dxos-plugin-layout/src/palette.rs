@@ -25,6 +25,7 @@ enum Does {
 struct Row {
     label: String,
     place: String,
+    tags: Vec<String>,
     icon: &'static str,
     keys: String,
     does: Does,
@@ -52,10 +53,19 @@ fn rank(label: &str, typed: &str) -> Option<u8> {
         .try_fold(0, |worst, rank| Some(worst.max(rank?)))
 }
 
+/// How well a row fits: by its name, else with its tags, which may be typed with their `#`.
+fn rank_row(label: &str, tags: &[String], typed: &str) -> Option<u8> {
+    const BY_TAG: u8 = 3;
+    rank(label, typed).or_else(|| {
+        let all = format!("{label} {}", tags.join(" "));
+        rank(&all, &typed.replace('#', " ")).map(|rank| BY_TAG + rank)
+    })
+}
+
 fn filtered(all: Vec<Row>, needle: &str) -> Vec<Row> {
     let mut found: Vec<(u8, Row)> = all
         .into_iter()
-        .filter_map(|row| Some((rank(&row.label, needle)?, row)))
+        .filter_map(|row| Some((rank_row(&row.label, &row.tags, needle)?, row)))
         .collect();
     found.sort_by_key(|(rank, _)| *rank);
     found
@@ -67,13 +77,15 @@ fn filtered(all: Vec<Row>, needle: &str) -> Vec<Row> {
 
 fn place_row(node: Node, workspace: &Node) -> Row {
     let own = node.id == workspace.id;
+    let mut place = Vec::new();
+    if !own {
+        place.push(workspace.label.clone());
+    }
+    place.extend(node.tags.iter().map(|tag| format!("#{tag}")));
     Row {
         label: node.label,
-        place: if own {
-            String::new()
-        } else {
-            workspace.label.clone()
-        },
+        place: place.join("  "),
+        tags: node.tags,
         icon: if node.icon.is_empty() {
             "cube"
         } else {
@@ -131,6 +143,7 @@ pub fn palette() -> impl IntoView {
                 rows.push(Row {
                     label: action.label,
                     place: node.label.clone(),
+                    tags: Vec::new(),
                     icon: action.icon,
                     keys: key_label(action.keys),
                     does: Does::Run {
@@ -245,7 +258,7 @@ pub fn palette() -> impl IntoView {
                 {group("Actions", actions, Signal::derive(move || places.with(Vec::len)))}
             </ul>
             <Show when=move || all.with(Vec::is_empty)>
-                <p class="none">"Nothing is called that. Titles and actions are searched."</p>
+                <p class="none">"Nothing is called that. Titles, tags and actions are searched."</p>
             </Show>
         </Dialog>
     }
@@ -253,7 +266,19 @@ pub fn palette() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::rank;
+    use super::{rank, rank_row};
+
+    #[test]
+    fn tags_are_found_after_names() {
+        let tags = ["upper river".to_owned(), "moss".to_owned()];
+        let find = |typed| rank_row("Field notes", &tags, typed);
+        assert_eq!(find("field"), Some(0));
+        assert_eq!(find("moss"), Some(4));
+        assert_eq!(find("#river"), Some(4));
+        assert_eq!(find("field #moss"), Some(4), "name and tag together");
+        assert_eq!(find("#field"), Some(3), "a name behind a # too");
+        assert_eq!(find("#stone"), None);
+    }
 
     #[test]
     fn beginnings_of_words_come_first() {

@@ -1,12 +1,14 @@
 //! A document in a plank: its title, edited in place, and its text.
 
+use std::collections::BTreeSet;
+
 use dxos_base::{ObjectId, ObjectView, Query, SpaceId, Value};
 use dxos_client::{Place, Role, TextAddress};
 use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
-use dxos_ui::{EmptyState, TextEditor, ago, now_ms, use_client, use_query, use_space};
+use dxos_ui::{EmptyState, TagField, TextEditor, ago, now_ms, use_client, use_query, use_space};
 use leptos::prelude::*;
 
-use crate::{CONTENT, RenameDocument, TITLE};
+use crate::{CONTENT, RenameDocument, TITLE, TagDocument, UntagDocument};
 
 /// Rest after which a typed title is written.
 const TITLE_PAUSE_MS: u64 = 350;
@@ -41,6 +43,13 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     let read_only =
         Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| v.role < Role::Editor)));
     let words = RwSignal::new(None::<u32>);
+    let tags = Memo::new(move |_| row.with(|row| row.iter().flat_map(tags_of).collect::<Vec<_>>()));
+    // Of the documents in this space: what was written elsewhere is offered here.
+    let known = Memo::new(move |_| {
+        let all = found.with(|rows| rows.iter().flatten().flat_map(tags_of).collect());
+        let all: BTreeSet<String> = all;
+        all.into_iter().collect::<Vec<_>>()
+    });
 
     // Where the person is, for the others: the plank with attention tells.
     let own = path.clone();
@@ -85,6 +94,14 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
                     <span>{counted}</span>
                     <Show when=move || read_only.get()><span class="badge">"Read only"</span></Show>
                 </div>
+                <TagField
+                    id=format!("tags-{object}")
+                    tags=tags
+                    known=known
+                    read_only=read_only
+                    on_add=move |tag| { app.send(TagDocument { space, object, tag }); }
+                    on_remove=move |tag| { app.send(UntagDocument { space, object, tag }); }
+                />
                 <TextEditor
                     address=address
                     label="Document text"
@@ -108,6 +125,10 @@ fn title_of(row: &ObjectView) -> String {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned()
+}
+
+fn tags_of(row: &ObjectView) -> impl Iterator<Item = String> {
+    row.meta.tags.iter().cloned()
 }
 
 /// The title: what is typed shows at once and is written after a rest, on Enter and on leaving.

@@ -71,6 +71,7 @@ impl Documents {
                 id: object_path(space, view.object),
                 kind: KIND_DOCUMENT.into(),
                 label: label(view),
+                tags: view.meta.tags.iter().cloned().collect(),
                 icon: "file-text",
                 subject: Some(Subject {
                     space,
@@ -88,7 +89,7 @@ impl Documents {
         let subscription = self.client.subscribe(space, query, move |found| {
             let same = {
                 let known: std::cell::Ref<'_, Vec<ObjectView>> = kept.borrow();
-                let shown = |view: &ObjectView| (view.object, label(view));
+                let shown = |view: &ObjectView| (view.object, label(view), view.meta.tags.clone());
                 known.iter().map(shown).eq(found.iter().map(shown))
             };
             if !same {

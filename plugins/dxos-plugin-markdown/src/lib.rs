@@ -1,10 +1,12 @@
 //! Documents in Markdown: their entries in the tree, their actions, their editor.
 //!
-//! A document is an object of type `org.dxos.type.Document` with a string `title` and a collaborative text `content`.
+//! A document is an object of type `org.dxos.type.Document` with a string `title`, a collaborative text `content`, and
+//! tags like every object.
 //! Switched off, everything here goes from the shell; the documents stay.
 
 mod article;
 mod documents;
+mod tags;
 
 use std::rc::Rc;
 
@@ -16,6 +18,8 @@ use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
 use dxos_client::{Client, Role};
 use dxos_surface::{CLIENT, KIND_DOCUMENT, KIND_SPACE, draws, failure, object_path};
 use leptos::prelude::IntoAny;
+
+pub use tags::{TagDocument, UntagDocument};
 
 /// Id of this plugin.
 pub const ID: &str = "dxos.org/plugin/markdown";
@@ -88,9 +92,14 @@ pub fn plugin() -> Plugin {
         Module::new("graph", STARTUP, |context| graph(&context.app)),
         Module::new("intents", STARTUP, |context| {
             let client = context.app.capability(&CLIENT)?;
-            Ok([create(&client), rename(&client), delete(&client)]
-                .map(resolver)
-                .into())
+            let resolvers = [
+                create(&client),
+                rename(&client),
+                delete(&client),
+                tags::tag(&client),
+                tags::untag(&client),
+            ];
+            Ok(resolvers.map(resolver).into())
         }),
         Module::new("surfaces", STARTUP, |_| {
             Ok(vec![draws(

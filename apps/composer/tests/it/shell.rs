@@ -165,6 +165,39 @@ fn documents_are_made_named_deleted_and_brought_back() {
 }
 
 #[test]
+fn a_tag_is_put_on_a_document_and_taken_off() {
+    let world = World::with_person("Ada");
+    world.act("New document");
+    world.rename("Field notes");
+    let path = world.app.layout().attention.expect("it has attention");
+    let (space, object) = dxos_surface::parse_path(&path).expect("it has an address");
+    let object = object.expect("it is an object");
+    // Of the node in the tree: what the palette finds it by.
+    let tags = || {
+        let documents = world
+            .app
+            .graph()
+            .children(&world.app, &dxos_surface::space_path(space));
+        assert_eq!(documents.len(), 1);
+        documents[0].tags.clone()
+    };
+    for tag in ["river", "moss", "river"] {
+        let tag = tag.to_owned();
+        world
+            .app
+            .send(dxos_plugin_markdown::TagDocument { space, object, tag });
+        world.settle();
+    }
+    assert_eq!(tags(), ["moss", "river"]);
+    let tag = "moss".to_owned();
+    world
+        .app
+        .send(dxos_plugin_markdown::UntagDocument { space, object, tag });
+    world.settle();
+    assert_eq!(tags(), ["river"]);
+}
+
+#[test]
 fn without_the_markdown_plugin_the_shell_runs_on() {
     let world = World::with_person("Ada");
     world.act("New document");
