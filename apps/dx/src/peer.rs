@@ -7,6 +7,7 @@ mod commands;
 mod documents;
 mod failed;
 mod join;
+mod objects;
 mod online;
 
 use std::path::PathBuf;
@@ -40,6 +41,12 @@ pub enum PeerCommand {
          echo '# New' | dx doc write \"Shopping list\" -"
     ))]
     Doc(Of<DocCommand>),
+    /// Objects of any type: as JSON, copied, what lost against others' writes.
+    #[command(after_help = after(
+        "dx object get dxos://B…/01J…\n  dx object get dxos://B…/01J…/title\n  \
+         dx object put Garden objects.json\n  dx object copy dxos://B…/01J… --to Garden"
+    ))]
+    Object(Of<ObjectCommand>),
     /// Joins a space by an invitation link or code.
     #[command(after_help = after(
         "dx join http://localhost:4400/#join/… --name Ada\n  dx join CODE --auth 123456"
@@ -171,6 +178,36 @@ pub enum DocCommand {
     },
 }
 
+/// Commands about objects.
+#[derive(Debug, Subcommand)]
+pub enum ObjectCommand {
+    /// Prints an object, or one property of it, as JSON.
+    Get {
+        /// dxos://SPACE/OBJECT, perhaps with /PROPERTY.
+        address: String,
+    },
+    /// Makes the object or list of objects of a JSON file, all or none, and prints their addresses.
+    Put {
+        /// The space's name or id.
+        space: String,
+        /// The file; `-` reads standard input.
+        file: String,
+    },
+    /// Makes a copy under a new id, texts included, and prints its address.
+    Copy {
+        /// dxos://SPACE/OBJECT.
+        address: String,
+        /// The space (name or id) to copy into; else the same one.
+        #[arg(long, value_name = "SPACE")]
+        to: Option<String>,
+    },
+    /// Prints writes of a property that lost against ones made at the same time: when, by whom, what.
+    Conflicts {
+        /// dxos://SPACE/OBJECT/PROPERTY.
+        address: String,
+    },
+}
+
 /// How to join.
 #[derive(Debug, Args)]
 pub struct JoinArguments {
@@ -216,6 +253,7 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Identity(of) => &of.options,
         PeerCommand::Space(of) => &of.options,
         PeerCommand::Doc(of) => &of.options,
+        PeerCommand::Object(of) => &of.options,
         PeerCommand::Join(join) => &join.options,
         PeerCommand::Peer(options) | PeerCommand::Status(options) => options,
     }
@@ -229,6 +267,7 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Identity(of) => commands::identity(&at, of.command).await,
         PeerCommand::Space(of) => commands::space(&at, of.command).await,
         PeerCommand::Doc(of) => documents::run(&at, of.command).await,
+        PeerCommand::Object(of) => objects::run(&at, of.command).await,
         PeerCommand::Join(join) => join::run(&at, join).await,
         PeerCommand::Peer(_) if !native.holds_profile() => Err(Failed::in_use()),
         PeerCommand::Peer(_) => online::stay(&at).await,

@@ -49,6 +49,15 @@ enum Task {
         /// Ids as in dev/dxos-bench/RESULTS.md.
         names: Vec<String>,
     },
+    /// Run many random cases of every kind of write on three replicas against the naive models.
+    Model {
+        /// How many.
+        #[arg(default_value_t = 100_000)]
+        cases: u64,
+        /// The first case's seed.
+        #[arg(long, default_value_t = 1_000_000)]
+        seed: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -88,6 +97,18 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Dev { port } => dev::run(&web(root, Profile::Dev), port),
+        Task::Model { cases, seed } => {
+            let status = Command::new(cargo())
+                .current_dir(&root)
+                .args(["test", "--release", "-p", "dxos-echo", "--test", "it", "--"])
+                .args(["replicas_end_alike", "--nocapture"])
+                .env("DXOS_MODEL_CASES", cases.to_string())
+                .env("DXOS_MODEL_SEED", seed.to_string())
+                .status()
+                .context("start cargo")?;
+            ensure!(status.success(), "a case failed; its seed is named above");
+            Ok(())
+        }
         Task::Bench { names } => {
             let status = Command::new(cargo())
                 .current_dir(&root)

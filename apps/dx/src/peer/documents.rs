@@ -179,7 +179,7 @@ async fn edit(at: &At, wanted: &str, change: impl FnOnce(&str) -> TextDelta) -> 
 }
 
 /// Gives what was written to the other members who are online, and says if nobody has it yet.
-async fn deliver(at: &At, space: SpaceId) {
+pub(super) async fn deliver(at: &At, space: SpaceId) {
     let status = at.client.status_with(|status| Some(status.clone())).await;
     if status
         .spaces

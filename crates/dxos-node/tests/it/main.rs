@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod net;
+mod objects;
 mod pairing;
 mod writing;
