@@ -3,6 +3,9 @@
 //! `entry = header ‖ length ‖ sealed body ‖ signature`. The signature covers the hash of the exact bytes carried;
 //! nothing is encoded again to verify. The body is encoded, compressed if that helps, padded (PADMÉ), then sealed
 //! with the encoded header as associated data.
+//!
+//! Invariant: header, signature and hash stand in the same place in every version, so any build verifies, stores and
+//! forwards entries of newer ones. Only what is between header and signature may change with the version.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +17,7 @@ use dxos_base::{
 
 use crate::change::{Change, WireChange};
 
-/// Version of the entry format this build writes.
+/// Newest version of the entry format that this build writes and understands.
 pub const ENTRY_VERSION: u8 = 1;
 
 /// The feed number `n` (0..16) of a device in a space.
@@ -46,13 +49,14 @@ pub struct EntryHeader {
     pub control_heads: Vec<Hash>,
 }
 
-/// An entry whose outer form is right; its signature is checked by [`Entry::verify`].
+/// An entry of any version whose outer form is right; its signature is checked by [`Entry::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     pub header: EntryHeader,
     pub hash: Hash,
     header_bytes: &'a [u8],
-    sealed: &'a [u8],
+    /// Between header and signature: what its version says.
+    rest: &'a [u8],
     signature: Signature,
 }
 
@@ -75,7 +79,7 @@ const RAW: u8 = 0;
 const LZ4: u8 = 1;
 
 impl<'a> Entry<'a> {
-    /// Reads the outer form.
+    /// Reads what all versions have in common: the header, and that a signature stands at the end.
     pub fn decode(bytes: &'a [u8]) -> Result<Entry<'a>, DecodeError> {
         if bytes.len() > limits::ENTRY_BYTES_MAX {
             return Err(DecodeError::TooLong {
@@ -83,34 +87,19 @@ impl<'a> Entry<'a> {
                 max: limits::ENTRY_BYTES_MAX,
             });
         }
-        match bytes.first() {
-            None => return Err(DecodeError::Malformed),
-            Some(&version) if version > ENTRY_VERSION => {
-                return Err(DecodeError::Version { version });
-            }
-            Some(_) => {}
-        }
-        let signed_len = bytes
-            .len()
-            .checked_sub(SIGNATURE_BYTES)
+        let (signed, signature) = bytes
+            .split_last_chunk::<SIGNATURE_BYTES>()
             .ok_or(DecodeError::Malformed)?;
-        let (signed, signature) = bytes.split_at(signed_len);
         let (header, rest): (EntryHeader, &[u8]) = dxos_base::codec::take(signed)?;
-        let header_bytes = &signed[..signed.len() - rest.len()];
-        let (length, sealed): (u32, &[u8]) = dxos_base::codec::take(rest)?;
-        if length as usize != sealed.len() || header.version != ENTRY_VERSION || header.seq == 0 {
+        if header.version == 0 || header.seq == 0 {
             return Err(DecodeError::Malformed);
         }
-        let signature = signature
-            .try_into()
-            .map(Signature)
-            .map_err(|_| DecodeError::Malformed)?;
         Ok(Entry {
             header,
             hash: hash("entry", &[signed]),
-            header_bytes,
-            sealed,
-            signature,
+            header_bytes: &signed[..signed.len() - rest.len()],
+            rest,
+            signature: Signature(*signature),
         })
     }
 
@@ -119,11 +108,16 @@ impl<'a> Entry<'a> {
         verify_signature(&device.0, &self.hash, &self.signature).is_ok()
     }
 
-    /// Opens and checks the body. An error voids the entry on every replica alike.
+    /// Opens and checks the body, of a version this build understands. An error voids the entry on every replica
+    /// alike.
     pub fn open(&self, key: &SpaceKey) -> Result<Body, DecodeError> {
+        let (length, sealed): (u32, &[u8]) = dxos_base::codec::take(self.rest)?;
+        if length as usize != sealed.len() {
+            return Err(DecodeError::Malformed);
+        }
         let cipher = key.cipher("entry");
         let padded = cipher
-            .open(self.header_bytes, self.sealed)
+            .open(self.header_bytes, sealed)
             .map_err(|_| DecodeError::Malformed)?;
         if self.header.kind != 0 {
             return Err(DecodeError::Malformed);

@@ -5,7 +5,7 @@
 //! * an instance never goes on in a feed another instance of the same device has written: a copied or restored
 //!   profile opens a new one, and so does one that learns of its copy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,17 @@ use crate::error::EchoError;
 use crate::space::{FeedHead, Space};
 use crate::store::{FeedRow, Store};
 
+/// What a waiting entry waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WaitReason {
+    /// Credentials its writer had and we have not.
+    Credentials,
+    /// The space key it is sealed under.
+    Key,
+    /// A build that understands its format.
+    Version,
+}
+
 /// What is remembered of a feed besides its row's plain columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct FeedState {
@@ -24,8 +35,8 @@ pub(crate) struct FeedState {
     pub heads: Vec<(u64, Vec<Hash>)>,
     /// Control heads of the first entry.
     pub first: Vec<Hash>,
-    /// Waiting entries.
-    pub waiting: BTreeSet<u64>,
+    /// Waiting entries, and for what they wait.
+    pub waiting: BTreeMap<u64, WaitReason>,
     /// Of a feed this device wrote: the instance that wrote it and what it had seen at its last entry.
     pub own: Option<OwnFeed>,
 }
@@ -34,6 +45,8 @@ pub(crate) struct FeedState {
 pub(crate) struct OwnFeed {
     pub marker: [u8; 16],
     pub seen: BTreeMap<FeedId, u64>,
+    /// Taken while unsealed writes of a former feed were pending that are not re-issued yet.
+    pub reissue: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +69,8 @@ impl Feed {
     pub fn applied_seq(&self) -> u64 {
         self.state
             .waiting
-            .first()
-            .map_or(self.stored_seq, |first| first - 1)
+            .first_key_value()
+            .map_or(self.stored_seq, |(first, _)| first - 1)
     }
 
     /// Control heads that hold at entry `seq`.
@@ -131,7 +144,9 @@ impl Space {
                 self.own
             }
         };
-        self.needs_rebuild = mine.is_none() && !self.pending.is_empty();
+        let begun = self.feeds.get(&self.own).and_then(|f| f.state.own.as_ref());
+        let reissue = begun.is_none_or(|own| own.marker != self.marker || own.reissue);
+        self.needs_rebuild = reissue && !self.pending.is_empty();
     }
 
     /// Leaves the own feed to another instance of this device that writes it, and goes on in the next one.
@@ -152,6 +167,11 @@ impl Space {
     /// Takes the chosen feed for re-issued writes.
     pub(crate) fn reclaim(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
         self.claim_feed(store)?;
+        let feed = self.feeds.get_mut(&self.own);
+        if let Some(own) = feed.and_then(|feed| feed.state.own.as_mut()) {
+            own.reissue = false;
+            self.put_feed(store, self.own)?;
+        }
         self.reload_mark();
         Ok(())
     }
@@ -193,6 +213,7 @@ impl Space {
             feed.state.own = Some(OwnFeed {
                 marker: self.marker,
                 seen: BTreeMap::new(),
+                reissue: self.needs_rebuild,
             });
             self.put_feed(store, self.own)?;
         }

@@ -33,6 +33,7 @@ pub use access::{Access, Claim, Decision};
 pub use cascade::ANCESTORS_MAX;
 pub use entry::{EntryHeader, feed_id};
 pub use error::EchoError;
+pub use feed::WaitReason;
 pub use log::LogEntry;
 pub use query::{Answer, affects};
 pub use receive::{Received, Refusal, RefusalReason};

@@ -6,14 +6,14 @@
 //!   what arrived first;
 //! * an entry is applied once: known ones are passed over.
 
-use dxos_base::{DecodeError, DeviceKey, FeedId, Hash, TextDelta, TextId};
+use dxos_base::{DeviceKey, FeedId, Hash, TextDelta, TextId};
 
 use crate::access::{Access, Claim, Decision};
 use crate::batch::Batch;
 use crate::change::Operation;
 use crate::entry::Entry;
 use crate::error::EchoError;
-use crate::feed::Feed;
+use crate::feed::{Feed, WaitReason};
 use crate::space::{Space, Summary, Touched, WriteContext};
 use crate::store::{EntryRow, EntryState, Store};
 
@@ -71,9 +71,6 @@ pub enum RefusalReason {
     /// The writer signed two entries for one place; the one held first stays until a cut picks a branch.
     #[error("the feed is forked")]
     Fork,
-    /// Written by a newer version of the program.
-    #[error("entry format is newer than this build understands")]
-    Newer,
 }
 
 /// Records held before their rows are written.
@@ -95,17 +92,11 @@ impl Space {
         for bytes in entries {
             let entry = match Entry::decode(bytes) {
                 Ok(entry) => entry,
-                Err(error) => {
-                    let newer = matches!(error, DecodeError::Version { .. });
-                    let reason = if newer {
-                        RefusalReason::Newer
-                    } else {
-                        RefusalReason::Malformed
-                    };
+                Err(_) => {
                     out.refused.push(Refusal {
                         feed: None,
                         seq: 0,
-                        reason,
+                        reason: RefusalReason::Malformed,
                     });
                     continue;
                 }
@@ -146,13 +137,13 @@ impl Space {
         let mut batch = Batch::default();
         let mut changed: Vec<FeedId> = Vec::new();
         for row in cx.store.entries_waiting(self.space)? {
-            let state = self.settle_row(cx, access, &mut batch, &row, &mut out)?;
-            if state == EntryState::Waiting {
+            let settled = self.settle_row(cx, access, &mut batch, &row, &mut out)?;
+            if !self.note_settled(row.feed, row.seq, settled) {
                 continue;
             }
-            cx.store.entry_state(self.space, row.feed, row.seq, state)?;
-            if let Some(feed) = self.feeds.get_mut(&row.feed) {
-                feed.state.waiting.remove(&row.seq);
+            let state = settled.state();
+            if state != EntryState::Waiting {
+                cx.store.entry_state(self.space, row.feed, row.seq, state)?;
             }
             if !changed.contains(&row.feed) {
                 changed.push(row.feed);
@@ -200,10 +191,11 @@ impl Space {
                 from = last.seq + 1;
                 for row in &rows {
                     self.note_heads(row)?;
-                    let state = self.settle_row(cx, access, &mut batch, row, &mut out)?;
-                    self.note_state(*feed, row.seq, state);
-                    if state != row.state {
-                        cx.store.entry_state(self.space, *feed, row.seq, state)?;
+                    let settled = self.settle_row(cx, access, &mut batch, row, &mut out)?;
+                    self.note_settled(*feed, row.seq, settled);
+                    if settled.state() != row.state {
+                        cx.store
+                            .entry_state(self.space, *feed, row.seq, settled.state())?;
                     }
                     self.flush_if_long(&mut batch, cx.store, &mut out)?;
                 }
@@ -278,13 +270,13 @@ impl Space {
         feed.stored_seq = seq;
         feed.head = entry.hash;
         feed.push_heads(seq, &entry.header.control_heads);
-        let state = self.settle(cx, access, batch, entry, device, out)?;
-        self.note_state(id, seq, state);
+        let settled = self.settle(cx, access, batch, entry, device, out)?;
+        self.note_settled(id, seq, settled);
         let row = EntryRow {
             feed: id,
             seq,
             hash: entry.hash,
-            state,
+            state: settled.state(),
             bytes: bytes.to_vec(),
         };
         cx.store.entry_put(self.space, &row)?;
@@ -302,15 +294,16 @@ impl Space {
         batch: &mut Batch,
         row: &EntryRow,
         out: &mut Received,
-    ) -> Result<EntryState, EchoError> {
+    ) -> Result<Settled, EchoError> {
         let entry = Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
         match access.device_of_feed(&row.feed) {
             Some(device) => self.settle(cx, access, batch, &entry, device, out),
-            None => Ok(EntryState::Waiting),
+            None => Ok(Settled::Waiting(WaitReason::Credentials)),
         }
     }
 
-    /// Decides on a stored entry and applies it if it counts.
+    /// Decides on a stored entry and applies it if it counts. Who may write is told by the header, which all
+    /// versions have: what is not allowed is void in every version.
     fn settle(
         &mut self,
         cx: &mut WriteContext<'_>,
@@ -319,7 +312,7 @@ impl Space {
         entry: &Entry<'_>,
         device: DeviceKey,
         out: &mut Received,
-    ) -> Result<EntryState, EchoError> {
+    ) -> Result<Settled, EchoError> {
         let header = &entry.header;
         let feed = &self.feeds[&header.feed];
         let claim = Claim {
@@ -331,15 +324,18 @@ impl Space {
             first_heads: &feed.state.first,
         };
         match access.decide(&claim) {
-            Decision::Void => return Ok(EntryState::Void),
-            Decision::Wait => return Ok(EntryState::Waiting),
+            Decision::Void => return Ok(Settled::Void),
+            Decision::Wait => return Ok(Settled::Waiting(WaitReason::Credentials)),
             Decision::Counts => {}
         }
+        if header.version > self.entry_version {
+            return Ok(Settled::Waiting(WaitReason::Version));
+        }
         let Some(key) = access.key(&header.key) else {
-            return Ok(EntryState::Waiting);
+            return Ok(Settled::Waiting(WaitReason::Key));
         };
         let Ok(body) = entry.open(&key) else {
-            return Ok(EntryState::Void);
+            return Ok(Settled::Void);
         };
         for change in &body.changes {
             self.clock.observe(cx.now, change.clock);
@@ -351,14 +347,17 @@ impl Space {
                 batch.apply(self.space, change, header.feed, cx.store)?;
             }
         }
-        Ok(EntryState::Applied)
+        Ok(Settled::Applied)
     }
 
-    fn note_state(&mut self, feed: FeedId, seq: u64, state: EntryState) {
-        if let Some(feed) = self.feeds.get_mut(&feed)
-            && state == EntryState::Waiting
-        {
-            feed.state.waiting.insert(seq);
+    /// Remembers what became of an entry; tells whether that is another than before.
+    fn note_settled(&mut self, feed: FeedId, seq: u64, settled: Settled) -> bool {
+        let Some(feed) = self.feeds.get_mut(&feed) else {
+            return false;
+        };
+        match settled {
+            Settled::Waiting(reason) => feed.state.waiting.insert(seq, reason) != Some(reason),
+            Settled::Applied | Settled::Void => feed.state.waiting.remove(&seq).is_some(),
         }
     }
 
@@ -455,6 +454,24 @@ impl Space {
             self.put_summary(cx.store)?;
         }
         Ok(())
+    }
+}
+
+/// What became of an entry, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Applied,
+    Void,
+    Waiting(WaitReason),
+}
+
+impl Settled {
+    fn state(self) -> EntryState {
+        match self {
+            Settled::Applied => EntryState::Applied,
+            Settled::Void => EntryState::Void,
+            Settled::Waiting(_) => EntryState::Waiting,
+        }
     }
 }
 

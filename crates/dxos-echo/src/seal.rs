@@ -7,7 +7,7 @@ use dxos_base::{FeedId, Hash, SigningKey, SpaceKey, TextId, invariant, limits};
 use dxos_base::Step;
 
 use crate::change::{Change, Operation};
-use crate::entry::{ENTRY_VERSION, EntryHeader, make_entry};
+use crate::entry::{EntryHeader, make_entry};
 use crate::error::EchoError;
 use crate::space::{PendingSet, Space, WriteContext};
 use crate::store::{EntryRow, EntryState};
@@ -85,7 +85,7 @@ impl Space {
                 group.heads
             };
             let header = EntryHeader {
-                version: ENTRY_VERSION,
+                version: self.entry_version,
                 space: self.space,
                 feed: self.own,
                 seq,

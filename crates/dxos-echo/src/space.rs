@@ -21,9 +21,9 @@ use dxos_base::{
 use crate::batch::Batch;
 use crate::cascade::Links;
 use crate::change::Change;
-use crate::entry::feed_id;
+use crate::entry::{ENTRY_VERSION, feed_id};
 use crate::error::EchoError;
-use crate::feed::{Feed, FeedState};
+use crate::feed::{Feed, FeedState, WaitReason};
 use crate::plan::Planner;
 use crate::record::Record;
 use crate::store::{EntryRow, ObjectRow, Store};
@@ -139,6 +139,7 @@ pub struct Space {
     pub(crate) marker: [u8; 16],
     pub(crate) instance: usize,
     pub(crate) policy: IndexPolicy,
+    pub(crate) entry_version: u8,
     pub(crate) own: FeedId,
     pub(crate) feeds: BTreeMap<FeedId, Feed>,
     pub(crate) timeframe: BTreeMap<FeedId, FeedHead>,
@@ -173,6 +174,7 @@ impl Space {
             marker: instance_marker,
             instance: 0,
             policy: IndexPolicy::default(),
+            entry_version: ENTRY_VERSION,
             own: feed_id(&space, &device, 0),
             feeds: BTreeMap::new(),
             timeframe: BTreeMap::new(),
@@ -279,6 +281,12 @@ impl Space {
     /// Whose a feed is, as far as told.
     pub(crate) fn author(&self, feed: &FeedId) -> Option<IdentityKey> {
         self.authors.get(feed).copied()
+    }
+
+    /// Writes and understands entries up to this version: [`ENTRY_VERSION`], but where tests play older and newer
+    /// builds against each other. Call [`Space::retry_waiting`] after it grew.
+    pub fn set_entry_version(&mut self, version: u8) {
+        self.entry_version = version;
     }
 
     /// The space.
@@ -436,6 +444,15 @@ impl Space {
             .values()
             .map(|feed| feed.state.waiting.len())
             .sum()
+    }
+
+    /// The same by what they wait for.
+    pub fn waiting(&self) -> BTreeMap<WaitReason, usize> {
+        let mut waiting = BTreeMap::new();
+        for reason in self.feeds.values().flat_map(|f| f.state.waiting.values()) {
+            *waiting.entry(*reason).or_default() += 1;
+        }
+        waiting
     }
 
     /// What is stored: the last entry of every feed.

@@ -34,6 +34,7 @@ pub use invite::{
 };
 pub use keyring::Keyring;
 pub use pairing::{
-    Granted, GuestPairing, HostPairing, HostParty, PairingFailure, PairingOutput, PairingState,
+    Granted, GuestPairing, HostPairing, HostParty, PairingFailure, PairingOutput, PairingSide,
+    PairingState, message_kind,
 };
 pub use state::{ControlState, Cut, DelegatedInvitation, Device, KeyStanding, Member, Place};

@@ -393,7 +393,8 @@ impl Node {
                 cx,
             )
         });
-        let space = space.map_err(|error| from_echo(&error))?;
+        let mut space = space.map_err(|error| from_echo(&error))?;
+        space.data.set_entry_version(self.entry_version);
         self.spaces.insert(id, space);
         self.join_topics(turn, id);
         self.status_dirty(turn.cx.now);

@@ -11,7 +11,7 @@ use dxos_base::{InvitationId, PeerId, SpaceId, Tick, limits};
 use dxos_echo::store::{Durability, StoreError};
 use dxos_halo::{
     AuthMethod, GuestPairing, HostInvitation, HostPairing, HostParty, InvitationCode,
-    PairingFailure, PairingOutput, PairingState,
+    PairingFailure, PairingOutput, PairingSide, PairingState, message_kind,
 };
 use dxos_mesh::swarm::TopicSecrets;
 use dxos_mesh::{StreamId, Topic};
@@ -421,11 +421,13 @@ impl Node {
                 return;
             };
             let outputs = pairing.handle(bytes, &mut *turn.cx.entropy);
+            self.count_message(message_kind(PairingSide::Host, bytes));
             return self.guest_outputs(turn, id, outputs);
         }
         let Some(id) = self.hosted_for(peer, stream) else {
             return self.swarm.close(&peer, stream, &mut turn.swarm);
         };
+        self.count_message(message_kind(PairingSide::Guest, bytes));
         let Some(conversation) = self.conversations.get(&peer) else {
             return;
         };

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use dxos_base::crypto::Cipher;
 use dxos_base::{DecodeError, PeerId, SpaceId, Tick, limits};
 use dxos_echo::EchoError;
+use dxos_echo::entry::ENTRY_VERSION;
 use dxos_echo::store::{Durability, StoreError};
 use dxos_halo::Identity;
 use dxos_mesh::swarm::{Swarm, SwarmEffect, SwarmEvent, SwarmOutput, TopicSecrets};
@@ -79,6 +80,10 @@ pub struct Node {
     pub(crate) queries_sent: Tick,
     pub(crate) beat_at: Tick,
     pub(crate) warnings: BTreeMap<&'static str, String>,
+    /// Newest version of entries written and understood.
+    pub(crate) entry_version: u8,
+    /// Messages of peers in this run, by kind.
+    pub(crate) messages: BTreeMap<&'static str, u64>,
 }
 
 /// Shortest time between two status (or query) batches.
@@ -114,6 +119,8 @@ impl Node {
             queries_sent: Tick(0),
             beat_at: cx.now,
             warnings: BTreeMap::new(),
+            entry_version: ENTRY_VERSION,
+            messages: BTreeMap::new(),
         };
         transaction(cx, Durability::Acknowledged, |cx| node.load(cx))?;
         Ok(node)
@@ -142,6 +149,15 @@ impl Node {
         self.load_invitations(cx)
     }
 
+    /// Plays a build that writes and understands entries up to `version`, for tests of mixed versions; right after
+    /// [`Node::open`].
+    pub fn set_entry_version(&mut self, version: u8) {
+        self.entry_version = version;
+        for space in self.spaces.values_mut() {
+            space.data.set_entry_version(version);
+        }
+    }
+
     /// Starts networking; call once after [`Node::open`].
     pub fn start(&mut self, cx: &mut Context<'_>, out: &mut Vec<Effect>) {
         let mut turn = Turn {
@@ -151,6 +167,8 @@ impl Node {
         };
         for id in self.spaces.keys().copied().collect::<Vec<_>>() {
             self.join_topics(&mut turn, id);
+            // This may be the first run of a build that understands what the one before did not.
+            self.retry_waiting(&mut turn, id);
         }
         self.join_invitation_topics(&mut turn);
         if self.identity.is_some() && !self.offline {
@@ -417,7 +435,17 @@ impl Node {
         }
     }
 
+    /// Messages of peers that came inside streams since the node was opened, by kind. Also in `Stats`.
+    pub fn messages(&self) -> &BTreeMap<&'static str, u64> {
+        &self.messages
+    }
+
     // ---- small helpers ----------------------------------------------------------------------------------
+
+    /// A peer's message of this kind came.
+    pub(crate) fn count_message(&mut self, kind: &'static str) {
+        *self.messages.entry(kind).or_default() += 1;
+    }
 
     /// Seals a secret of this profile for the store; bound to its name.
     pub(crate) fn seal_secret(&self, name: &str, secret: &[u8], cx: &mut Context<'_>) -> Vec<u8> {

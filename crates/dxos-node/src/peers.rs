@@ -42,6 +42,7 @@ pub(crate) struct PeerSpace {
     /// The peer told its timeframe, or its digest equalled ours.
     pub(crate) remote_known: bool,
     pub(crate) remote_control: Option<Hash>,
+    /// The peer's state digest with exactly these entries and credentials.
     pub(crate) remote_state: Option<[u8; 16]>,
     /// What the peer was told we have.
     pub(crate) told: BTreeMap<FeedId, u64>,
@@ -67,6 +68,15 @@ pub(crate) struct Conversation {
 }
 
 impl PeerSpace {
+    /// The peer has at least this much of a feed. The state it told was of less.
+    pub(crate) fn has_through(&mut self, feed: FeedId, seq: u64) {
+        let known = self.remote.entry(feed).or_default();
+        if seq > *known {
+            *known = seq;
+            self.remote_state = None;
+        }
+    }
+
     fn new(stream: StreamId) -> Self {
         PeerSpace {
             stream,
@@ -194,6 +204,9 @@ impl Node {
                 self.invite_stream_closed(turn, peer, *stream);
             }
         }
+        for space in conversation.spaces.keys() {
+            self.compare_states(*space);
+        }
         self.status_dirty(turn.cx.now);
     }
 
@@ -252,6 +265,7 @@ impl Node {
         match conversation.streams.remove(&stream) {
             Some(Purpose::Replicate(Some(space))) => {
                 conversation.spaces.remove(&space);
+                self.compare_states(space);
                 self.status_dirty(turn.cx.now);
             }
             Some(Purpose::Invite) => self.invite_stream_closed(turn, peer, stream),

@@ -194,12 +194,15 @@ impl Node {
 
     pub(crate) fn gossip_message(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, bytes: &[u8]) {
         let now = turn.cx.now;
-        let Ok(message) = dxos_base::decode(bytes, 2 * limits::PRESENCE_BYTES_MAX) else {
+        let Ok(message) =
+            dxos_base::decode::<GossipMessage>(bytes, 2 * limits::PRESENCE_BYTES_MAX)
+        else {
             tracing::warn!(peer = %peer, "peer.malformed");
             return self
                 .swarm
                 .drop_peer(now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
+        self.count_message(message.kind());
         let GossipMessage::Presence { space, message } = message else {
             return;
         };

@@ -44,12 +44,15 @@ impl Node {
         space: Option<SpaceId>,
         bytes: &[u8],
     ) {
-        let Ok(message) = dxos_base::decode(bytes, limits::STREAM_MESSAGE_BYTES_MAX) else {
+        let Ok(message) =
+            dxos_base::decode::<SpaceMessage>(bytes, limits::STREAM_MESSAGE_BYTES_MAX)
+        else {
             tracing::warn!(peer = %peer, "peer.malformed");
             return self
                 .swarm
                 .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
+        self.count_message(message.kind());
         if let SpaceMessage::Open {
             version,
             space,
@@ -168,10 +171,10 @@ impl Node {
         // The peer listens from its greeting on: what it was told before it may have dropped for want of our proof.
         peer_space.told.clear();
         (peer_space.told_control, peer_space.heads_sent_for) = (None, None);
+        peer_space.told_state = None;
         if let Some((_, stored)) = same {
             for (feed, seq) in &stored {
-                let known = peer_space.remote.entry(*feed).or_default();
-                *known = (*seq).max(*known);
+                peer_space.has_through(*feed, *seq);
             }
             peer_space.told.extend(stored);
             peer_space.remote_known = true;
@@ -298,20 +301,27 @@ impl Node {
     /// The control graph of a space grew: everything that hangs on it follows.
     pub(crate) fn credentials_changed(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         self.join_topics(turn, id);
-        let Some(space) = self.spaces.get_mut(&id) else {
-            return;
-        };
-        let retried = transaction(turn.cx, Durability::Synced, |cx| space.retry_waiting(cx));
-        match retried {
-            Ok(received) => self.entries_applied(turn, id, received),
-            Err(error) => self.storage_failed(turn, id, &error),
-        }
+        self.retry_waiting(turn, id);
         self.prove_again(turn, id);
         for peer in self.open_peers(&id) {
             self.send_heads_if_needed(turn, peer, id);
         }
         self.plan_announce(turn, id);
         self.status_dirty(turn.cx.now);
+    }
+
+    /// Tries entries again that wait for credentials, a key or a newer build.
+    pub(crate) fn retry_waiting(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
+        if space.data.waiting_count() == 0 {
+            return;
+        }
+        match transaction(turn.cx, Durability::Synced, |cx| space.retry_waiting(cx)) {
+            Ok(received) => self.entries_applied(turn, id, received),
+            Err(error) => self.storage_failed(turn, id, &error),
+        }
     }
 
     // ---- entries ----------------------------------------------------------------------------------------
@@ -342,8 +352,7 @@ impl Node {
         };
         for (feed, seq) in feeds {
             if peer_space.remote.len() < FEEDS_MAX || peer_space.remote.contains_key(&feed) {
-                let known = peer_space.remote.entry(feed).or_default();
-                *known = seq.max(*known);
+                peer_space.has_through(feed, seq);
             }
         }
         peer_space.remote_known = true;
@@ -446,8 +455,7 @@ impl Node {
                 if let Some(conversation) = self.conversations.get_mut(&peer)
                     && let Some(peer_space) = conversation.spaces.get_mut(&id)
                 {
-                    let known = peer_space.remote.entry(feed).or_default();
-                    *known = last.max(*known);
+                    peer_space.has_through(feed, last);
                 }
                 return self.storage_failed(turn, id, &error);
             }
@@ -474,18 +482,16 @@ impl Node {
             && let Some(peer_space) = conversation.spaces.get_mut(&id)
         {
             if clean {
-                let known = peer_space.remote.entry(feed).or_default();
-                *known = stored.max(*known);
+                peer_space.has_through(feed, stored);
             } else if gap {
                 // What stands before these was pushed and not stored here: it is asked for.
-                let known = peer_space.remote.entry(feed).or_default();
-                *known = last.max(*known);
+                peer_space.has_through(feed, last);
             }
             if unknown {
                 peer_space.heads_sent_for = None;
             }
             if received.stored == 0 && !clean && !gap {
-                // The answer would be the same again (a fork, a newer format): not before some time.
+                // The answer would be the same again (a fork): not before some time.
                 peer_space.wants.insert(feed, turn.cx.now.plus_ms(WANT_MS));
             }
         }
@@ -629,6 +635,7 @@ impl Node {
                     .collect::<Vec<_>>();
                 let last = sealed.last().map_or(0, |entry| entry.seq);
                 peer_space.told.insert(feed, last);
+                peer_space.told_state = None;
                 for entries in windows(entries) {
                     self.send_space(turn, peer, id, &SpaceMessage::Entries { entries });
                 }
@@ -639,8 +646,9 @@ impl Node {
         self.plan_announce(turn, id);
     }
 
-    /// Compares states with peers that have the same entries and credentials.
-    fn compare_states(&mut self, id: SpaceId) {
+    /// Compares states with peers that have the same entries and credentials. What was found stays while ours
+    /// cannot be compared.
+    pub(crate) fn compare_states(&mut self, id: SpaceId) {
         let Some(space) = self.spaces.get(&id) else {
             return;
         };

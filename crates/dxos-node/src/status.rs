@@ -155,12 +155,15 @@ impl Node {
                 .get(id)
                 .map_or(0, |space| space.stored().iter().map(|(_, seq)| seq).sum())
         };
-        BTreeMap::from([
+        let messages = self.messages.iter();
+        let messages = messages.map(|(kind, count)| (format!("messages {kind}"), *count));
+        let own = [
             ("channels".to_owned(), self.channels.len() as u64),
             ("conversations".to_owned(), self.conversations.len() as u64),
             ("conversations_direct".to_owned(), direct as u64),
             ("entries".to_owned(), self.spaces.keys().map(entries).sum()),
             ("texts_open".to_owned(), self.texts.len() as u64),
-        ])
+        ];
+        own.into_iter().chain(messages).collect()
     }
 }

@@ -85,6 +85,24 @@ pub(crate) enum SpaceMessage {
     },
 }
 
+impl SpaceMessage {
+    /// Its kind, as it is counted.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            SpaceMessage::Open { .. } => "replicate open",
+            SpaceMessage::NeedChain => "replicate need chain",
+            SpaceMessage::Credentials { .. } => "replicate credentials",
+            SpaceMessage::Refused { .. } => "replicate refused",
+            SpaceMessage::Hello { .. } => "replicate hello",
+            SpaceMessage::Heads { .. } => "replicate heads",
+            SpaceMessage::Have { .. } => "replicate have",
+            SpaceMessage::Want { .. } => "replicate want",
+            SpaceMessage::Entries { .. } => "replicate entries",
+            SpaceMessage::Nothing { .. } => "replicate nothing",
+        }
+    }
+}
+
 /// On a `gossip` stream, which speaks of the sending device only: it is bound to the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum GossipMessage {
@@ -97,6 +115,16 @@ pub(crate) enum GossipMessage {
         /// An encoded [`dxos_mesh::PresenceMessage`] whose body is a [`GossipPlace`].
         message: Vec<u8>,
     },
+}
+
+impl GossipMessage {
+    /// Its kind, as it is counted.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            GossipMessage::Alive => "gossip alive",
+            GossipMessage::Presence { .. } => "gossip presence",
+        }
+    }
 }
 
 /// Where a person is in a space.

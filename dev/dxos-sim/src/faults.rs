@@ -6,6 +6,8 @@ use dxos_base::{Entropy, PeerId};
 use dxos_mesh::relay::{RelayFrame, RelayKind};
 use dxos_mesh::signal::ServerSignal;
 
+use dxos_echo::store::Store;
+
 use crate::network::Mail;
 use crate::store::{CrashPoint, WriteFault};
 use crate::world::{Item, Mend, World};
@@ -359,6 +361,26 @@ impl World {
             self.peers[index].kill_after = None;
             self.window(index, true);
             self.go_online(index);
+        }
+        self.upgrade_all();
+    }
+
+    /// Peers with an older build get the newest one there is: what waited for it applies.
+    fn upgrade_all(&mut self) {
+        let newest = self.peers.iter().map(|peer| peer.entry_version).max();
+        for index in 0..self.peers.len() {
+            let peer = &mut self.peers[index];
+            if Some(peer.entry_version) == newest {
+                continue;
+            }
+            peer.entry_version = newest.expect("there are peers");
+            let waiting = self
+                .space
+                .and_then(|space| peer.store.entries_waiting(space).ok());
+            if waiting.is_some_and(|waiting| !waiting.is_empty()) {
+                self.fault("peer of an older version");
+            }
+            self.died(index, 100);
         }
     }
 }

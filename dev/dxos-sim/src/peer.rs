@@ -14,9 +14,15 @@ use crate::person::Person;
 use crate::queue::Time;
 use crate::random::Random;
 use crate::store::CrashStore;
+use crate::tap::Counts;
 
 /// Wall time at the beginning of every run: 2026.
 const EPOCH_MS: i64 = 1_790_000_000_000;
+
+/// Entry version of builds of today.
+pub const OLDER: u8 = dxos_echo::entry::ENTRY_VERSION;
+/// Entry version of builds to come, played by the same code.
+pub const NEWER: u8 = OLDER + 1;
 
 /// A channel between a person and the node.
 #[derive(Debug)]
@@ -55,6 +61,10 @@ pub struct Peer {
     pub kill_after: Option<usize>,
     /// Switched off by its person.
     pub offline: bool,
+    /// Newest version of entries its build writes and understands.
+    pub entry_version: u8,
+    /// Messages inside streams that came to nodes that are gone, by kind.
+    heard: Counts,
     config: NodeConfig,
     engine: LoroEngine,
     entropy: Random,
@@ -80,6 +90,8 @@ impl Peer {
             wakes_now: (0, 0),
             kill_after: None,
             offline: false,
+            entry_version: OLDER,
+            heard: Counts::new(),
             config,
             engine: LoroEngine::new(),
             entropy,
@@ -110,6 +122,7 @@ impl Peer {
             entropy: &mut self.entropy,
         };
         let mut node = Node::open(self.config.clone(), &mut cx)?;
+        node.set_entry_version(self.entry_version);
         node.start(&mut cx, out);
         node.handle(&mut cx, Event::DirectAvailable(self.direct), out);
         self.node = Some(node);
@@ -134,10 +147,20 @@ impl Peer {
 
     /// The process is gone, with all that was in memory.
     pub fn kill(&mut self) {
+        self.heard = self.heard();
         self.node = None;
         self.engine = LoroEngine::new();
         self.lines.clear();
         self.wake_at = None;
+    }
+
+    /// Messages inside streams that came to this peer's nodes, by kind: a tap on the lines sees ciphertext.
+    pub fn heard(&self) -> Counts {
+        let mut heard = self.heard.clone();
+        for (kind, count) in self.node.iter().flat_map(Node::messages) {
+            *heard.entry(kind).or_default() += count;
+        }
+        heard
     }
 
     /// The profile is put back as it was copied: another marker beside it.

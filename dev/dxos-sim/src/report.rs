@@ -4,7 +4,7 @@ use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 28] = [
+pub const FAULTS: [&str; 29] = [
     "acknowledgement lost",
     "channel lost",
     "clock jumped",
@@ -21,6 +21,7 @@ pub const FAULTS: [&str; 28] = [
     "killed between events",
     "old copy put back",
     "page reloaded",
+    "peer of an older version",
     "peers parted",
     "power lost",
     "remote write between acknowledge and seal",
@@ -36,7 +37,7 @@ pub const FAULTS: [&str; 28] = [
 ];
 
 /// Messages that a suite must have seen.
-pub const MESSAGES: [&str; 67] = [
+pub const MESSAGES: [&str; 90] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -69,6 +70,19 @@ pub const MESSAGES: [&str; 67] = [
     "frame welcome",
     "frame write refused",
     "frame written",
+    "gossip alive",
+    "gossip presence",
+    "invite begin",
+    "invite cancel",
+    "invite confirm",
+    "invite confirmed",
+    "invite granted",
+    "invite hello",
+    "invite offer",
+    "invite refused",
+    "invite reply",
+    "invite welcome",
+    "invite wrong",
     "node channel closed",
     "node channel frame",
     "node channel opened",
@@ -79,6 +93,16 @@ pub const MESSAGES: [&str; 67] = [
     "node signal frame",
     "node signal opened",
     "node wake",
+    "replicate credentials",
+    "replicate entries",
+    "replicate have",
+    "replicate heads",
+    "replicate hello",
+    "replicate need chain",
+    "replicate nothing",
+    "replicate open",
+    "replicate refused",
+    "replicate want",
     "reply done",
     "reply failure",
     "reply invitation",
@@ -155,6 +179,9 @@ impl Report {
         );
         let mut messages = world.network.tap.frames.clone();
         for (kind, count) in &world.frames {
+            *messages.entry(kind).or_default() += count;
+        }
+        for (kind, count) in world.peers.iter().flat_map(crate::peer::Peer::heard) {
             *messages.entry(kind).or_default() += count;
         }
         let mut figures = std::collections::BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::peer::Peer;
+use crate::peer::{NEWER, Peer};
 use crate::random::Random;
 use crate::report::Report;
 use crate::world::{Item, World};
@@ -31,10 +31,15 @@ pub fn run(seed: u64, trace: bool) -> Report {
 
 fn play(world: &mut World) {
     let peers = world.random.weighted(&[(50, 2), (32, 3), (12, 4), (6, 5)]);
+    // Some update their program before others do.
+    let mixed = world.random.chance(20);
     for index in 0..peers {
         let mut peer = Peer::new(index, Random::new(world.seed, 100 + index as u64));
         peer.clock_off_ms = world.clock_off();
         peer.direct = !world.random.chance(15);
+        if mixed && world.random.chance(50) {
+            peer.entry_version = NEWER;
+        }
         world.peers.push(peer);
         world.add_person(index);
         if world.random.chance(30) {

@@ -553,6 +553,14 @@ impl World {
                 "the node of peer {index} sends a frame that is none"
             ));
         }
+        let status = self.peers[index].persons[person].status();
+        let diverged = |status: &dxos_services::StatusView| {
+            let mut spaces = status.spaces.iter();
+            spaces.any(|space| space.sync == dxos_services::SyncState::Diverged)
+        };
+        if status.is_some_and(|status| diverged(&status)) {
+            self.violate(format!("peer {index} says that states diverged"));
+        }
         self.pump(index, person, commits);
     }
 

@@ -115,11 +115,42 @@ fn altered_and_cut_bytes_never_pass() {
             "altered {at}"
         );
     }
-    let newer = [&[ENTRY_VERSION + 1], &bytes[1..]].concat();
-    assert!(matches!(
-        Entry::decode(&newer),
-        Err(DecodeError::Version { .. })
-    ));
+    for at in [&[0][..], &[]] {
+        let none = [at, &bytes[1..]].concat();
+        assert!(Entry::decode(&none).is_err(), "there is no version 0");
+    }
+}
+
+#[test]
+fn an_entry_of_any_newer_version_is_verified() {
+    let header = EntryHeader {
+        version: 255,
+        seq: u64::MAX,
+        ..header()
+    };
+    for rest in [&b""[..], b"whatever the version says", &[0; 5000]] {
+        let mut bytes = dxos_base::encode(&header);
+        bytes.extend_from_slice(rest);
+        let signed = hash("entry", &[&bytes]);
+        bytes.extend_from_slice(&signer().sign(&signed).0);
+        let entry = Entry::decode(&bytes).unwrap();
+        assert!(entry.verify(&signer().device_key()));
+        assert_eq!((&entry.header, entry.hash), (&header, signed));
+    }
+}
+
+#[test]
+fn a_signed_entry_whose_length_is_wrong_is_void_not_none() {
+    let key = SpaceKey([9; 32]);
+    for rest in [&b""[..], &[0x80], &[1], &[3, 1, 2], &[0, 1]] {
+        let mut bytes = dxos_base::encode(&header());
+        bytes.extend_from_slice(rest);
+        let signed = hash("entry", &[&bytes]);
+        bytes.extend_from_slice(&signer().sign(&signed).0);
+        let entry = Entry::decode(&bytes).unwrap();
+        assert!(entry.verify(&signer().device_key()));
+        assert!(entry.open(&key).is_err(), "{rest:?}");
+    }
 }
 
 #[test]

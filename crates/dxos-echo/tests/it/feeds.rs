@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use dxos_base::{Hash, ObjectWrite, SigningKey, Tick, Value, limits};
-use dxos_echo::{Access, Decision, Refusal, RefusalReason, Sealing, feed_id};
+use dxos_echo::{
+    Access, Decision, EntryHeader, Refusal, RefusalReason, Sealing, WaitReason, feed_id,
+};
 
 use crate::replica::*;
 
@@ -216,6 +218,107 @@ fn entries_wait_for_keys_and_credentials_across_restarts() {
 }
 
 #[test]
+fn entries_of_a_newer_build_are_kept_forwarded_and_apply_after_an_upgrade() {
+    let (members, mut replicas) = three();
+    let mut entries = Vec::new();
+    for (n, version, head) in [(1, 1, 1), (2, 9, 7), (3, 1, 7), (4, 9, 7)] {
+        replicas[0].heads = vec![Hash([head; 32])];
+        replicas[0].space.set_entry_version(version);
+        replicas[0].create(n, &[]);
+        entries.extend(bytes(&replicas[0].seal()));
+    }
+    let feed = replicas[0].space.feed();
+    replicas[0].space.set_entry_version(9);
+    let old = &mut replicas[1];
+    let received = old.receive(&entries);
+    assert_eq!((received.stored, received.refused.len()), (4, 0));
+    assert_eq!(old.space.waiting(), [(WaitReason::Version, 2)].into());
+    assert_eq!(old.rows().len(), 2, "the feed's other entries still apply");
+    assert_eq!(old.space.applied()[&feed], 1);
+    // Heads told by a newer entry hold for those after it.
+    let claims = members.claims.borrow().clone();
+    assert_eq!(
+        claims.last().unwrap(),
+        &(4, vec![Hash([7; 32])], vec![Hash([7; 32])])
+    );
+    let mut altered = entries[3].clone();
+    altered[120] ^= 1;
+    assert_eq!(old.receive(&[altered]).refused.len(), 1);
+    // It goes on writing, and hands on what it does not understand.
+    old.create(5, &[]);
+    old.seal();
+    replicas[2].space.set_entry_version(9);
+    let (old, new) = pair(&mut replicas, 1, 2);
+    let forwarded = old.missing_in(new);
+    assert_eq!(new.receive(&forwarded).refused, vec![]);
+    assert_eq!((new.rows().len(), new.space.waiting_count()), (5, 0));
+    old.restart();
+    assert_eq!(old.retry().touched.objects.len(), 0);
+    assert_eq!(old.space.waiting(), [(WaitReason::Version, 2)].into());
+    old.space.set_entry_version(9);
+    assert_eq!(old.retry().touched.objects.len(), 2);
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+}
+
+#[test]
+fn what_may_not_be_written_is_void_in_every_version() {
+    let (members, mut replicas) = three();
+    replicas[0].space.set_entry_version(2);
+    members.void.borrow_mut().insert(replicas[0].space.feed());
+    replicas[0].create(1, &[]);
+    let entries = bytes(&replicas[0].seal());
+    for at in [1, 2] {
+        assert_eq!(replicas[at].receive(&entries).stored, 1);
+        assert_eq!(replicas[at].space.waiting_count(), 0);
+    }
+    replicas[2].space.set_entry_version(2);
+    replicas[2].rebuild();
+    replicas[0].rebuild();
+    assert_converged(&mut replicas);
+}
+
+#[test]
+fn what_is_signed_and_malformed_is_void_for_all_and_the_chain_goes_on() {
+    let (_, mut replicas) = three();
+    replicas[0].create(1, &[]);
+    let mut entries = bytes(&replicas[0].seal());
+    let (signer, feed) = (replicas[0].signer.clone(), replicas[0].space.feed());
+    let mut previous = replicas[0].space.timeframe()[&feed].hash;
+    for (seq, rest) in [(2, &b"\x07nothing"[..]), (3, b""), (4, b"\x03abc")] {
+        let header = EntryHeader {
+            version: 1,
+            space: SPACE,
+            feed,
+            seq,
+            previous,
+            clock: dxos_base::Clock::from_ms(1_700_000_000_000),
+            kind: 0,
+            key: space_key().id(),
+            control_heads: vec![],
+        };
+        let mut signed = dxos_base::encode(&header);
+        signed.extend_from_slice(rest);
+        previous = dxos_base::hash("entry", &[&signed]);
+        signed.extend_from_slice(&signer.sign(&previous).0);
+        entries.push(signed);
+    }
+    let received = replicas[1].receive(&entries);
+    assert_eq!((received.stored, received.refused.len()), (4, 0));
+    assert_eq!(replicas[1].space.applied()[&feed], 4);
+    let (one, two) = pair(&mut replicas, 1, 2);
+    let forwarded = one.missing_in(two);
+    assert_eq!(forwarded, entries);
+    // One that comes late, before its key, ends in the same state.
+    two.access.has_key.set(false);
+    two.receive(&forwarded);
+    assert_eq!(two.space.waiting(), [(WaitReason::Key, 4)].into());
+    two.access.has_key.set(true);
+    two.retry();
+    assert_converged(&mut replicas[1..]);
+}
+
+#[test]
 fn control_heads_are_told_once_and_resolved_for_every_entry() {
     let (members, mut replicas) = three();
     let mut entries = Vec::new();
@@ -335,6 +438,30 @@ fn a_copied_profile_opens_a_new_feed() {
     assert!(
         heads.iter().all(|(_, _, heads)| !heads.is_empty()),
         "a new feed tells its heads"
+    );
+}
+
+#[test]
+fn a_copy_that_writes_and_dies_before_its_rebuild_still_reissues() {
+    let (members, mut replicas) = three();
+    let object = replicas[0].create(1, &[("title", "a".into())]);
+    sync(&mut replicas);
+    replicas[0].set(object, &["title"], Some("unsealed".into()));
+    replicas[0].set(object, &["done"], Some(true.into()));
+    let mut copied = Replica::with_store(1, 2, &members, replicas[0].store.clone());
+    copied.create(2, &[("title", "of the copy".into())]);
+    copied.restart();
+    assert!(copied.space.needs_rebuild());
+    assert_eq!(copied.seal(), vec![]);
+    copied.rebuild();
+    copied.restart();
+    assert!(!copied.space.needs_rebuild());
+    replicas[0] = copied;
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(
+        replicas[2].object(object).values["title"],
+        Value::from("unsealed")
     );
 }
 

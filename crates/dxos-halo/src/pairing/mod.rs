@@ -169,6 +169,40 @@ pub(crate) enum HostMessage {
     },
 }
 
+/// Who sent a pairing message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairingSide {
+    /// The one who asks to be admitted.
+    Guest,
+    /// The one who invited.
+    Host,
+}
+
+/// The kind of a pairing message, for counting: read from its variant number alone.
+pub fn message_kind(from: PairingSide, bytes: &[u8]) -> &'static str {
+    let guest = [
+        "invite hello",
+        "invite begin",
+        "invite confirm",
+        "invite offer",
+        "invite cancel",
+    ];
+    let host = [
+        "invite welcome",
+        "invite reply",
+        "invite wrong",
+        "invite confirmed",
+        "invite granted",
+        "invite refused",
+    ];
+    let kinds: &[&str] = match from {
+        PairingSide::Guest => &guest,
+        PairingSide::Host => &host,
+    };
+    let number = bytes.first().map_or(usize::MAX, |n| usize::from(*n));
+    kinds.get(number).copied().unwrap_or("invite malformed")
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Introduction {
     host_name: String,

@@ -8,7 +8,7 @@ use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topi
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView,
-    NodeFrame, Request, Response, Role, SpaceView, StatusView, TextAddress, Write,
+    NodeFrame, Request, Response, Role, SpaceView, StatusView, SyncState, TextAddress, Write,
 };
 use dxos_text::LoroEngine;
 
@@ -185,7 +185,14 @@ impl Net {
             NodeFrame::Batch { events } => {
                 for event in events {
                     match event {
-                        ClientEvent::Status(status) => peer.status = Some(status),
+                        ClientEvent::Status(status) => {
+                            let mut spaces = status.spaces.iter();
+                            assert!(
+                                spaces.all(|space| space.sync != SyncState::Diverged),
+                                "a false alarm"
+                            );
+                            peer.status = Some(status);
+                        }
                         ClientEvent::Invitation(view) => {
                             peer.invitations.insert(view.invitation, view);
                         }

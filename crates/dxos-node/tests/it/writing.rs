@@ -164,3 +164,31 @@ fn a_typed_character_costs_at_most_400_bytes_on_the_wire() {
     println!("one typed character: {there} bytes there, {back} back");
     assert!(there + back <= 400, "{typed:?}");
 }
+
+#[test]
+fn a_state_told_before_an_entry_is_not_compared_with_the_one_after_it() {
+    let mut net = Net::new(&[true, true, true]);
+    for (i, name) in ["Ada", "Bo", "Cy"].into_iter().enumerate() {
+        net.identity(i, name);
+    }
+    let space = net.space(0, "River study");
+    net.invite(0, 1, space, Role::Editor);
+    net.invite(0, 2, space, Role::Editor);
+    let text = document(&mut net, 0, space, "Field notes");
+    for second in 0..20 {
+        // Beats tell states between writes; each status is checked as it comes.
+        let value = Value::from(i64::from(second));
+        let set = ObjectWrite::Set {
+            object: text.object,
+            path: vec!["count".to_owned()],
+            value: Some(value),
+        };
+        let writes = vec![set];
+        net.write(0, Write::Objects { space, writes }).unwrap();
+        net.run(1_000);
+    }
+    net.run(10_000);
+    for i in 0..3 {
+        assert_eq!(net.view(i, space).sync, SyncState::Synced);
+    }
+}
