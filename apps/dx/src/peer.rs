@@ -33,7 +33,8 @@ pub enum PeerCommand {
     #[command(after_help = after("dx identity create Ada\n  dx identity show"))]
     Identity(Of<IdentityCommand>),
     /// Spaces: make, list, invite others.
-    #[command(after_help = after("dx space list\n  dx space create Garden\n  dx space invite Garden"))]
+    #[command(after_help = after("dx space list\n  dx space create Garden\n  dx space invite Garden\n  \
+         dx space verify Garden --repair"))]
     Space(Of<SpaceCommand>),
     /// Documents: list, read and write them.
     #[command(after_help = after(
@@ -123,6 +124,14 @@ pub enum SpaceCommand {
         /// Minutes until it expires.
         #[arg(long, default_value_t = 60)]
         minutes: u64,
+    },
+    /// Makes everything of a space again from its signed entries and compares it with what is on disk.
+    Verify {
+        /// The space's name or id.
+        space: String,
+        /// Replaces what is wrong by what the entries make.
+        #[arg(long)]
+        repair: bool,
     },
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::Stats
         | Request::Plain { .. }
         | Request::Conflicts { .. }
+        | Request::Verify { .. }
         | Request::SetOffline { .. }
         | Request::CancelInvitation { .. } => true,
         Request::CreateIdentity { .. }

@@ -11,6 +11,7 @@ use dxos_base::{
 };
 use dxos_services::{
     ClientId, Failure, InvitationView, Place, Request, Response, Role, StatusView, TextAddress,
+    VerifyMode, VerifyView,
 };
 
 use crate::calls::{Then, space_of, unexpected};
@@ -344,6 +345,18 @@ impl Client {
     pub async fn stats(&self) -> Result<BTreeMap<String, u64>, Failure> {
         match self.call(Request::Stats).await? {
             Response::Stats(stats) => Ok(stats),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Makes everything of a space again from its entries and compares it with what is on disk; with
+    /// [`VerifyMode::Repair`] what was wrong is replaced. Takes as long as reading the whole space.
+    ///
+    /// # Errors
+    /// When there is no such space, or storage fails; then nothing was changed.
+    pub async fn verify(&self, space: SpaceId, mode: VerifyMode) -> Result<VerifyView, Failure> {
+        match self.call(Request::Verify { space, mode }).await? {
+            Response::Verified(found) => Ok(found),
             _ => Err(unexpected()),
         }
     }

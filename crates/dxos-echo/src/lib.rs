@@ -27,6 +27,7 @@ pub mod store;
 pub mod text;
 mod texts;
 mod typing;
+mod verify;
 mod view;
 
 pub use access::{Access, Claim, Decision};
@@ -39,3 +40,4 @@ pub use query::{Answer, affects};
 pub use receive::{Received, Refusal, RefusalReason};
 pub use seal::{SealedEntry, Sealing};
 pub use space::{FeedHead, IndexPolicy, Space, Touched, WriteContext};
+pub use verify::Verified;

@@ -30,6 +30,8 @@ pub struct Received {
     pub text_deltas: Vec<(TextId, TextDelta)>,
     /// Entries not taken.
     pub refused: Vec<Refusal>,
+    /// Entries that a rebuild gave another standing than they had.
+    pub redecided: u64,
 }
 
 /// An entry not taken.
@@ -194,6 +196,7 @@ impl Space {
                     let settled = self.settle_row(cx, access, &mut batch, row, &mut out)?;
                     self.note_settled(*feed, row.seq, settled);
                     if settled.state() != row.state {
+                        out.redecided += 1;
                         cx.store
                             .entry_state(self.space, *feed, row.seq, settled.state())?;
                     }

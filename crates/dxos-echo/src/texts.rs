@@ -554,6 +554,50 @@ impl Space {
         Ok(())
     }
 
+    /// What a text as stored says, read in the engine's instance `scratch`; `None` if it cannot be read.
+    pub(crate) fn stored_content(
+        &self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+        scratch: TextId,
+    ) -> Option<String> {
+        let row = cx.store.text(self.space, text).ok()?;
+        let snapshot: StoredSnapshot = match &row.snapshot[..] {
+            [] => StoredSnapshot::default(),
+            bytes => decode_row(bytes, "text snapshot").ok()?,
+        };
+        let mut read = OpenText {
+            object: ObjectId([0; 16]),
+            path: Vec::new(),
+            registered: false,
+            nonce: SessionNonce::default(),
+            begun: false,
+            version: Vec::new(),
+            sessions: snapshot.sessions,
+            tail: Vec::new(),
+            tail_bytes: 0,
+            snapshot_bytes: 0,
+        };
+        for (row, bytes) in row.tail {
+            let stored = decode_row(&bytes, "text update").ok()?;
+            let state = TailState::Held;
+            read.tail.push(TailUpdate { row, stored, state });
+        }
+        let passed = read.check_sessions(cx.text, &text).ok()?;
+        let updates = read.updates(&passed);
+        if cx
+            .text
+            .open(scratch, 0, &snapshot.engine, &updates)
+            .is_err()
+        {
+            read.hand_over_singly(cx.text, scratch, 0, &snapshot.engine, &passed)
+                .ok()?;
+        }
+        let content = cx.text.content(scratch).ok();
+        cx.text.close(scratch);
+        content
+    }
+
     /// Contents of open texts, before a rebuild.
     pub(crate) fn contents_of_open(
         &mut self,

@@ -265,6 +265,9 @@ impl Node {
                 Ok(Response::Done)
             }
             Request::Stats => Ok(Response::Stats(self.stats())),
+            Request::Verify { space, mode } => {
+                self.verify_space(turn, space, mode).map(Response::Verified)
+            }
             Request::Plain { space, objects } => self.plain(turn, space, &objects),
             Request::Conflicts {
                 space,

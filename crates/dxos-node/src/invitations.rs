@@ -243,7 +243,15 @@ impl Node {
                 "You cancelled the invitation.",
             );
         }
-        if self.invitations.joining.contains_key(&id) {
+        if let Some(joining) = self.invitations.joining.get_mut(&id) {
+            // The host hears of it, and is free for another guest at once.
+            if let Some((peer, stream, pairing)) = &mut joining.pairing {
+                for output in pairing.cancel() {
+                    if let PairingOutput::Send(bytes) = output {
+                        let _ = self.swarm.send(peer, *stream, bytes, &mut turn.swarm);
+                    }
+                }
+            }
             self.end_joining(turn, id, InvitationState::Cancelled, "You cancelled.");
         }
         Ok(Response::Done)

@@ -20,6 +20,7 @@ mod replicate;
 mod space;
 mod status;
 mod texts;
+mod verify;
 mod wire;
 
 pub use event::{ChannelId, Context, Effect, Event, NodeConfig};

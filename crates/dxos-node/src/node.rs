@@ -8,7 +8,7 @@
 //!   [`Node::wake_at`].
 //!
 //! The parts: `clients` (calls and subscriptions), `texts` and `editing` (open texts), `space` (HALO + ECHO of one
-//! space), `peers` and `replicate` (sessions), `presence`, `invitations`, `status`.
+//! space), `peers` and `replicate` (sessions), `presence`, `invitations`, `verify`, `status`.
 
 use std::collections::BTreeMap;
 
@@ -245,6 +245,7 @@ impl Node {
     /// Carries out what this turn brought about until nothing is left.
     fn settle(&mut self, turn: &mut Turn<'_, '_>) {
         self.drain_swarm(turn);
+        self.verify_due(turn);
         self.seal_due(turn);
         self.announce_due(turn);
         self.tell_presence(turn);

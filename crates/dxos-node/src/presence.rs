@@ -70,6 +70,9 @@ impl Node {
                 self.ask_missing(turn, peer, space);
             }
         }
+        for space in self.spaces.keys().copied().collect::<Vec<_>>() {
+            self.compare_states(space);
+        }
     }
 
     /// Tells peers when a place of this device changed.
@@ -194,8 +197,7 @@ impl Node {
 
     pub(crate) fn gossip_message(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, bytes: &[u8]) {
         let now = turn.cx.now;
-        let Ok(message) =
-            dxos_base::decode::<GossipMessage>(bytes, 2 * limits::PRESENCE_BYTES_MAX)
+        let Ok(message) = dxos_base::decode::<GossipMessage>(bytes, 2 * limits::PRESENCE_BYTES_MAX)
         else {
             tracing::warn!(peer = %peer, "peer.malformed");
             return self

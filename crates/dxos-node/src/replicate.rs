@@ -671,6 +671,7 @@ impl Node {
             tracing::error!(space = %id, "space.diverged");
         }
         if let Some(space) = self.spaces.get_mut(&id) {
+            space.verify_wanted |= diverged && !space.diverged;
             space.diverged = diverged;
         }
     }

@@ -49,6 +49,10 @@ pub(crate) struct SpaceState {
     pub(crate) failed: bool,
     /// A connected peer has the same entries and another state.
     pub(crate) diverged: bool,
+    /// It is to be verified for that.
+    pub(crate) verify_wanted: bool,
+    /// When the node last did so of its own accord.
+    pub(crate) verified_at: Option<Tick>,
 }
 
 /// Membership as ECHO asks for it.
@@ -148,6 +152,8 @@ impl SpaceState {
             announce_at: None,
             failed: false,
             diverged: false,
+            verify_wanted: false,
+            verified_at: None,
         };
         space.refold(agreement);
         if space.data.pending() {
@@ -294,6 +300,15 @@ impl SpaceState {
     ) -> Result<Vec<Conflict>, EchoError> {
         let (data, access) = self.data_and_access();
         data.conflicts(&mut *cx.store, &access, object, path)
+    }
+
+    /// Makes everything again and compares, within a transaction that its caller keeps or takes back.
+    pub(crate) fn verify(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<(dxos_echo::Verified, dxos_echo::Received), EchoError> {
+        let (data, access) = self.data_and_access();
+        data.verify(&mut write_context(cx), &access)
     }
 
     /// The heads a local write names.

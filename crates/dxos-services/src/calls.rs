@@ -157,6 +157,13 @@ pub enum Request {
         /// The property.
         path: Path,
     },
+    /// Makes everything of a space again from its entries and compares; answers [`Response::Verified`].
+    Verify {
+        /// The space.
+        space: SpaceId,
+        /// What to do with what is wrong.
+        mode: VerifyMode,
+    },
 }
 
 /// A write; all of it or nothing.
@@ -234,6 +241,8 @@ pub enum Response {
     Plain(Vec<PlainObject>),
     /// Lost writes, the latest first.
     Conflicts(Vec<Conflict>),
+    /// What a verification found.
+    Verified(VerifyView),
 }
 
 /// What a node tells on its own.

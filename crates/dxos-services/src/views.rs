@@ -265,3 +265,51 @@ pub enum InvitationState {
     /// Past its end.
     Expired,
 }
+
+/// What to do with what a verification finds wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerifyMode {
+    /// Tell.
+    Check,
+    /// Tell, and put what was made again in its place.
+    Repair,
+}
+
+/// What a verification of a space found: everything made again from entries, compared with what stood on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct VerifyView {
+    /// Entries read.
+    pub entries: u64,
+    /// Objects they make.
+    pub objects: u64,
+    /// Texts they make.
+    pub texts: u64,
+    /// Entries that are not what their writer signed. Then nothing else was judged, and nothing can be repaired here.
+    pub entries_damaged: u64,
+    /// Entries that were applied or left out against what the credentials say.
+    pub entries_redecided: u64,
+    /// Objects that were stored otherwise: the first 100.
+    pub objects_wrong: Vec<ObjectId>,
+    /// How many there are.
+    pub objects_wrong_count: u64,
+    /// Properties whose index was another.
+    pub indexes_wrong: Vec<String>,
+    /// Texts that read otherwise, or not at all.
+    pub texts_wrong: u64,
+    /// The digest told to peers was another.
+    pub digest_wrong: bool,
+    /// What was wrong has been replaced.
+    pub repaired: bool,
+}
+
+impl VerifyView {
+    /// Nothing was wrong.
+    pub fn is_sound(&self) -> bool {
+        self.entries_damaged == 0
+            && self.entries_redecided == 0
+            && self.objects_wrong_count == 0
+            && self.indexes_wrong.is_empty()
+            && self.texts_wrong == 0
+            && !self.digest_wrong
+    }
+}

@@ -216,6 +216,12 @@ impl World {
             return;
         };
         attempt.typed_with_tries = Some(tries);
+        if self.chaos && self.random.chance(4) {
+            attempt.cancelled = true;
+            self.fault("join cancelled");
+            self.peers[index].persons[0].cancel(id);
+            return self.pump(index, 0, 0);
+        }
         let wrong = attempt.wrong_codes > 0;
         attempt.wrong_codes = attempt.wrong_codes.saturating_sub(1);
         let typed = if wrong {

@@ -53,6 +53,7 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::Stats => "call stats",
             Request::Plain { .. } => "call plain",
             Request::Conflicts { .. } => "call conflicts",
+            Request::Verify { .. } => "call verify",
         },
         Err(_) => "client malformed",
     }
@@ -80,6 +81,7 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
             Response::Stats(_) => "reply stats",
             Response::Plain(_) => "reply plain",
             Response::Conflicts(_) => "reply conflicts",
+            Response::Verified(_) => "reply verified",
         }],
         Ok(NodeFrame::Batch { events }) => events
             .iter()

@@ -35,6 +35,8 @@ pub enum Done {
     Opened(TextAddress, Result<(), Failure>),
     /// All objects of a space.
     Objects(Result<Vec<ObjectView>, Failure>),
+    /// A space was verified, or not.
+    Verified(Result<dxos_services::VerifyView, Failure>),
     /// Figures of the node.
     Stats(Result<BTreeMap<String, u64>, Failure>),
     /// Anything else, by name.
@@ -253,6 +255,13 @@ impl Person {
     pub fn stats(&mut self) {
         let client = self.client.clone();
         self.ask(async move { Done::Stats(client.stats().await) });
+    }
+
+    /// Asks that a space be made again from its entries and compared.
+    pub fn verify(&mut self, space: SpaceId) {
+        let client = self.client.clone();
+        let mode = dxos_services::VerifyMode::Check;
+        self.ask(async move { Done::Verified(client.verify(space, mode).await) });
     }
 
     /// Writes objects; the edits are in the ledger.

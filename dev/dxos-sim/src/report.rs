@@ -4,7 +4,7 @@ use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 29] = [
+pub const FAULTS: [&str; 30] = [
     "acknowledgement lost",
     "channel lost",
     "clock jumped",
@@ -16,6 +16,7 @@ pub const FAULTS: [&str; 29] = [
     "frame duplicated",
     "frames come twice",
     "invitation cancelled",
+    "join cancelled",
     "killed after a commit",
     "killed before a commit",
     "killed between events",
@@ -36,8 +37,8 @@ pub const FAULTS: [&str; 29] = [
     "wrong invitation code",
 ];
 
-/// Messages that a suite must have seen.
-pub const MESSAGES: [&str; 90] = [
+/// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
+pub const MESSAGES: [&str; 91] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -53,6 +54,7 @@ pub const MESSAGES: [&str; 90] = [
     "call set offline",
     "call stats",
     "call subscribe",
+    "call verify",
     "client hello",
     "client presence",
     "client write objects",
@@ -99,7 +101,6 @@ pub const MESSAGES: [&str; 90] = [
     "replicate heads",
     "replicate hello",
     "replicate need chain",
-    "replicate nothing",
     "replicate open",
     "replicate refused",
     "replicate want",
@@ -113,6 +114,7 @@ pub const MESSAGES: [&str; 90] = [
     "reply subscribed",
     "reply text on base",
     "reply text whole",
+    "reply verified",
     "signal hello",
     "signal join",
     "signal joined",

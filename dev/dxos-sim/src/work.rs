@@ -34,10 +34,11 @@ enum Act {
     Flush,
     Get,
     Stats,
+    Verify,
     Burst,
 }
 
-const ACTS: [(u64, Act); 14] = [
+const ACTS: [(u64, Act); 15] = [
     (7, Act::Create),
     (26, Act::Set),
     (3, Act::Remove),
@@ -51,6 +52,7 @@ const ACTS: [(u64, Act); 14] = [
     (1, Act::Flush),
     (1, Act::Get),
     (1, Act::Stats),
+    (1, Act::Verify),
     (4, Act::Burst),
 ];
 
@@ -151,6 +153,7 @@ impl World {
             (Act::Flush, _) => self.peers[index].persons[person].flush(),
             (Act::Get, Some(object)) => self.peers[index].persons[person].get(space, object),
             (Act::Stats, _) => self.peers[index].persons[person].stats(),
+            (Act::Verify, _) => self.peers[index].persons[person].verify(space),
             (_, None) => {}
         }
     }
@@ -348,6 +351,17 @@ impl World {
                 if let Ok(figures) = result {
                     self.figures.insert(index, figures);
                 }
+            }
+            Done::Verified(Ok(found)) => {
+                count(&mut self.notes, "spaces verified");
+                if !found.is_sound() {
+                    self.violate(format!(
+                        "peer {index}'s tables are not what entries make: {found:?}"
+                    ));
+                }
+            }
+            Done::Verified(Err(failure)) => {
+                self.say(|| format!("peer {index}: verify: {failure}"));
             }
             Done::Other(name, result) => {
                 if let Err(failure) = result {

@@ -1,6 +1,8 @@
 //! Identity, spaces and status.
 
-use dxos_client::{IdentityView, InvitationState, Role, SpaceView, StatusView};
+use dxos_client::{
+    IdentityView, InvitationState, Role, SpaceView, StatusView, VerifyMode, VerifyView,
+};
 
 use super::failed::{Failed, Kind};
 use super::{At, IdentityCommand, InviteRole, SpaceCommand, join, online, say};
@@ -170,8 +172,63 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
             };
             invite(at, space, role, minutes).await?;
         }
+        SpaceCommand::Verify { space, repair } => {
+            let space = find_space(&status, &space)?.space;
+            let mode = match repair {
+                true => VerifyMode::Repair,
+                false => VerifyMode::Check,
+            };
+            let found = at.client.verify(space, mode).await?;
+            report(&found)?;
+        }
     }
     Ok(())
+}
+
+/// Says what a verification found; fails if something is wrong now.
+fn report(found: &VerifyView) -> Result<(), Failed> {
+    say(format_args!(
+        "{} entries make {} objects and {} texts",
+        found.entries, found.objects, found.texts
+    ));
+    let wrong = [
+        (found.entries_damaged, "entries are not what was signed"),
+        (
+            found.entries_redecided,
+            "entries counted or not against the credentials",
+        ),
+        (found.objects_wrong_count, "objects were stored otherwise"),
+        (
+            found.indexes_wrong.len() as u64,
+            "properties were indexed otherwise",
+        ),
+        (found.texts_wrong, "texts read otherwise, or not at all"),
+        (
+            u64::from(found.digest_wrong),
+            "digest told to others was another",
+        ),
+    ];
+    for (count, words) in wrong.iter().filter(|(count, _)| *count > 0) {
+        say(format_args!("{count:6}  {words}"));
+    }
+    for object in &found.objects_wrong {
+        say(format_args!("        object {object}"));
+    }
+    if found.is_sound() {
+        say("all is as the entries say");
+        return Ok(());
+    }
+    if found.repaired {
+        say("repaired");
+        return Ok(());
+    }
+    let hint = match found.entries_damaged {
+        0 => "dx space verify --repair replaces what is wrong.",
+        _ => {
+            "Entries cannot be made again here: join the space on a new profile, and others give them."
+        }
+    };
+    Err(Failed::new(Kind::Storage, "the space is damaged", hint))
 }
 
 async fn invite(

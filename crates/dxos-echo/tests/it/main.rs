@@ -10,4 +10,5 @@ mod naive;
 mod query;
 mod replica;
 mod texts;
+mod verify;
 mod write;

@@ -11,8 +11,8 @@ use dxos_base::{
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store};
 use dxos_echo::{
-    Access, Claim, Decision, EchoError, Received, SealedEntry, Sealing, Space, WriteContext,
-    feed_id,
+    Access, Claim, Decision, EchoError, Received, SealedEntry, Sealing, Space, Verified,
+    WriteContext, feed_id,
 };
 use dxos_text::LoroEngine;
 
@@ -211,6 +211,21 @@ impl Replica {
     pub fn rebuild(&mut self) -> Received {
         self.run(|space, cx, access, _| space.rebuild(cx, access))
             .unwrap()
+    }
+
+    /// Verifies; keeps the repair, or takes it back.
+    pub fn verify(&mut self, keep: bool) -> Verified {
+        let mut found = None;
+        let done = self.run(|space, cx, access, _| {
+            found = Some(space.verify(cx, access)?.0);
+            // Any error rolls back and reads the space again.
+            match keep {
+                true => Ok(()),
+                false => Err(EchoError::NoFeedLeft { space: SPACE }),
+            }
+        });
+        assert_eq!(done.is_ok(), keep);
+        found.expect("verification ran")
     }
 
     pub fn open_text(&mut self, object: ObjectId, property: &str) -> TextId {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use dxos_base::{Entropy, InvitationId, PeerId, SpaceId, TextChange, TextDelta, Tick};
 use dxos_echo::memory::MemoryStore;
+use dxos_echo::store::{Durability, Store as _};
 use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
@@ -56,6 +57,10 @@ pub struct Net {
     pub server_up: bool,
     pub relayed_messages: usize,
     pub direct_bytes: Vec<usize>,
+    /// A test damaged a store: states may differ.
+    pub damaged: bool,
+    /// Times a client was told that states differ.
+    pub alarms: usize,
 }
 
 impl Net {
@@ -70,6 +75,8 @@ impl Net {
             server_up: true,
             relayed_messages: 0,
             direct_bytes: vec![0; direct.len()],
+            damaged: false,
+            alarms: 0,
         };
         for (i, direct) in direct.iter().enumerate() {
             let mut store = MemoryStore::default();
@@ -187,10 +194,9 @@ impl Net {
                     match event {
                         ClientEvent::Status(status) => {
                             let mut spaces = status.spaces.iter();
-                            assert!(
-                                spaces.all(|space| space.sync != SyncState::Diverged),
-                                "a false alarm"
-                            );
+                            let diverged = spaces.any(|space| space.sync == SyncState::Diverged);
+                            assert!(!diverged || self.damaged, "a false alarm");
+                            self.alarms += usize::from(diverged);
                             peer.status = Some(status);
                         }
                         ClientEvent::Invitation(view) => {
@@ -345,6 +351,15 @@ impl Net {
                 }
             }
         }
+    }
+
+    /// Changes a profile's store behind the node's back; the node reads it with the next write that fails.
+    pub fn damage(&mut self, i: usize, work: impl FnOnce(&mut MemoryStore)) {
+        self.damaged = true;
+        let store = &mut self.peers[i].store;
+        store.begin().unwrap();
+        work(store);
+        store.commit(Durability::Synced).unwrap();
     }
 
     // ---- what a person does -----------------------------------------------------------------------------

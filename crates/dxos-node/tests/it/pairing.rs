@@ -155,3 +155,43 @@ fn cancelled_expired_and_mistyped_invitations_say_so() {
     let end = &net.peers[1].invitations[&expiring.invitation];
     assert_eq!(end.state, InvitationState::Timeout, "{end:?}");
 }
+
+#[test]
+fn a_guest_who_gives_up_tells_the_host_and_may_come_again() {
+    let mut net = Net::new(&[true, true]);
+    net.identity(0, "Ada");
+    net.identity(1, "Bo");
+    let space = net.space(0, "River study");
+    let invite = Request::Invite {
+        space,
+        role: Role::Editor,
+        ttl_ms: 3_600_000,
+    };
+    let Response::Invitation(view) = net.call(0, invite).unwrap() else {
+        panic!()
+    };
+    let (code, invitation) = (view.code.clone(), view.invitation);
+    net.call(1, Request::Join { code: code.clone() }).unwrap();
+    net.run(1_000);
+    net.call(1, Request::CancelInvitation { invitation })
+        .unwrap();
+    net.run(1_000);
+    assert_eq!(
+        net.peers[1].invitations[&invitation].state,
+        InvitationState::Cancelled
+    );
+    let Response::Stats(figures) = net.call(0, Request::Stats).unwrap() else {
+        panic!()
+    };
+    assert_eq!(figures.get("messages invite cancel"), Some(&1));
+    net.call(1, Request::Join { code }).unwrap();
+    net.run(1_000);
+    let code = view.auth_code.clone();
+    net.call(1, Request::Authenticate { invitation, code })
+        .unwrap();
+    net.run(1_000);
+    assert_eq!(
+        net.peers[1].invitations[&invitation].state,
+        InvitationState::Success
+    );
+}

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
-use dxos_services::{FailureKind, Request, Response, Role, SyncState, TextAddress, Write};
+use dxos_echo::store::{ObjectRow, Store as _};
+use dxos_services::{
+    FailureKind, Request, Response, Role, SyncState, TextAddress, VerifyMode, Write,
+};
 
 use crate::net::Net;
 
@@ -191,4 +194,48 @@ fn a_state_told_before_an_entry_is_not_compared_with_the_one_after_it() {
     for i in 0..3 {
         assert_eq!(net.view(i, space).sync, SyncState::Synced);
     }
+}
+
+#[test]
+fn a_state_that_differs_is_verified_and_repaired_without_being_asked() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    let other = document(&mut net, 1, space, "Other notes");
+    net.run(10_000);
+    assert_eq!(net.view(1, space).sync, SyncState::Synced);
+    net.damage(1, |store| {
+        let row = store.object(space, other.object).unwrap().unwrap();
+        let row = ObjectRow {
+            object: text.object,
+            ..row
+        };
+        store.object_put(space, &row, &[], "", &[]).unwrap();
+        let key = format!("echo/{space}/summary");
+        let bytes = store.get(&key).unwrap().unwrap();
+        let (revision, clock, objects, texts): (u64, u64, u128, u128) =
+            dxos_base::decode(&bytes, 100).unwrap();
+        let wrong = dxos_base::encode(&(revision, clock, objects.wrapping_add(7), texts));
+        store.set(&key, Some(&wrong)).unwrap();
+    });
+    let nobody = ObjectWrite::Delete {
+        object: ObjectId([99; 16]),
+    };
+    let writes = vec![nobody];
+    net.write(1, Write::Objects { space, writes }).unwrap_err();
+    assert_eq!(title(&mut net, 1, &text), Some(Value::from("Other notes")));
+    let mode = VerifyMode::Check;
+    let asked = net.call(1, Request::Verify { space, mode }).unwrap();
+    let Response::Verified(found) = asked else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(found.objects_wrong, [text.object]);
+    assert!(found.digest_wrong && !found.repaired);
+    net.run(20_000);
+    assert!(net.alarms > 0, "it was seen");
+    assert_eq!(title(&mut net, 1, &text), Some(Value::from("Field notes")));
+    for i in 0..2 {
+        assert_eq!(net.view(i, space).sync, SyncState::Synced);
+    }
+    let asked = net.call(1, Request::Verify { space, mode }).unwrap();
+    assert!(matches!(asked, Response::Verified(found) if found.is_sound()));
 }
