@@ -408,39 +408,15 @@ impl Space {
         nonce: SessionNonce,
         through: u64,
     ) -> Result<(), EchoError> {
-        let row = cx.store.text(self.space, text)?;
-        let snapshot: StoredSnapshot = match &row.snapshot[..] {
-            [] => StoredSnapshot::default(),
-            bytes => decode_row(bytes, "text snapshot")?,
-        };
-        let mut open = OpenText {
-            object,
-            path,
-            registered: false,
-            nonce,
-            begun: false,
-            run: None,
-            version: Vec::new(),
-            sessions: snapshot.sessions,
-            tail_bytes: row.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
-            tail: Vec::with_capacity(row.tail.len()),
-            snapshot_bytes: snapshot.engine.len(),
-        };
-        for (row, bytes) in row.tail.into_iter().filter(|(row, _)| *row <= through) {
-            let stored = decode_row(&bytes, "text update")?;
-            open.tail.push(TailUpdate {
-                row,
-                stored,
-                state: TailState::Held,
-            });
-        }
+        let (mut open, engine) = self.stored_text(cx.store, text, through)?;
+        (open.object, open.path, open.nonce) = (object, path, nonce);
         let peer = session_peer(&self.device, &text, &open.nonce);
         let passed = open.check_sessions(cx.text, &text)?;
         let updates = open.updates(&passed);
-        match cx.text.open(text, peer, &snapshot.engine, &updates) {
+        match cx.text.open(text, peer, &engine, &updates) {
             Ok(()) => {}
             Err(TextError::BadUpdate { .. }) => {
-                open.hand_over_singly(cx.text, text, peer, &snapshot.engine, &passed)?;
+                open.hand_over_singly(cx.text, text, peer, &engine, &passed)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -554,6 +530,39 @@ impl Space {
         Ok(())
     }
 
+    /// A text as stored, up to a row of its tail, in no session yet; and its snapshot in the engine's bytes.
+    fn stored_text(
+        &self,
+        store: &mut dyn Store,
+        text: TextId,
+        through: u64,
+    ) -> Result<(OpenText, Vec<u8>), EchoError> {
+        let row = store.text(self.space, text)?;
+        let snapshot: StoredSnapshot = match &row.snapshot[..] {
+            [] => StoredSnapshot::default(),
+            bytes => decode_row(bytes, "text snapshot")?,
+        };
+        let mut open = OpenText {
+            object: ObjectId([0; 16]),
+            path: Vec::new(),
+            registered: false,
+            nonce: SessionNonce::default(),
+            begun: false,
+            run: None,
+            version: Vec::new(),
+            sessions: snapshot.sessions,
+            tail_bytes: row.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
+            tail: Vec::with_capacity(row.tail.len()),
+            snapshot_bytes: snapshot.engine.len(),
+        };
+        for (row, bytes) in row.tail.into_iter().filter(|(row, _)| *row <= through) {
+            let stored = decode_row(&bytes, "text update")?;
+            let state = TailState::Held;
+            open.tail.push(TailUpdate { row, stored, state });
+        }
+        Ok((open, snapshot.engine))
+    }
+
     /// What a text as stored says, read in the engine's instance `scratch`; `None` if it cannot be read.
     pub(crate) fn stored_content(
         &self,
@@ -561,36 +570,11 @@ impl Space {
         text: TextId,
         scratch: TextId,
     ) -> Option<String> {
-        let row = cx.store.text(self.space, text).ok()?;
-        let snapshot: StoredSnapshot = match &row.snapshot[..] {
-            [] => StoredSnapshot::default(),
-            bytes => decode_row(bytes, "text snapshot").ok()?,
-        };
-        let mut read = OpenText {
-            object: ObjectId([0; 16]),
-            path: Vec::new(),
-            registered: false,
-            nonce: SessionNonce::default(),
-            begun: false,
-            version: Vec::new(),
-            sessions: snapshot.sessions,
-            tail: Vec::new(),
-            tail_bytes: 0,
-            snapshot_bytes: 0,
-        };
-        for (row, bytes) in row.tail {
-            let stored = decode_row(&bytes, "text update").ok()?;
-            let state = TailState::Held;
-            read.tail.push(TailUpdate { row, stored, state });
-        }
+        let (mut read, engine) = self.stored_text(cx.store, text, u64::MAX).ok()?;
         let passed = read.check_sessions(cx.text, &text).ok()?;
         let updates = read.updates(&passed);
-        if cx
-            .text
-            .open(scratch, 0, &snapshot.engine, &updates)
-            .is_err()
-        {
-            read.hand_over_singly(cx.text, scratch, 0, &snapshot.engine, &passed)
+        if cx.text.open(scratch, 0, &engine, &updates).is_err() {
+            read.hand_over_singly(cx.text, scratch, 0, &engine, &passed)
                 .ok()?;
         }
         let content = cx.text.content(scratch).ok();

@@ -85,6 +85,8 @@ impl Space {
         if !found.entries_damaged.is_empty() {
             return Ok((found, Received::default()));
         }
+        // What was typed and has no update yet is in no table.
+        self.end_every_run(cx)?;
         let names = self.indexed_names(cx.store)?;
         let before = self.picture(cx, &names)?;
         let received = self.rebuild(cx, access)?;
