@@ -205,7 +205,7 @@ impl Node {
             }
         }
         for space in conversation.spaces.keys() {
-            self.compare_states(*space);
+            self.compare_states(turn.cx.now, *space);
         }
         self.status_dirty(turn.cx.now);
     }
@@ -265,7 +265,7 @@ impl Node {
         match conversation.streams.remove(&stream) {
             Some(Purpose::Replicate(Some(space))) => {
                 conversation.spaces.remove(&space);
-                self.compare_states(space);
+                self.compare_states(turn.cx.now, space);
                 self.status_dirty(turn.cx.now);
             }
             Some(Purpose::Invite) => self.invite_stream_closed(turn, peer, stream),

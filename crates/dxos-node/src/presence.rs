@@ -71,7 +71,7 @@ impl Node {
             }
         }
         for space in self.spaces.keys().copied().collect::<Vec<_>>() {
-            self.compare_states(space);
+            self.compare_states(turn.cx.now, space);
         }
     }
 

@@ -360,7 +360,7 @@ impl Node {
         peer_space.remote_state = state;
         self.send_heads_if_needed(turn, peer, id);
         self.ask_missing(turn, peer, id);
-        self.compare_states(id);
+        self.compare_states(turn.cx.now, id);
         self.status_dirty(turn.cx.now);
     }
 
@@ -648,7 +648,7 @@ impl Node {
 
     /// Compares states with peers that have the same entries and credentials. What was found stays while ours
     /// cannot be compared.
-    pub(crate) fn compare_states(&mut self, id: SpaceId) {
+    pub(crate) fn compare_states(&mut self, now: Tick, id: SpaceId) {
         let Some(space) = self.spaces.get(&id) else {
             return;
         };
@@ -672,7 +672,9 @@ impl Node {
         }
         if let Some(space) = self.spaces.get_mut(&id) {
             space.verify_wanted |= diverged && !space.diverged;
-            space.diverged = diverged;
+            if std::mem::replace(&mut space.diverged, diverged) != diverged {
+                self.status_dirty(now);
+            }
         }
     }
 }

@@ -225,4 +225,6 @@ async fn pump(
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

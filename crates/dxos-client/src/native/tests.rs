@@ -9,14 +9,14 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::{Connection, NetworkView, TextAddress, TextSink};
 
-fn config(profile: &Path) -> Config {
+pub(super) fn config(profile: &Path) -> Config {
     Config {
         profile: profile.to_owned(),
         signal_url: "ws://127.0.0.1:9/signal".into(),
     }
 }
 
-fn run_local<F: Future>(future: F) -> F::Output {
+pub(super) fn run_local<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

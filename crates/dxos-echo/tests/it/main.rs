@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod feeds;
+mod golden;
 mod merge;
 mod meta;
 mod model;
