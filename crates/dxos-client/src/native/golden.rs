@@ -62,9 +62,7 @@ async fn write(profile: &Path) {
         };
         client.write(space, vec![create]).await.expect("written");
     }
-    let delete = ObjectWrite::Delete {
-        object: ObjectId([2; 16]),
-    };
+    let delete = ObjectWrite::delete(ObjectId([2; 16]));
     client.write(space, vec![delete]).await.expect("written");
     for (n, words) in [(1, "Sow in March.\n"), (3, "Grün, blue & 😀\n")] {
         let sink = TextSink::new(|_| {}, |_| {}, |_| {});
@@ -168,11 +166,7 @@ fn a_profile_of_store_version_1_opens_and_shows_the_same() {
         }
         // A copy of a profile: it goes on in a feed of its own.
         let space = spaces.iter().find(|view| !view.personal).unwrap().space;
-        let set = ObjectWrite::Set {
-            object: ObjectId([5; 16]),
-            path: vec!["title".into()],
-            value: Some("today".into()),
-        };
+        let set = ObjectWrite::set(ObjectId([5; 16]), "title", "today");
         client.write(space, vec![set]).await.unwrap();
         let sink = TextSink::new(|_| {}, |_| {}, |_| {});
         let session = client.open_text(address(space, 1), sink).await.unwrap();

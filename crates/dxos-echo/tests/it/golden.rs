@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use dxos_base::{ObjectId, ObjectWrite, Ref, TextChange, TextId, Value};
-use dxos_echo::change::key_path;
-use dxos_echo::{Edit, Step};
+use dxos_base::{
+    ElementId, ObjectId, ObjectWrite, Place, Ref, TextChange, TextId, Value, key_path,
+};
 
 use crate::replica::*;
 
@@ -25,11 +25,6 @@ fn typed(from: u32, delete: u32, insert: &str) -> Vec<TextChange> {
         delete,
         insert: insert.into(),
     }]
-}
-
-fn path(names: &[&str]) -> Vec<Step> {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    key_path(&names)
 }
 
 /// Three devices, every kind of value and change, and writes that do not know of each other.
@@ -68,9 +63,9 @@ fn written_today() -> Vec<Vec<u8>> {
     replicas[0].create(2, &[("title", "other".into())]);
     replicas[0].type_text(object, "body", &typed(0, 0, "Hello 😀 world"));
     sync(&mut replicas);
-    let count = |by| Edit::Count {
+    let count = |by| ObjectWrite::Count {
         object,
-        path: path(&["visits"]),
+        path: key_path(&["visits"]),
         by,
     };
     for (at, by) in [(0, 5), (1, -2), (2, 40)] {
@@ -79,27 +74,29 @@ fn written_today() -> Vec<Vec<u8>> {
         replicas[at].set(object, &["address", "zip"], Some(i64::from(by).into()));
         let words = format!("[{at}]");
         replicas[at].type_text(object, "body", &typed(at as u32, 1, &words));
-        replicas[at].edit(&[Edit::Insert {
-            object,
-            list: path(&["list"]),
-            at: 1,
-            value: Value::Int(at as i64),
-        }]);
+        replicas[at].edit(&[
+            ObjectWrite::Insert {
+                object,
+                list: key_path(&["list"]),
+                element: ElementId([at as u8 + 1; 8]),
+                place: Place::At(1),
+                value: Value::Int(at as i64),
+            },
+            ObjectWrite::Include {
+                object,
+                set: key_path(&["labels"]),
+                member: format!("of {at}"),
+            },
+        ]);
     }
-    replicas[1]
-        .write(&[ObjectWrite::Delete { object: other }])
-        .unwrap();
+    replicas[1].write(&[ObjectWrite::delete(other)]).unwrap();
     replicas[2].set(other, &["title"], Some("late".into()));
     sync(&mut replicas);
     replicas[2].set(object, &["address"], None);
     replicas[0].create(3, &[("title", "deleted and restored".into())]);
     for write in [
-        ObjectWrite::Delete {
-            object: ObjectId([3; 16]),
-        },
-        ObjectWrite::Restore {
-            object: ObjectId([3; 16]),
-        },
+        ObjectWrite::delete(ObjectId([3; 16])),
+        ObjectWrite::restore(ObjectId([3; 16])),
     ] {
         replicas[0].write(&[write]).unwrap();
     }
@@ -150,7 +147,7 @@ fn entries_of_format_1_read_the_same() {
         .lines()
         .map(|line| line.as_bytes().chunks(2).map(byte).collect())
         .collect();
-    assert!(entries.len() > 8);
+    assert!(entries.len() > 3);
     let members = Rc::new(Members::default());
     let mut all: Vec<Replica> = (1..=4).map(|n| Replica::new(n, &members)).collect();
     let reader = &mut all[3];

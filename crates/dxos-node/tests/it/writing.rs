@@ -181,11 +181,7 @@ fn a_state_told_before_an_entry_is_not_compared_with_the_one_after_it() {
     for second in 0..20 {
         // Beats tell states between writes; each status is checked as it comes.
         let value = Value::from(i64::from(second));
-        let set = ObjectWrite::Set {
-            object: text.object,
-            path: vec!["count".to_owned()],
-            value: Some(value),
-        };
+        let set = ObjectWrite::set(text.object, "count", value);
         let writes = vec![set];
         net.write(0, Write::Objects { space, writes }).unwrap();
         net.run(1_000);
@@ -217,9 +213,7 @@ fn a_state_that_differs_is_verified_and_repaired_without_being_asked() {
         let wrong = dxos_base::encode(&(revision, clock, objects.wrapping_add(7), texts));
         store.set(&key, Some(&wrong)).unwrap();
     });
-    let nobody = ObjectWrite::Delete {
-        object: ObjectId([99; 16]),
-    };
+    let nobody = ObjectWrite::delete(ObjectId([99; 16]));
     let writes = vec![nobody];
     net.write(1, Write::Objects { space, writes }).unwrap_err();
     assert_eq!(title(&mut net, 1, &text), Some(Value::from("Other notes")));
