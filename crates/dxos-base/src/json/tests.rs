@@ -166,6 +166,11 @@ fn an_object_looks_like_this() {
         "near": { "@ref": address(2) }, "notes": { "@text": "Hi" },
     });
     assert_eq!(to_json(&plain, SPACE), expected);
+    // What files in people's hands look like: a difference is a new format.
+    let golden = include_str!("../../../../vectors/object-1.json");
+    assert_eq!(format!("{:#}\n", to_json(&plain, SPACE)), golden);
+    let read = from_json(&serde_json::from_str(golden).unwrap(), SPACE, || id(9)).unwrap();
+    assert_eq!((read.object, read.texts), (plain.object, plain.texts));
 }
 
 #[test]
