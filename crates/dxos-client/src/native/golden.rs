@@ -111,7 +111,7 @@ async fn shown(client: &crate::Client) -> String {
             for (name, value) in &object.values {
                 let _ = writeln!(out, "  {name} = {value:?}");
             }
-            if object.values.get("content").is_some() {
+            if object.values.contains_key("content") {
                 let sink = TextSink::new(|_| {}, |_| {}, |_| {});
                 let text = address(view.space, object.object.0[0]);
                 let session = client.open_text(text, sink).await.expect("the text opens");

@@ -71,7 +71,7 @@ fn written_today() -> Vec<Vec<u8>> {
     for (at, by) in [(0, 5), (1, -2), (2, 40)] {
         replicas[at].edit(&[count(by)]);
         replicas[at].set(object, &["string"], Some(format!("by device {at}").into()));
-        replicas[at].set(object, &["address", "zip"], Some(i64::from(by).into()));
+        replicas[at].set(object, &["address", "zip"], Some(by.into()));
         let words = format!("[{at}]");
         replicas[at].type_text(object, "body", &typed(at as u32, 1, &words));
         replicas[at].edit(&[
