@@ -9,6 +9,7 @@ mod failed;
 mod join;
 mod objects;
 mod online;
+mod query;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +49,14 @@ pub enum PeerCommand {
          dx object put Garden objects.json\n  dx object copy dxos://B…/01J… --to Garden"
     ))]
     Object(Of<ObjectCommand>),
+    /// Asks the objects of a space, or of all.
+    #[command(after_help = after(
+        "dx query type=org.dxos.type.Document order=-@updated limit=10\n  dx query oat milk --explain\n  \
+         dx query '{\"where\": {\"field\": \"title\", \"contains\": \"list\"}}' --space Garden\n\n\
+         FIELD=V, !=, <, <=, >, >=, ~ (contains) are conditions; type=, tag=, order=, limit=, skip=, deleted=, group=\n\
+         are what they say; other words are searched for. The JSON form stands in docs/formats.md."
+    ))]
+    Query(QueryArguments),
     /// Joins a space by an invitation link or code.
     #[command(after_help = after(
         "dx join http://localhost:4400/#join/… --name Ada\n  dx join CODE --auth 123456"
@@ -217,6 +226,21 @@ pub enum ObjectCommand {
     },
 }
 
+/// What to ask.
+#[derive(Debug, Args)]
+pub struct QueryArguments {
+    /// A query in JSON, or words of the short form.
+    query: Vec<String>,
+    /// Only of this space (name or id); else of all.
+    #[arg(long)]
+    space: Option<String>,
+    /// Tells how the rows were found.
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
 /// How to join.
 #[derive(Debug, Args)]
 pub struct JoinArguments {
@@ -263,6 +287,7 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Space(of) => &of.options,
         PeerCommand::Doc(of) => &of.options,
         PeerCommand::Object(of) => &of.options,
+        PeerCommand::Query(query) => &query.options,
         PeerCommand::Join(join) => &join.options,
         PeerCommand::Peer(options) | PeerCommand::Status(options) => options,
     }
@@ -277,6 +302,7 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Space(of) => commands::space(&at, of.command).await,
         PeerCommand::Doc(of) => documents::run(&at, of.command).await,
         PeerCommand::Object(of) => objects::run(&at, of.command).await,
+        PeerCommand::Query(arguments) => query::run(&at, arguments).await,
         PeerCommand::Join(join) => join::run(&at, join).await,
         PeerCommand::Peer(_) if !native.holds_profile() => Err(Failed::in_use()),
         PeerCommand::Peer(_) => online::stay(&at).await,

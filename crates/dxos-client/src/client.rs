@@ -10,14 +10,15 @@ use dxos_base::{
     Query, SpaceId,
 };
 use dxos_services::{
-    ClientId, Failure, InvitationView, Place, Request, Response, Role, StatusView, TextAddress,
-    VerifyMode, VerifyView,
+    ClientId, Failure, InvitationView, Place, QueryAnswer, Request, Response, Role, StatusView,
+    TextAddress, VerifyMode, VerifyView,
 };
 
 use crate::calls::{Then, space_of, unexpected};
 use crate::listen::{Listeners, Subscription};
 use crate::platform;
 use crate::promise::promise;
+use crate::queries::QueryRows;
 use crate::session::{TextSession, TextSink};
 use crate::state::{Notice, State};
 
@@ -419,8 +420,17 @@ impl Client {
     /// # Errors
     /// When there is no such space.
     pub async fn query(&self, space: SpaceId, query: Query) -> Result<Vec<ObjectView>, Failure> {
+        let answer = self.answer(space, query).await?;
+        Ok(answer.rows.into_iter().map(|row| row.object).collect())
+    }
+
+    /// Runs a query once; tells rows with their spaces, or groups, and how they were found.
+    ///
+    /// # Errors
+    /// When there is no such space, or the query is over a limit.
+    pub async fn answer(&self, space: SpaceId, query: Query) -> Result<QueryAnswer, Failure> {
         match self.call(Request::Query { space, query }).await? {
-            Response::Objects(objects) => Ok(objects),
+            Response::Answer(answer) => Ok(answer),
             _ => Err(unexpected()),
         }
     }
@@ -466,7 +476,20 @@ impl Client {
         &self,
         space: SpaceId,
         query: Query,
-        on_rows: impl FnMut(&[ObjectView]) + 'static,
+        mut on_rows: impl FnMut(&[ObjectView]) + 'static,
+    ) -> Subscription {
+        self.subscribe_rows(space, query, move |found| {
+            let rows: Vec<ObjectView> = found.rows.iter().map(|row| row.object.clone()).collect();
+            on_rows(&rows);
+        })
+    }
+
+    /// As [`Client::subscribe`], with the spaces rows are in, and with groups.
+    pub fn subscribe_rows(
+        &self,
+        space: SpaceId,
+        query: Query,
+        on_rows: impl FnMut(&QueryRows) + 'static,
     ) -> Subscription {
         let id = self.with(|state| state.subscribe(space, query, Rc::new(RefCell::new(on_rows))));
         let client = Rc::downgrade(&self.0);

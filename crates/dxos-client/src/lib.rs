@@ -27,6 +27,7 @@ pub mod web;
 pub use client::{Client, Connection};
 pub use listen::Subscription;
 pub use platform::random_client_id;
+pub use queries::QueryRows;
 pub use session::{TextSession, TextSink};
 
 pub use dxos_base::{ObjectView, ObjectWrite, Query, Side, TextChange, TextDelta};

@@ -8,51 +8,59 @@
 //! when the node tells it; so does what other objects decide (references followed, ranks).
 
 use dxos_base::query::{matches, row_order};
-use dxos_base::{ObjectView, ObjectWrite, Query};
+use dxos_base::{ObjectId, ObjectView, ObjectWrite, Query, SpaceId};
+use dxos_services::Row;
 
-/// Applies `write` to `rows`, the result of `query`. Gives whether anything changed but times and marks.
-pub(crate) fn apply_write(rows: &mut Vec<ObjectView>, query: &Query, write: &ObjectWrite) -> bool {
+/// Applies a write in a space to `rows`, the result of `query`. Gives whether anything changed but times and marks.
+pub(crate) fn apply_write(
+    rows: &mut Vec<Row>,
+    query: &Query,
+    space: SpaceId,
+    write: &ObjectWrite,
+) -> bool {
     let ObjectWrite::Create {
         object,
         type_name,
         values,
     } = write
     else {
-        return change(rows, query, write);
+        return change(rows, query, space, write);
     };
-    if rows.iter().any(|row| row.object == *object) {
+    if find(rows, space, *object).is_some() {
         return false;
     }
-    let row = ObjectView::created(*object, type_name, values);
+    let view = ObjectView::created(*object, type_name, values);
     // Before the window's start nothing is known: leave such a window to the node.
-    if query.skip > 0 || query.ranked() || matches(query, &row) != Some(true) {
+    let known = query.skip == 0 && !query.ranked() && query.group.is_none();
+    if !known || matches(query, &view) != Some(true) {
         return false;
     }
-    insert(rows, query, row);
+    let object = view;
+    insert(rows, query, Row { space, object });
     true
 }
 
-fn change(rows: &mut Vec<ObjectView>, query: &Query, write: &ObjectWrite) -> bool {
-    let object = write.object();
-    let Some(at) = rows.iter().position(|row| row.object == object) else {
+fn change(rows: &mut Vec<Row>, query: &Query, space: SpaceId, write: &ObjectWrite) -> bool {
+    let Some(at) = find(rows, space, write.object()) else {
         return false;
     };
-    let changed = rows[at].apply(write);
-    rows[at].saving = true;
+    let changed = rows[at].object.apply(write);
+    rows[at].object.saving = true;
     if !changed {
         return false;
     }
-    if matches(query, &rows[at]) == Some(false) {
+    if matches(query, &rows[at].object) == Some(false) {
         rows.remove(at);
         return true;
     }
     if query.ranked() {
         return true;
     }
-    let place = |row: &ObjectView| row_order(&query.order, row);
-    let own = place(&rows[at]);
-    let before_fits = at == 0 || place(&rows[at - 1]) <= own;
-    let after_fits = rows.get(at + 1).is_none_or(|next| own <= place(next));
+    let own = place(query, &rows[at]);
+    let before_fits = at == 0 || place(query, &rows[at - 1]) <= own;
+    let after_fits = rows
+        .get(at + 1)
+        .is_none_or(|next| own <= place(query, next));
     if !(before_fits && after_fits) {
         let row = rows.remove(at);
         insert(rows, query, row);
@@ -60,9 +68,18 @@ fn change(rows: &mut Vec<ObjectView>, query: &Query, write: &ObjectWrite) -> boo
     true
 }
 
-fn insert(rows: &mut Vec<ObjectView>, query: &Query, row: ObjectView) {
-    let place = row_order(&query.order, &row);
-    let at = rows.partition_point(|other| row_order(&query.order, other) <= place);
+fn find(rows: &[Row], space: SpaceId, object: ObjectId) -> Option<usize> {
+    rows.iter().position(|row| row.id() == (space, object))
+}
+
+/// Where a row stands, as the node orders rows of several spaces.
+fn place(query: &Query, row: &Row) -> (Vec<u8>, SpaceId) {
+    (row_order(&query.order, &row.object), row.space)
+}
+
+fn insert(rows: &mut Vec<Row>, query: &Query, row: Row) {
+    let own = place(query, &row);
+    let at = rows.partition_point(|other| place(query, other) <= own);
     rows.insert(at, row);
     rows.truncate(query.rows_max());
 }

@@ -3,15 +3,26 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use dxos_base::{ObjectView, ObjectWrite, Query, SpaceId};
+use dxos_base::query::{GroupRow, Scope};
+use dxos_base::{ObjectWrite, Query, SpaceId};
+use dxos_services::{DiffError, QueryDiff, Row};
 
 use crate::optimistic::apply_write;
 
-/// Called with all rows.
-pub(crate) type OnRows = Rc<RefCell<dyn FnMut(&[ObjectView])>>;
+/// What a live query gives.
+#[derive(Debug, Clone, Default)]
+pub struct QueryRows {
+    /// Rows in order, own unacknowledged writes on top; none where groups are asked for.
+    pub rows: Vec<Row>,
+    /// Groups in order, as the node counts them.
+    pub groups: Vec<GroupRow>,
+}
 
-/// Rows of subscriptions the node told before its answer to `Subscribe`, kept at most.
-pub(crate) const EARLY_ROWS_MAX: usize = 64;
+/// Called with all rows.
+pub(crate) type OnRows = Rc<RefCell<dyn FnMut(&QueryRows)>>;
+
+/// Differences the node told before its answer to `Subscribe`, kept at most.
+pub(crate) const EARLY_DIFFS_MAX: usize = 64;
 
 /// A live query.
 pub(crate) struct LiveQuery {
@@ -22,44 +33,67 @@ pub(crate) struct LiveQuery {
     pub(crate) subscription: Option<u64>,
     /// Refused; asked again when the space shows up.
     pub(crate) refused: bool,
-    /// Rows as last told; `None` until the first event.
-    pub(crate) told: Option<Vec<ObjectView>>,
+    /// As last told; `None` until the first event.
+    pub(crate) told: Option<QueryRows>,
     /// Acknowledged writes the told rows may lack.
-    pub(crate) acknowledged: Vec<Rc<Vec<ObjectWrite>>>,
+    pub(crate) acknowledged: Vec<(SpaceId, Rc<Vec<ObjectWrite>>)>,
+}
+
+impl QueryRows {
+    fn write(&mut self, query: &Query, space: SpaceId, write: &ObjectWrite) -> bool {
+        apply_write(&mut self.rows, query, space, write)
+    }
 }
 
 impl LiveQuery {
     /// The node's rows with own writes on top, in order.
     pub(crate) fn rows<'a>(
-        &self,
-        unacknowledged: impl Iterator<Item = &'a Rc<Vec<ObjectWrite>>>,
-    ) -> Option<Vec<ObjectView>> {
+        &'a self,
+        unacknowledged: impl Iterator<Item = (SpaceId, &'a Rc<Vec<ObjectWrite>>)>,
+    ) -> Option<QueryRows> {
         let mut rows = self.told.clone()?;
-        for write in self.acknowledged.iter().flat_map(|writes| writes.iter()) {
-            apply_write(&mut rows, &self.query, write);
-        }
-        for write in unacknowledged.flat_map(|writes| writes.iter()) {
-            apply_write(&mut rows, &self.query, write);
+        let acknowledged = self
+            .acknowledged
+            .iter()
+            .map(|(space, writes)| (*space, writes));
+        for (space, writes) in acknowledged.chain(unacknowledged) {
+            for write in writes.iter().filter(|_| self.looks_at(space)) {
+                rows.write(&self.query, space, write);
+            }
         }
         Some(rows)
     }
 
-    /// Told all rows: they hold every write acknowledged before.
-    pub(crate) fn set_told(&mut self, rows: Vec<ObjectView>) {
-        self.told = Some(rows);
+    /// Whether rows can be of a space.
+    pub(crate) fn looks_at(&self, space: SpaceId) -> bool {
+        match &self.query.scope {
+            Scope::Here => self.space == space,
+            Scope::All => true,
+            Scope::Spaces(spaces) => spaces.contains(&space),
+        }
+    }
+
+    /// Told a difference: with it the rows hold every write acknowledged before.
+    ///
+    /// # Errors
+    /// When it is none of these rows: the query has to be asked again.
+    pub(crate) fn tell(&mut self, diff: &QueryDiff) -> Result<(), DiffError> {
+        let QueryRows { rows, groups } = self.told.get_or_insert_default();
+        diff.apply(rows, groups)?;
         self.acknowledged.clear();
+        Ok(())
     }
 
     /// A write is acknowledged. It stays on top until the node tells rows, unless they hold it already.
-    pub(crate) fn acknowledge(&mut self, writes: &Rc<Vec<ObjectWrite>>) {
+    pub(crate) fn acknowledge(&mut self, space: SpaceId, writes: &Rc<Vec<ObjectWrite>>) {
         let Some(told) = &self.told else { return };
         let mut rows = told.clone();
         let mut changed = false;
         for write in writes.iter() {
-            changed |= apply_write(&mut rows, &self.query, write);
+            changed |= rows.write(&self.query, space, write);
         }
         if changed {
-            self.acknowledged.push(writes.clone());
+            self.acknowledged.push((space, writes.clone()));
         }
     }
 }

@@ -10,16 +10,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use dxos_base::{ObjectView, ObjectWrite, Query, SpaceId, TextDelta};
+use dxos_base::{ObjectWrite, Query, SpaceId, TextDelta};
 use dxos_services::{
     ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NodeFrame,
-    PROTOCOL_VERSION, Place, Request, Response, StatusView, TextAddress, Write,
+    PROTOCOL_VERSION, Place, QueryDiff, Request, Response, StatusView, TextAddress, Write,
 };
 
 use crate::calls::{OpenCall, Then, gone, repeatable, unexpected};
 use crate::client::Connection;
 use crate::promise::Sender;
-use crate::queries::{EARLY_ROWS_MAX, LiveQuery, OnRows};
+use crate::queries::{EARLY_DIFFS_MAX, LiveQuery, OnRows, QueryRows};
 use crate::session::TextSink;
 use text_flow::TextEntry;
 
@@ -69,7 +69,7 @@ pub(crate) struct State {
     calls: BTreeMap<u64, OpenCall>,
     writes: VecDeque<OpenWrite>,
     queries: BTreeMap<u64, LiveQuery>,
-    early_rows: BTreeMap<u64, Vec<ObjectView>>,
+    early_diffs: BTreeMap<u64, Vec<QueryDiff>>,
     texts: BTreeMap<TextAddress, TextEntry>,
     /// Write numbers of texts on the wire.
     text_writes: BTreeMap<u64, TextAddress>,
@@ -93,7 +93,7 @@ impl State {
             calls: BTreeMap::new(),
             writes: VecDeque::new(),
             queries: BTreeMap::new(),
-            early_rows: BTreeMap::new(),
+            early_diffs: BTreeMap::new(),
             texts: BTreeMap::new(),
             text_writes: BTreeMap::new(),
             status: None,
@@ -160,7 +160,7 @@ impl State {
         }
         self.connection = Connection::Lost;
         self.out.push(Notice::Connection(Connection::Lost));
-        self.early_rows.clear();
+        self.early_diffs.clear();
         self.text_writes.clear();
         for query in self.queries.values_mut() {
             query.subscription = None;
@@ -255,7 +255,7 @@ impl State {
                 self.out.push(Notice::Status(status));
                 self.retry_refused_queries();
             }
-            Event::Query { subscription, rows } => self.rows(subscription, rows),
+            Event::Query { subscription, diff } => self.query_told(subscription, diff),
             Event::Text {
                 text,
                 base,
@@ -387,12 +387,9 @@ impl State {
         };
         match result {
             Ok(_) => {
-                for query in self
-                    .queries
-                    .values_mut()
-                    .filter(|query| query.space == write.space)
-                {
-                    query.acknowledge(&write.writes);
+                let of_space = |query: &&mut LiveQuery| query.looks_at(write.space);
+                for query in self.queries.values_mut().filter(of_space) {
+                    query.acknowledge(write.space, &write.writes);
                 }
                 self.out.push(Notice::Done(write.done, Ok(())));
             }
@@ -457,13 +454,13 @@ impl State {
                 return;
             }
         };
-        let early = self.early_rows.remove(&subscription);
+        let early = self.early_diffs.remove(&subscription).unwrap_or_default();
         match self.queries.get_mut(&id) {
             Some(query) => {
                 query.subscription = Some(subscription);
-                if let Some(rows) = early {
-                    query.set_told(rows);
-                    self.out.push(Notice::Rows(id));
+                query.told = None;
+                for diff in early {
+                    self.query_told(subscription, diff);
                 }
             }
             None => self.call(Request::Unsubscribe { subscription }, Then::Nothing),
@@ -487,35 +484,41 @@ impl State {
         }
     }
 
-    fn rows(&mut self, subscription: u64, rows: Vec<ObjectView>) {
+    fn query_told(&mut self, subscription: u64, diff: QueryDiff) {
         let found = self
             .queries
             .iter_mut()
             .find(|(_, query)| query.subscription == Some(subscription));
-        if let Some((id, query)) = found {
-            query.set_told(rows);
-            self.out.push(Notice::Rows(*id));
-        } else if self.early_rows.len() < EARLY_ROWS_MAX {
-            self.early_rows.insert(subscription, rows);
+        let Some((id, query)) = found else {
+            let early: usize = self.early_diffs.values().map(Vec::len).sum();
+            if early < EARLY_DIFFS_MAX {
+                self.early_diffs.entry(subscription).or_default().push(diff);
+            }
+            return;
+        };
+        let id = *id;
+        if query.tell(&diff).is_ok() {
+            self.out.push(Notice::Rows(id));
+        } else {
+            // Something was lost on the way: all rows are asked for again.
+            query.subscription = None;
+            self.call(Request::Unsubscribe { subscription }, Then::Nothing);
+            self.ask_query(id);
         }
     }
 
     fn show_rows(&mut self, space: SpaceId) {
         for (id, query) in &self.queries {
-            if query.space == space && query.told.is_some() {
+            if query.looks_at(space) && query.told.is_some() {
                 self.out.push(Notice::Rows(*id));
             }
         }
     }
 
     /// Rows to show, and whom to show them.
-    pub(crate) fn rows_of(&self, id: u64) -> Option<(Vec<ObjectView>, OnRows)> {
+    pub(crate) fn rows_of(&self, id: u64) -> Option<(QueryRows, OnRows)> {
         let query = self.queries.get(&id)?;
-        let unacknowledged = self
-            .writes
-            .iter()
-            .filter(|write| write.space == query.space)
-            .map(|write| &write.writes);
+        let unacknowledged = self.writes.iter().map(|write| (write.space, &write.writes));
         Some((query.rows(unacknowledged)?, query.on_rows.clone()))
     }
 

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use dxos_base::{FeedId, Hash, ObjectId, SpaceId};
+use dxos_base::limits::TOUCHED_VIEWS_MAX;
+use dxos_base::{FeedId, Hash, ObjectId, ObjectView, SpaceId};
 
 use crate::cascade::Link;
 use crate::change::Change;
@@ -13,6 +14,16 @@ use crate::record::{Record, object_version};
 use crate::space::{Space, Touched};
 use crate::store::{ObjectRow, Store};
 use crate::view::{bare_type, full_text, index_keys, references};
+
+/// Form of index values and of what is indexed: 1 had integers and floats apart, and neither tags nor keys.
+const INDEX_FORM: u8 = 2;
+/// Rows read at once when the index is made anew.
+const ROWS_AT_ONCE: usize = 256;
+
+/// Key of the form a space's index has.
+pub(crate) fn index_form_key(space: &SpaceId) -> String {
+    format!("echo/{space}/index")
+}
 
 /// Records loaded for a run of changes, written back once.
 #[derive(Default)]
@@ -89,6 +100,43 @@ impl Batch {
 }
 
 impl Space {
+    /// Writes an object's row and makes it findable.
+    fn put_row(
+        &self,
+        store: &mut dyn Store,
+        row: &ObjectRow,
+        view: &ObjectView,
+    ) -> Result<(), EchoError> {
+        let index = index_keys(view, |property| self.policy.covers(property));
+        let text = match self.policy.full_text {
+            true => full_text(view),
+            false => String::new(),
+        };
+        let references = references(view, self.space);
+        Ok(store.object_put(self.space, row, &index, &text, &references)?)
+    }
+
+    /// Makes all objects findable anew if an earlier form of the index did so.
+    pub(crate) fn index_anew(&self, store: &mut dyn Store) -> Result<(), EchoError> {
+        let key = index_form_key(&self.space);
+        if store.get(&key)?.as_deref() == Some(&[INDEX_FORM]) {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let rows = store.objects(self.space, None, after, ROWS_AT_ONCE)?;
+            for row in &rows {
+                let view = Record::decode(&row.body)?.view(row.object);
+                self.put_row(store, row, &view)?;
+            }
+            match rows.last() {
+                Some(last) if rows.len() == ROWS_AT_ONCE => after = Some(last.object),
+                _ => break,
+            }
+        }
+        Ok(store.set(&key, Some(&[INDEX_FORM]))?)
+    }
+
     /// Writes the rows of changed records and keeps the digest.
     pub(crate) fn flush(
         &mut self,
@@ -97,6 +145,7 @@ impl Space {
     ) -> Result<Touched, EchoError> {
         let mut touched = Touched::default();
         let mut relinked = Vec::new();
+        let mut pictures = Vec::new();
         for (object, loaded) in batch.records {
             if !loaded.changed {
                 continue;
@@ -114,12 +163,6 @@ impl Space {
                 .wrapping_add(first_16(&version));
             let view = loaded.record.view(object);
             let type_name = bare_type(&view.type_name).to_owned();
-            let index = index_keys(&view, |property| self.policy.covers(property));
-            let text = if self.policy.full_text {
-                full_text(&view)
-            } else {
-                String::new()
-            };
             let row = ObjectRow {
                 object,
                 version: u64::from_le_bytes(version.0[..8].try_into().expect("8 of 32 bytes")),
@@ -127,13 +170,7 @@ impl Space {
                 shown: view.shown,
                 body,
             };
-            store.object_put(
-                self.space,
-                &row,
-                &index,
-                &text,
-                &references(&view, self.space),
-            )?;
+            self.put_row(store, &row, &view)?;
             for open in self
                 .open_texts
                 .values_mut()
@@ -143,6 +180,15 @@ impl Space {
             }
             touched.objects.insert(object);
             touched.types.insert(type_name);
+            if !self.views_wanted || pictures.len() >= TOUCHED_VIEWS_MAX {
+                touched.views_left_out = true;
+            } else {
+                pictures.push((loaded.record, view));
+            }
+        }
+        // Only now: what shows of an object depends on its parents' rows too.
+        for (record, view) in pictures {
+            touched.show(self.seen_by_reader(store, &record, view)?);
         }
         self.touch_descendants(store, relinked, &mut touched)?;
         Ok(touched)

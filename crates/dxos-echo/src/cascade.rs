@@ -187,6 +187,11 @@ impl Space {
                     walked.insert(child);
                     touched.objects.insert(child);
                     touched.types.insert(bare_type(&row.type_name).to_owned());
+                    if self.views_wanted {
+                        touched.show(self.view_of(store, &row)?);
+                    } else {
+                        touched.views_left_out = true;
+                    }
                     changed.push(child);
                 }
             }

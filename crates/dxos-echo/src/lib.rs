@@ -36,7 +36,7 @@ pub use entry::{EntryHeader, feed_id};
 pub use error::EchoError;
 pub use feed::WaitReason;
 pub use log::LogEntry;
-pub use query::{Answer, affects};
+pub use query::Answer;
 pub use receive::{Received, Refusal, RefusalReason};
 pub use seal::{SealedEntry, Sealing};
 pub use space::{FeedHead, IndexPolicy, Space, Touched, WriteContext};

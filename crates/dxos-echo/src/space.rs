@@ -44,7 +44,7 @@ pub struct WriteContext<'a> {
 }
 
 /// What a call changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Touched {
     /// Objects with a changed register.
     pub objects: BTreeSet<ObjectId>,
@@ -52,6 +52,11 @@ pub struct Touched {
     pub types: BTreeSet<String>,
     /// Texts that got an update.
     pub texts: BTreeSet<TextId>,
+    /// The objects as they show now, unless left out.
+    pub views: BTreeMap<ObjectId, ObjectView>,
+    /// `views` are not all: they were not wanted, or more than
+    /// [`TOUCHED_VIEWS_MAX`](dxos_base::limits::TOUCHED_VIEWS_MAX) objects changed.
+    pub views_left_out: bool,
 }
 
 impl Touched {
@@ -60,6 +65,20 @@ impl Touched {
         self.objects.extend(other.objects);
         self.types.extend(other.types);
         self.texts.extend(other.texts);
+        self.views_left_out |= other.views_left_out;
+        for view in other.views.into_values() {
+            self.show(view);
+        }
+    }
+
+    /// Notes how a changed object shows now, if there is room.
+    pub(crate) fn show(&mut self, view: ObjectView) {
+        let known = self.views.contains_key(&view.object);
+        if known || self.views.len() < dxos_base::limits::TOUCHED_VIEWS_MAX {
+            self.views.insert(view.object, view);
+        } else {
+            self.views_left_out = true;
+        }
     }
 
     /// Nothing changed.
@@ -155,6 +174,8 @@ pub struct Space {
     authors: BTreeMap<FeedId, IdentityKey>,
     pub(crate) links: Links,
     pub(crate) needs_rebuild: bool,
+    /// Calls tell how changed objects show.
+    pub(crate) views_wanted: bool,
     /// This device has no feed left to write in; reading goes on.
     pub(crate) feeds_used_up: bool,
 }
@@ -188,10 +209,12 @@ impl Space {
             authors: BTreeMap::new(),
             links: Links::default(),
             needs_rebuild: false,
+            views_wanted: false,
             feeds_used_up: false,
         };
         opened.instance = opened.note_instance(store)?;
         opened.reload(store)?;
+        opened.index_anew(store)?;
         Ok(opened)
     }
 
@@ -265,7 +288,13 @@ impl Space {
     pub fn remove(store: &mut dyn Store, space: SpaceId) -> Result<(), EchoError> {
         store.set(&format!("echo/{space}/summary"), None)?;
         store.set(&format!("echo/{space}/instances"), None)?;
+        store.set(&crate::batch::index_form_key(&space), None)?;
         Ok(store.space_remove(space)?)
+    }
+
+    /// Whether calls tell how changed objects show now ([`Touched::views`]): somebody looks at queries of the space.
+    pub fn set_views_wanted(&mut self, wanted: bool) {
+        self.views_wanted = wanted;
     }
 
     /// Says which properties are indexed; right after opening, always the same for a store.
@@ -354,6 +383,9 @@ impl Space {
         }
         touched.merge(self.flush(batch, cx.store)?);
         self.acknowledge(cx, control_heads, changes, None)?;
+        for view in touched.views.values_mut() {
+            view.saving = self.pending_objects.contains(&view.object);
+        }
         Ok(touched)
     }
 
@@ -518,12 +550,22 @@ impl Space {
         row: &ObjectRow,
     ) -> Result<ObjectView, EchoError> {
         let record = Record::decode(&row.body)?;
-        let mut view = record.view(row.object);
-        self.cascade(store, &record, &mut view)?;
+        let view = record.view(row.object);
+        self.seen_by_reader(store, &record, view)
+    }
+
+    /// The picture of an object with what other objects, the space's members and unsealed writes make of it.
+    pub(crate) fn seen_by_reader(
+        &self,
+        store: &mut dyn Store,
+        record: &Record,
+        mut view: ObjectView,
+    ) -> Result<ObjectView, EchoError> {
+        self.cascade(store, record, &mut view)?;
         let (created, updated) = record.writers();
         view.meta.created_by = self.authors.get(&created).copied();
         view.meta.updated_by = self.authors.get(&updated).copied();
-        view.saving = self.pending_objects.contains(&row.object);
+        view.saving = self.pending_objects.contains(&view.object);
         Ok(view)
     }
 

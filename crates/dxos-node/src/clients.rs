@@ -8,20 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{
-    InvitationId, ObjectId, ObjectView, ObjectWrite, PlainObject, Query, SpaceId, Tick, limits,
-};
+use dxos_base::{InvitationId, ObjectId, ObjectWrite, PlainObject, Query, SpaceId, Tick, limits};
 use dxos_echo::store::{Durability, Store, StoreError};
 use dxos_echo::{EchoError, Touched};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, FailureKind, InvitationView, NodeFrame,
-    PROTOCOL_VERSION, Place, Request, Response, TextAddress, Write,
+    PROTOCOL_VERSION, Place, QueryAnswer, Request, Response, TextAddress, Write,
 };
 
 use crate::event::{ChannelId, Effect};
 use crate::failure::{
     failure, from_store, from_text, malformed, no_identity, no_space, not_allowed,
 };
+use crate::live;
 use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
 use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
 
@@ -35,20 +34,10 @@ const PLAIN_OBJECTS_MAX: usize = 1_000;
 pub(crate) struct Channel {
     pub(crate) client: Option<ClientId>,
     pub(crate) events: Vec<ClientEvent>,
-    pub(crate) subscriptions: BTreeMap<u64, Subscription>,
     pub(crate) texts: BTreeSet<TextAddress>,
     pub(crate) place: Option<Place>,
     pub(crate) invitations_told: BTreeMap<InvitationId, InvitationView>,
     status_told: bool,
-}
-
-/// A live query of one channel.
-#[derive(Debug)]
-pub(crate) struct Subscription {
-    space: SpaceId,
-    query: Query,
-    dirty: bool,
-    told: Option<Vec<ObjectView>>,
 }
 
 /// Numbers remembered as refused, the latest ones: a client has few writes without an answer.
@@ -184,6 +173,8 @@ impl Node {
         let Some(closed) = self.channels.remove(&channel) else {
             return;
         };
+        self.live.close(channel);
+        self.want_views();
         for text in closed.texts {
             self.close_editor(turn, channel, &text);
         }
@@ -209,9 +200,8 @@ impl Node {
             }
             Request::Subscribe { space, query } => self.subscribe(turn, channel, space, query),
             Request::Unsubscribe { subscription } => {
-                if let Some(channel) = self.channels.get_mut(&channel) {
-                    channel.subscriptions.remove(&subscription);
-                }
+                self.live.unsubscribe((channel, subscription));
+                self.want_views();
                 Ok(Response::Done)
             }
             Request::Get { space, object } => {
@@ -223,7 +213,7 @@ impl Node {
                     .map_err(|error| from_echo(&error))
             }
             Request::Query { space, query } => {
-                self.run_query(turn, space, &query).map(Response::Objects)
+                self.run_query(turn, space, &query).map(Response::Answer)
             }
             Request::OpenText { text, base } => self
                 .open_editor(turn, channel, text, base)
@@ -400,6 +390,10 @@ impl Node {
         space.data.set_entry_version(self.entry_version);
         self.spaces.insert(id, space);
         self.join_topics(turn, id);
+        self.want_views();
+        if self.live.space_added(id) {
+            self.queries_dirty(turn.cx.now);
+        }
         self.status_dirty(turn.cx.now);
         Ok(())
     }
@@ -506,22 +500,14 @@ impl Node {
         if !self.spaces.contains_key(&space) {
             return Err(no_space());
         }
-        self.subscriptions_made += 1;
-        let subscription = self.subscriptions_made;
-        let channel = self
-            .channels
-            .get_mut(&channel)
-            .ok_or_else(|| malformed("No channel."))?;
-        if channel.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+        query.check().map_err(|error| from_echo(&error.into()))?;
+        if self.live.count_of(channel) >= SUBSCRIPTIONS_MAX {
             return Err(malformed("Too many subscriptions."));
         }
-        let entry = Subscription {
-            space,
-            query,
-            dirty: true,
-            told: None,
-        };
-        channel.subscriptions.insert(subscription, entry);
+        self.subscriptions_made += 1;
+        let subscription = self.subscriptions_made;
+        self.live.subscribe((channel, subscription), space, query);
+        self.want_views();
         self.queries_at = Some(turn.cx.now);
         Ok(Response::Subscribed(subscription))
     }
@@ -531,34 +517,37 @@ impl Node {
         turn: &mut Turn<'_, '_>,
         space: SpaceId,
         query: &Query,
-    ) -> Result<Vec<ObjectView>, Failure> {
-        let space = self.spaces.get(&space).ok_or_else(no_space)?;
-        let rows = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space.data.query(&mut *cx.store, query)
+    ) -> Result<QueryAnswer, Failure> {
+        if !self.spaces.contains_key(&space) {
+            return Err(no_space());
+        }
+        query.check().map_err(|error| from_echo(&error.into()))?;
+        let wanted = live::spaces_of(query, space, &self.spaces);
+        let answer = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            live::run(query, &wanted, &self.spaces, &mut *cx.store)
         });
-        rows.map_err(|error| from_echo(&error))
+        answer.map_err(|error: EchoError| from_echo(&error))
     }
 
-    /// Objects changed: the queries they can affect run again.
+    /// Objects changed: the queries they can affect hear of it.
     pub(crate) fn touched(&mut self, now: Tick, id: SpaceId, touched: &Touched) {
-        let mut any = false;
-        for channel in self.channels.values_mut() {
-            for subscription in channel.subscriptions.values_mut() {
-                if subscription.space == id && dxos_echo::affects(&subscription.query, touched) {
-                    subscription.dirty = true;
-                    any = true;
-                }
-            }
-        }
-        if any {
+        if self.live.offer(id, touched) {
             self.queries_dirty(now);
         }
     }
 
-    /// Runs dirty queries soon: at once after a pause.
+    /// Spaces that live queries look at tell how changed objects show.
+    fn want_views(&mut self) {
+        for (id, space) in &mut self.spaces {
+            space.data.set_views_wanted(self.live.looks_at(*id));
+        }
+    }
+
+    /// Tells live queries soon: at once after a pause.
     pub(crate) fn queries_dirty(&mut self, now: Tick) {
         let at = self.queries_sent.plus_ms(BATCH_MS).max(now);
-        self.queries_at.get_or_insert(at);
+        // A query that waits to be run again must not hold up the others.
+        self.queries_at = Some(self.queries_at.map_or(at, |planned| planned.min(at)));
     }
 
     /// The status changed: tell it soon, at once after a pause.
@@ -600,7 +589,7 @@ impl Node {
         }
         if self.queries_at.is_some_and(|at| at <= now) {
             (self.queries_at, self.queries_sent) = (None, now);
-            self.run_dirty_queries(turn);
+            self.tell_queries(turn);
         }
         for (id, channel) in &mut self.channels {
             if !channel.events.is_empty() && channel.client.is_some() {
@@ -610,36 +599,23 @@ impl Node {
         }
     }
 
-    fn run_dirty_queries(&mut self, turn: &mut Turn<'_, '_>) {
-        let mut due = Vec::new();
-        for (id, channel) in &mut self.channels {
-            for (number, subscription) in &mut channel.subscriptions {
-                if std::mem::take(&mut subscription.dirty) {
-                    due.push((*id, *number, subscription.space, subscription.query.clone()));
-                }
-            }
+    fn tell_queries(&mut self, turn: &mut Turn<'_, '_>) {
+        let (live, spaces, now) = (&mut self.live, &self.spaces, turn.cx.now);
+        if !live.is_dirty() {
+            return;
         }
-        for (id, number, space, query) in due {
-            let rows = match self.run_query(turn, space, &query) {
-                Ok(rows) => rows,
-                Err(error) => {
-                    tracing::warn!(space = %space, message = %error.message, "query.failed");
-                    continue;
-                }
-            };
-            let Some(channel) = self.channels.get_mut(&id) else {
-                continue;
-            };
-            let Some(subscription) = channel.subscriptions.get_mut(&number) else {
-                continue;
-            };
-            if subscription.told.as_ref() != Some(&rows) {
-                subscription.told = Some(rows.clone());
-                channel.events.push(ClientEvent::Query {
-                    subscription: number,
-                    rows,
-                });
-            }
+        let told = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            Ok::<_, StoreError>(live.differences(now, spaces, &mut *cx.store))
+        });
+        let told = match told {
+            Ok(told) => told,
+            Err(error) => return tracing::warn!(%error, "query.failed"),
+        };
+        for ((channel, subscription), diff) in told {
+            self.tell(channel, ClientEvent::Query { subscription, diff });
+        }
+        if let Some(at) = self.live.due_at() {
+            self.queries_at.get_or_insert(at.max(now.plus_ms(1)));
         }
     }
 }

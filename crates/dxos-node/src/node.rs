@@ -7,8 +7,8 @@
 //! * after every event all queues are drained: what must be done is in `out`, what must be done later has a time in
 //!   [`Node::wake_at`].
 //!
-//! The parts: `clients` (calls and subscriptions), `texts` and `editing` (open texts), `space` (HALO + ECHO of one
-//! space), `peers` and `replicate` (sessions), `presence`, `invitations`, `verify`, `status`.
+//! The parts: `clients` (calls and subscriptions), `live` (rows of subscriptions), `texts` and `editing` (open texts),
+//! `space` (HALO + ECHO of one space), `peers` and `replicate` (sessions), `presence`, `invitations`, `verify`, `status`.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,7 @@ use dxos_services::{StatusView, TextAddress};
 use crate::clients::Channel;
 use crate::event::{ChannelId, Context, Effect, Event, NodeConfig};
 use crate::invitations::Invitations;
+use crate::live::Live;
 use crate::peers::Conversation;
 use crate::presence::OwnPresence;
 use crate::space::{SPACE_PREFIX, SpaceRecord, SpaceState, transaction};
@@ -72,6 +73,7 @@ pub struct Node {
     pub(crate) presence: BTreeMap<SpaceId, PresenceTable>,
     pub(crate) own_presence: OwnPresence,
     pub(crate) invitations: Invitations,
+    pub(crate) live: Live,
     pub(crate) subscriptions_made: u64,
     pub(crate) status: Option<StatusView>,
     pub(crate) status_at: Option<Tick>,
@@ -111,6 +113,7 @@ impl Node {
             presence: BTreeMap::new(),
             own_presence: OwnPresence::new(u64::from_le_bytes(cx.entropy.array())),
             invitations: Invitations::default(),
+            live: Live::default(),
             subscriptions_made: 0,
             status: None,
             status_at: Some(cx.now),

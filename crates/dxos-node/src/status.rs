@@ -162,6 +162,11 @@ impl Node {
             ("conversations".to_owned(), self.conversations.len() as u64),
             ("conversations_direct".to_owned(), direct as u64),
             ("entries".to_owned(), self.spaces.keys().map(entries).sum()),
+            ("queries_live".to_owned(), self.live.sizes().0 as u64),
+            ("subscriptions".to_owned(), self.live.sizes().1 as u64),
+            ("live_examined".to_owned(), self.live.counters.examined),
+            ("live_decided".to_owned(), self.live.counters.decided),
+            ("live_runs".to_owned(), self.live.counters.runs),
             ("texts_open".to_owned(), self.texts.len() as u64),
         ];
         own.into_iter().chain(messages).collect()

@@ -9,6 +9,7 @@ use dxos_base::{
     TextChange, limits,
 };
 
+use crate::queries::{QueryAnswer, QueryDiff};
 use crate::views::*;
 
 /// Names a client over its life, across reconnects and takeovers; 16 random bytes.
@@ -67,9 +68,9 @@ pub enum Request {
         /// Its name.
         name: String,
     },
-    /// Starts [`Event::Query`] events for a query of one space; answers [`Response::Subscribed`].
+    /// Starts [`Event::Query`] events for a query; answers [`Response::Subscribed`].
     Subscribe {
-        /// The space.
+        /// The space it is asked in; its scope may name others.
         space: SpaceId,
         /// What to find.
         query: Query,
@@ -86,9 +87,9 @@ pub enum Request {
         /// The object.
         object: ObjectId,
     },
-    /// Runs a query once; answers [`Response::Objects`].
+    /// Runs a query once; answers [`Response::Answer`].
     Query {
-        /// The space.
+        /// The space it is asked in; its scope may name others.
         space: SpaceId,
         /// What to find.
         query: Query,
@@ -229,8 +230,8 @@ pub enum Response {
     Subscribed(u64),
     /// An object, if there is one.
     Object(Option<Box<ObjectView>>),
-    /// Objects found.
-    Objects(Vec<ObjectView>),
+    /// What a query gave.
+    Answer(QueryAnswer),
     /// A text is open.
     Text(TextOpened),
     /// An invitation or join began.
@@ -250,12 +251,12 @@ pub enum Response {
 pub enum Event {
     /// The whole status; sent at once after `Welcome` and on every change.
     Status(StatusView),
-    /// Rows of a subscription changed. The first event adds all rows.
+    /// Rows of a subscription changed. The first event is the difference to no rows at all.
     Query {
         /// Which subscription.
         subscription: u64,
-        /// All rows in order, now (thin; the diff form comes with incremental queries).
-        rows: Vec<ObjectView>,
+        /// What became of the rows told before.
+        diff: QueryDiff,
     },
     /// A text changed by others.
     Text {

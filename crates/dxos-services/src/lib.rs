@@ -11,9 +11,11 @@
 mod calls;
 #[doc(hidden)]
 pub mod fuzz;
+mod queries;
 mod views;
 
 pub use calls::*;
+pub use queries::*;
 pub use views::*;
 
 #[cfg(test)]

@@ -117,7 +117,10 @@ fn client_frames() -> Vec<ClientFrame> {
 
 fn node_frames() -> Vec<NodeFrame> {
     let values = BTreeMap::from([("a".to_owned(), nested(4))]);
-    let row = ObjectView::created(OBJECT, "org.dxos.type.Document@0.1.0", &values);
+    let row = Row {
+        space: SPACE,
+        object: ObjectView::created(OBJECT, "org.dxos.type.Document@0.1.0", &values),
+    };
     let failure = Failure {
         kind: FailureKind::NotFound,
         message: "This object is not here.".into(),
@@ -138,7 +141,10 @@ fn node_frames() -> Vec<NodeFrame> {
         },
         NodeFrame::Reply {
             call: 3,
-            result: Ok(Response::Objects(vec![row.clone()])),
+            result: Ok(Response::Answer(QueryAnswer {
+                rows: vec![row.clone()],
+                ..QueryAnswer::default()
+            })),
         },
         NodeFrame::Written {
             n: 7,
@@ -148,7 +154,7 @@ fn node_frames() -> Vec<NodeFrame> {
             events: vec![
                 Event::Query {
                     subscription: 1,
-                    rows: vec![row],
+                    diff: QueryDiff::replacing([row.id()], vec![row]),
                 },
                 Event::Text {
                     text: address(),

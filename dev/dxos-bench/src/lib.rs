@@ -8,6 +8,7 @@
 //! Not here: figures in a browser or over a network, and anything that is not measured by this program.
 
 mod create;
+mod live;
 mod measure;
 mod read;
 mod report;
@@ -53,7 +54,8 @@ const BENCHES: &[(&[&str], Bench)] = &[
     (&["write_ack_us"], create::write_ack),
     (&["open_1k_ms"], read::open_1k),
     (&["open_100k_ms"], read::open_100k),
-    (&["fts_30k_ms"], read::full_text),
+    (&["fts_30k_ms", "fts_30k_any_ms"], read::full_text),
+    (&["live_query_us"], live::query),
     (
         &["text_trace_ms", "keystroke_us", "text_open_ms"],
         text::trace,

@@ -13,6 +13,12 @@ use tempfile::TempDir;
 /// Repeatable bytes: benchmarks must do the same work every time. Never used for keys that protect anything.
 pub(crate) struct Repeatable(u64);
 
+impl Repeatable {
+    pub(crate) fn new(seed: u64) -> Repeatable {
+        Repeatable(seed)
+    }
+}
+
 impl Entropy for Repeatable {
     fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(8) {

@@ -74,7 +74,7 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
             Response::Space(_) => "reply space",
             Response::Subscribed(_) => "reply subscribed",
             Response::Object(_) => "reply object",
-            Response::Objects(_) => "reply objects",
+            Response::Answer(_) => "reply answer",
             Response::Text(text) if text.on_base => "reply text on base",
             Response::Text(_) => "reply text whole",
             Response::Invitation(_) => "reply invitation",

@@ -15,6 +15,7 @@ pub struct Tables {
     pub objects: BTreeMap<(SpaceId, ObjectId), ObjectView>,
     pub texts: BTreeMap<TextAddress, (u8, String)>,
     pub subscriptions: BTreeMap<u64, (SpaceId, Query)>,
+    told: BTreeMap<u64, Vec<RowId>>,
     pub requests: Vec<Request>,
     pub invitation: Option<InvitationView>,
     pub carets: Vec<CaretView>,
@@ -117,17 +118,24 @@ impl FakeNode {
     }
 
     fn rows(&self, subscription: u64) -> Option<NodeFrame> {
-        let tables = self.tables.borrow();
+        let mut tables = self.tables.borrow_mut();
         let (space, query) = tables.subscriptions.get(&subscription)?;
         let wanted = |view: &&ObjectView| dxos_base::query::matches(query, view) == Some(true);
         let of_space = tables.objects.iter().filter(|((at, _), _)| at == space);
-        let rows = of_space
+        let row = |view: &ObjectView| Row {
+            space: *space,
+            object: view.clone(),
+        };
+        let rows: Vec<Row> = of_space
             .map(|(_, view)| view)
             .filter(wanted)
-            .cloned()
+            .map(row)
             .collect();
+        let now = rows.iter().map(Row::id).collect();
+        let before = tables.told.insert(subscription, now).unwrap_or_default();
+        let diff = QueryDiff::replacing(before, rows);
         Some(NodeFrame::Batch {
-            events: vec![Event::Query { subscription, rows }],
+            events: vec![Event::Query { subscription, diff }],
         })
     }
 

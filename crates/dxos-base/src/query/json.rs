@@ -649,7 +649,8 @@ fn comparison_json(path: &PropertyPath, is: &Comparison) -> Json {
     Json::Object(out)
 }
 
-fn value_json(value: &Value) -> Json {
+/// The JSON form of a value in a query.
+pub fn value_json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(flag) => json!(flag),

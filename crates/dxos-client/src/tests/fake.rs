@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use dxos_base::text::{ARRIVING, apply, transform};
-use dxos_base::{ObjectView, ObjectWrite, TextDelta};
+use dxos_base::{ObjectWrite, TextDelta};
 use dxos_services::*;
 
 use crate::optimistic::apply_write;
@@ -20,7 +20,7 @@ pub(super) struct Disk {
     written: BTreeMap<ClientId, u64>,
     skipped: BTreeSet<(ClientId, u64)>,
     repeats: BTreeMap<ClientId, Repeat>,
-    pub(super) rows: Vec<ObjectView>,
+    pub(super) rows: Vec<Row>,
     pub(super) objects_applied: Vec<u64>,
 }
 
@@ -48,7 +48,8 @@ struct Channel {
     /// Version told, once the text is open.
     told: Option<usize>,
     repeats: bool,
-    subscriptions: Vec<(u64, Query)>,
+    /// Subscriptions, and the rows told of each.
+    subscriptions: Vec<(u64, Vec<RowId>)>,
     to_node: Rc<RefCell<VecDeque<Vec<u8>>>>,
     to_client: VecDeque<NodeFrame>,
 }
@@ -185,11 +186,11 @@ impl FakeNode {
 
     fn call(&mut self, index: usize, request: Request) -> Result<Response, Failure> {
         match request {
-            Request::Subscribe { query, .. } => {
+            Request::Subscribe { .. } => {
                 self.subscription_last += 1;
                 self.channels[index]
                     .subscriptions
-                    .push((self.subscription_last, query));
+                    .push((self.subscription_last, Vec::new()));
                 Ok(Response::Subscribed(self.subscription_last))
             }
             Request::OpenText { base, .. } => Ok(Response::Text(self.open(index, base))),
@@ -327,10 +328,10 @@ impl FakeNode {
 
     fn store_objects(&mut self, writes: &[ObjectWrite]) {
         for write in writes {
-            apply_write(&mut self.disk.rows, &Query::default(), write);
+            apply_write(&mut self.disk.rows, &Query::default(), super::SPACE, write);
         }
         for row in &mut self.disk.rows {
-            row.saving = false;
+            row.object.saving = false;
         }
     }
 
@@ -338,10 +339,13 @@ impl FakeNode {
         let rows = self.disk.rows.clone();
         let events: Vec<Event> = self.channels[index]
             .subscriptions
-            .iter()
-            .map(|(subscription, _)| Event::Query {
-                subscription: *subscription,
-                rows: rows.clone(),
+            .iter_mut()
+            .map(|(subscription, told)| {
+                let old = std::mem::replace(told, rows.iter().map(Row::id).collect());
+                Event::Query {
+                    subscription: *subscription,
+                    diff: QueryDiff::replacing(old, rows.clone()),
+                }
             })
             .collect();
         if !events.is_empty() {

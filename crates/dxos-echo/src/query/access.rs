@@ -82,7 +82,7 @@ pub(crate) fn conditions(select: &Select) -> Option<Vec<&Filter>> {
 }
 
 /// The one type all objects of a query have, if it names one.
-pub(crate) fn type_wanted(query: &Query) -> Option<&str> {
+pub fn type_wanted(query: &Query) -> Option<&str> {
     type_of(&conditions(&query.select)?)
 }
 
@@ -240,7 +240,7 @@ fn point(property: &str, key: Vec<u8>) -> IndexScan {
 }
 
 /// The least key above all that begin with `key`.
-fn above(mut key: Vec<u8>) -> Option<Vec<u8>> {
+pub(crate) fn above(mut key: Vec<u8>) -> Option<Vec<u8>> {
     while let Some(last) = key.pop() {
         if last < 0xff {
             key.push(last + 1);

@@ -13,7 +13,6 @@ use dxos_base::{ObjectView, Query, Value};
 use crate::error::EchoError;
 use crate::query::Reader;
 use crate::query::access::conditions;
-use crate::query::rows::window_of;
 
 impl Reader<'_> {
     pub(crate) fn groups(
@@ -28,7 +27,7 @@ impl Reader<'_> {
                 .into_values()
                 .collect(),
         };
-        Ok(window_of(query, group_rows(group, rows.iter())))
+        Ok(group_rows(group, rows.iter()))
     }
 }
 

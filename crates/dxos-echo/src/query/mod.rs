@@ -16,12 +16,15 @@ mod rows;
 pub mod sample;
 mod sets;
 
-use dxos_base::query::{Explain, GroupRow, TextMode};
+use dxos_base::query::{Explain, GroupRow, TextMode, row_order};
 use dxos_base::{ObjectId, ObjectView, Query};
 
 use crate::error::EchoError;
-use crate::space::{Space, Touched};
+use crate::query::rows::window_of;
+use crate::space::Space;
 use crate::store::Store;
+
+pub use access::type_wanted;
 
 /// An answer to a query.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,14 +37,6 @@ pub struct Answer {
     pub explain: Explain,
 }
 
-/// Whether a live query must run again after a call changed `touched`.
-pub fn affects(query: &Query, touched: &Touched) -> bool {
-    match access::type_wanted(query) {
-        Some(wanted) => touched.types.contains(wanted),
-        None => !touched.objects.is_empty(),
-    }
-}
-
 /// What one answer reads.
 pub(crate) struct Reader<'a> {
     pub space: &'a Space,
@@ -49,7 +44,21 @@ pub(crate) struct Reader<'a> {
     pub explain: Explain,
 }
 
-impl Reader<'_> {
+/// A row to read on from.
+pub(crate) struct After<'a> {
+    pub view: &'a ObjectView,
+    pub place: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(space: &'a Space, store: &'a mut dyn Store) -> Self {
+        Reader {
+            space,
+            store,
+            explain: Explain::default(),
+        }
+    }
+
     /// An object as it shows, if it was ever written.
     fn view(&mut self, object: ObjectId) -> Result<Option<ObjectView>, EchoError> {
         self.explain.examined += 1;
@@ -73,22 +82,55 @@ impl Space {
     /// A query over a limit, or a store that fails.
     pub fn answer(&self, store: &mut dyn Store, query: &Query) -> Result<Answer, EchoError> {
         query.check()?;
-        let mut reader = Reader {
-            space: self,
-            store,
-            explain: Explain::default(),
+        let mut answer = match &query.group {
+            Some(_) => self.all_groups(store, query)?,
+            None => self.window(store, query, None, query.skip as usize + query.rows_max())?,
         };
-        let (mut rows, mut groups) = (Vec::new(), Vec::new());
-        match &query.group {
-            Some(group) => groups = reader.groups(query, group)?,
-            None => rows = reader.rows(query)?,
-        }
-        let mut explain = reader.explain;
-        explain.returned = (rows.len() + groups.len()) as u64;
+        answer.rows = window_of(query, answer.rows);
+        answer.groups = window_of(query, answer.groups);
+        answer.explain.returned = (answer.rows.len() + answer.groups.len()) as u64;
+        Ok(answer)
+    }
+
+    /// The first `count` rows of a query behind one of its rows (`None`: from the first one), its own window and
+    /// groups aside: to read on in a list. Rank has no place to read on from.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn window(
+        &self,
+        store: &mut dyn Store,
+        query: &Query,
+        after: Option<&ObjectView>,
+        count: usize,
+    ) -> Result<Answer, EchoError> {
+        let mut reader = Reader::new(self, store);
+        let after = after.map(|view| After {
+            view,
+            place: row_order(&query.order, view),
+        });
+        let rows = reader.rows(query, after.as_ref(), count)?;
         Ok(Answer {
             rows,
+            groups: Vec::new(),
+            explain: reader.explain,
+        })
+    }
+
+    /// All groups a query asks for, its window aside; none if it asks for none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn all_groups(&self, store: &mut dyn Store, query: &Query) -> Result<Answer, EchoError> {
+        let mut reader = Reader::new(self, store);
+        let groups = match &query.group {
+            Some(group) => reader.groups(query, group)?,
+            None => Vec::new(),
+        };
+        Ok(Answer {
+            rows: Vec::new(),
             groups,
-            explain,
+            explain: reader.explain,
         })
     }
 

@@ -9,9 +9,9 @@ use dxos_base::query::{Access, Deleted, Filter, property, row_order};
 use dxos_base::{ObjectId, ObjectView, Query};
 
 use crate::error::EchoError;
-use crate::query::Reader;
 use crate::query::access::{self, Way, conditions, order_index, type_of};
 use crate::query::sets::Known;
+use crate::query::{After, Reader};
 use crate::store::IndexScan;
 use crate::view::index_value;
 
@@ -43,12 +43,21 @@ impl Wanted<'_> {
 }
 
 impl Reader<'_> {
-    /// The rows of a query.
-    pub(crate) fn rows(&mut self, query: &Query) -> Result<Vec<ObjectView>, EchoError> {
-        let window = query.skip as usize + query.rows_max();
+    /// The first rows of a query behind some row.
+    pub(crate) fn rows(
+        &mut self,
+        query: &Query,
+        after: Option<&After<'_>>,
+        window: usize,
+    ) -> Result<Vec<ObjectView>, EchoError> {
+        let walk = Walk {
+            query,
+            after,
+            window,
+        };
         let Some(filters) = conditions(&query.select) else {
             let rows = self.set(&query.select, query.deleted)?;
-            return Ok(self.cut(query, rows.into_values().collect()));
+            return Ok(self.cut(&walk, rows.into_values().collect()));
         };
         let known = self.learn(filters.iter().copied())?;
         let wanted = Wanted {
@@ -61,32 +70,32 @@ impl Reader<'_> {
             && query.deleted == Deleted::Exclude
             && let Some(text) = query.text()
         {
-            let rows = self.ranked(&wanted, text, window)?;
-            return Ok(window_of(query, rows));
+            return self.ranked(&wanted, text, window);
         }
         let ways = self.ways(&wanted);
         if let Some((way, ids)) = self.small(&ways)? {
             let rows = self.among(&wanted, way, ids)?;
-            return Ok(self.cut(query, rows));
+            return Ok(self.cut(&walk, rows));
         }
         let walked = match order_index(query, &self.space.policy) {
             Some((property, descending)) => {
-                self.by_order(query, &wanted, property, descending, !ways.is_empty())?
+                self.by_order(&walk, &wanted, property, descending, !ways.is_empty())?
             }
             None if query.order.is_empty() => {
                 let patience = match ways.is_empty() {
                     true => usize::MAX,
-                    false => window + WALK_PATIENCE,
+                    false => window.saturating_add(WALK_PATIENCE),
                 };
-                self.scan(&wanted, window, patience, |_| true)?
+                let from = after.map(|after| after.view.object);
+                self.scan(&wanted, from, window, patience, |_| true)?
             }
             None => None,
         };
         if let Some(rows) = walked {
-            return Ok(window_of(query, rows));
+            return Ok(rows);
         }
         let rows = self.all(&wanted, ways.first())?;
-        Ok(self.cut(query, rows))
+        Ok(self.cut(&walk, rows))
     }
 
     /// All objects that fulfil conditions, in no order.
@@ -230,7 +239,7 @@ impl Reader<'_> {
                 self.among(wanted, way, ids)
             }
             None => {
-                let rows = self.scan(wanted, usize::MAX, usize::MAX, |_| true)?;
+                let rows = self.scan(wanted, None, usize::MAX, usize::MAX, |_| true)?;
                 Ok(rows.unwrap_or_default())
             }
         }
@@ -247,7 +256,7 @@ impl Reader<'_> {
             return Ok(Vec::new());
         };
         self.note_way(&Way::Text(text), 0);
-        let mut limit = window;
+        let mut limit = window.min(usize::MAX >> 1);
         let mut rows = Vec::new();
         let mut read = 0;
         loop {
@@ -259,9 +268,10 @@ impl Reader<'_> {
                 rows.extend(self.view(id)?.filter(|view| wanted.fits(view, Some(text))));
             }
             if done || rows.len() >= window {
+                rows.truncate(window);
                 return Ok(rows);
             }
-            limit = limit.saturating_mul(4);
+            limit = limit.saturating_mul(4).min(usize::MAX >> 1);
         }
     }
 
@@ -269,78 +279,65 @@ impl Reader<'_> {
     /// when patience ran out; only with another way in, or a type with few objects, does it end.
     fn by_order(
         &mut self,
-        query: &Query,
+        walk: &Walk<'_>,
         wanted: &Wanted<'_>,
         name: &str,
         descending: bool,
         other_ways: bool,
     ) -> Result<Option<Vec<ObjectView>>, EchoError> {
-        let window = query.skip as usize + query.rows_max();
-        let narrowed = wanted.filters.iter().find_map(|filter| match filter {
-            Filter::Property { path, is } if path.single() == Some(name) => access::range(name, is),
-            _ => None,
-        });
-        let bounded = narrowed.is_some();
-        let mut scan = narrowed.unwrap_or(IndexScan {
-            property: name.to_owned(),
-            from: None,
-            to: None,
-            descending: false,
-            skip: 0,
-            limit: 0,
-        });
-        scan.descending = descending;
-        scan.limit = (window + window / 2).clamp(16, CHUNK);
-        let property_of =
-            |view: &ObjectView| property(view, &name.into()).and_then(|value| index_value(&value));
-        let access = Access::Order {
+        self.note(Access::Order {
             property: name.to_owned(),
             descending,
-        };
-        self.note(access);
+        });
         let mut rows: Vec<ObjectView> = Vec::new();
-        let mut read = 0;
-        let mut patience = window + WALK_PATIENCE;
-        loop {
-            let ids = self.store.index_scan(self.space.space, &scan)?;
-            self.explain.index_entries += ids.len() as u64;
-            let done = ids.len() < scan.limit;
-            scan.skip += ids.len();
-            for id in ids {
-                read += 1;
-                let Some(view) = self.view(id)? else { continue };
-                // Further keys may order what is equal in the first one: all of it is needed.
-                if rows.len() >= window
-                    && (query.order.len() == 1
-                        || rows.get(window - 1).map(property_of) != Some(property_of(&view)))
-                {
-                    return Ok(Some(self.in_order(query, rows)));
+        let (scan, bounded) = walk.scan(wanted, name, descending);
+        if let Some(mut scan) = scan {
+            let mut read = 0;
+            let mut patience = walk.window.saturating_add(WALK_PATIENCE);
+            loop {
+                let ids = self.store.index_scan(self.space.space, &scan)?;
+                self.explain.index_entries += ids.len() as u64;
+                let done = ids.len() < scan.limit;
+                scan.skip += ids.len();
+                for id in ids {
+                    if walk.single() && rows.len() >= walk.window {
+                        return Ok(Some(walk.in_order(rows)));
+                    }
+                    if walk.after.is_some_and(|after| after.view.object == id) {
+                        continue;
+                    }
+                    read += 1;
+                    let Some(view) = self.view(id)? else { continue };
+                    if walk.full(&rows, &view, name) {
+                        return Ok(Some(walk.in_order(rows)));
+                    }
+                    if walk.reaches(&view) && wanted.fits(&view, None) {
+                        rows.push(view);
+                    }
                 }
-                if wanted.fits(&view, None) {
-                    rows.push(view);
+                if done {
+                    break;
                 }
-            }
-            if done {
-                break;
-            }
-            if read > patience {
-                if other_ways || self.few_of_type(wanted)? {
-                    return Ok(None);
+                if read > patience {
+                    if other_ways || self.few_of_type(wanted)? {
+                        return Ok(None);
+                    }
+                    patience = usize::MAX;
                 }
-                patience = usize::MAX;
+                scan.limit = (scan.limit * 2).min(WALK_CHUNK_MAX);
             }
-            scan.limit = (scan.limit * 2).min(WALK_CHUNK_MAX);
         }
-        if !bounded && rows.len() < window {
-            let lacks = |view: &ObjectView| property_of(view).is_none();
-            let all = query.order.len() > 1;
-            let count = if all { usize::MAX } else { window - rows.len() };
-            rows.extend(
-                self.scan(wanted, count, usize::MAX, lacks)?
-                    .unwrap_or_default(),
-            );
+        if !bounded && rows.len() < walk.window {
+            // By id, if the first key is the only one.
+            let lacks = |view: &ObjectView| value_at(view, name).is_none() && walk.reaches(view);
+            let (from, count) = match walk.single() {
+                true => (walk.id_without(name), walk.window - rows.len()),
+                false => (None, usize::MAX),
+            };
+            let found = self.scan(wanted, from, count, usize::MAX, lacks)?;
+            rows.extend(found.unwrap_or_default());
         }
-        Ok(Some(self.in_order(query, rows)))
+        Ok(Some(walk.in_order(rows)))
     }
 
     /// Whether reading all objects of the type asked for is cheap.
@@ -354,11 +351,12 @@ impl Reader<'_> {
         Ok(rows.len() < WALK_PATIENCE)
     }
 
-    /// Fulfilling objects in id order, by type where one is asked for, until there are `count`. `None` when more
+    /// Fulfilling objects behind an id, in id order, by type where one is asked for, until there are `count`. `None` when more
     /// than `patience` objects were read.
     fn scan(
         &mut self,
         wanted: &Wanted<'_>,
+        from: Option<ObjectId>,
         count: usize,
         patience: usize,
         also: impl Fn(&ObjectView) -> bool,
@@ -372,7 +370,7 @@ impl Reader<'_> {
         });
         let mut rows = Vec::new();
         let mut read = 0;
-        let mut after = None;
+        let mut after = from;
         let mut limit = count.saturating_add(count / 4).clamp(16, CHUNK);
         loop {
             let chunk = self.store.objects(self.space.space, name, after, limit)?;
@@ -396,17 +394,93 @@ impl Reader<'_> {
         }
     }
 
-    fn in_order(&mut self, query: &Query, mut rows: Vec<ObjectView>) -> Vec<ObjectView> {
-        // Already so but for what is equal in the first key.
-        rows.sort_by_cached_key(|view| row_order(&query.order, view));
+    fn cut(&mut self, walk: &Walk<'_>, mut rows: Vec<ObjectView>) -> Vec<ObjectView> {
+        self.explain.sorted = true;
+        rows.retain(|view| walk.reaches(view));
+        walk.in_order(rows)
+    }
+}
+
+/// A stretch of a query's rows.
+struct Walk<'w> {
+    query: &'w Query,
+    after: Option<&'w After<'w>>,
+    window: usize,
+}
+
+impl Walk<'_> {
+    /// The first key is the only one.
+    fn single(&self) -> bool {
+        self.query.order.len() == 1
+    }
+
+    /// Whether an object stands behind the row to read on from.
+    fn reaches(&self, view: &ObjectView) -> bool {
+        self.after
+            .is_none_or(|after| row_order(&self.query.order, view) > after.place)
+    }
+
+    /// Whether there are enough rows, and `next` and all behind it belong behind them: further keys may order what
+    /// is equal in the first one, so all of that is needed.
+    fn full(&self, rows: &[ObjectView], next: &ObjectView, name: &str) -> bool {
+        rows.len() >= self.window
+            && (self.single()
+                || (rows.get(self.window.wrapping_sub(1)))
+                    .is_none_or(|last| value_at(last, name) != value_at(next, name)))
+    }
+
+    /// Rows in order, cut.
+    fn in_order(&self, mut rows: Vec<ObjectView>) -> Vec<ObjectView> {
+        rows.sort_by_cached_key(|view| row_order(&self.query.order, view));
+        rows.truncate(self.window);
         rows
     }
 
-    fn cut(&mut self, query: &Query, mut rows: Vec<ObjectView>) -> Vec<ObjectView> {
-        self.explain.sorted = true;
-        rows.sort_by_cached_key(|view| row_order(&query.order, view));
-        window_of(query, rows)
+    /// The range of the first key's index to walk, if any, and whether conditions on that key bound it: what lacks a
+    /// value there does not fulfil them.
+    fn scan(&self, wanted: &Wanted<'_>, name: &str, descending: bool) -> (Option<IndexScan>, bool) {
+        let narrowed = wanted.filters.iter().find_map(|filter| match filter {
+            Filter::Property { path, is } if path.single() == Some(name) => access::range(name, is),
+            _ => None,
+        });
+        let bounded = narrowed.is_some();
+        let mut scan = narrowed.unwrap_or(IndexScan {
+            property: name.to_owned(),
+            from: None,
+            to: None,
+            descending: false,
+            skip: 0,
+            limit: 0,
+        });
+        scan.descending = descending;
+        scan.limit = self.window.saturating_add(self.window / 2).clamp(16, CHUNK);
+        let Some(after) = self.after else {
+            return (Some(scan), bounded);
+        };
+        // What stands last has no value: the index is behind it.
+        let Some(value) = value_at(after.view, name) else {
+            return (None, bounded);
+        };
+        if !descending {
+            scan.from = scan.from.max(Some(value));
+        } else if let Some(above) = access::above(value) {
+            scan.to = Some(scan.to.map_or(above.clone(), |to| to.min(above)));
+        }
+        (Some(scan), bounded)
     }
+
+    /// The id to read on from among objects without a value at the only key.
+    fn id_without(&self, name: &str) -> Option<ObjectId> {
+        let after = self.after?;
+        value_at(after.view, name)
+            .is_none()
+            .then_some(after.view.object)
+    }
+}
+
+/// Index bytes of a property at the top.
+fn value_at(view: &ObjectView, name: &str) -> Option<Vec<u8>> {
+    property(view, &name.into()).and_then(|value| index_value(&value))
 }
 
 fn words_of(filter: &Filter) -> &str {

@@ -117,6 +117,17 @@ impl Sample {
                 values.insert(name.to_owned(), self.property_value(name));
             }
         }
+        for name in ["@source", "@target"] {
+            if self.chance(30) {
+                values.insert(name.to_owned(), self.reference());
+            }
+        }
+        // Under one with a smaller id: no circle.
+        let below = u64::from(object.0[0]) - 1;
+        if below > 0 && self.chance(35) {
+            let parent = ObjectId([self.below(below) as u8 + 1; 16]);
+            values.insert("@parent".to_owned(), Value::Ref(Ref::local(parent)));
+        }
         let type_name = self.one(&TYPES).to_owned();
         ObjectWrite::Create {
             object,
@@ -147,7 +158,7 @@ impl Sample {
     /// Tags, keys and parents; a parent may be refused.
     fn meta_edit(&mut self, object: ObjectId) -> ObjectWrite {
         let key = ForeignKey {
-            source: self.one(&["a", "b"]).to_owned(),
+            source: self.one(&["hub", "lab"]).to_owned(),
             id: self.one(&["1", "2"]).to_owned(),
         };
         match self.below(6) {

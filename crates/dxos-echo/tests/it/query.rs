@@ -6,7 +6,8 @@ use std::rc::Rc;
 use dxos_base::query::{Access, Explain, field, type_of};
 use dxos_base::{ObjectId, ObjectWrite, Query, Value};
 use dxos_echo::query::{naive, sample};
-use dxos_echo::{Answer, EchoError, IndexPolicy, Touched, affects};
+use dxos_echo::store::{IndexKey, Store};
+use dxos_echo::{Answer, EchoError, IndexPolicy};
 
 use crate::replica::*;
 
@@ -88,22 +89,6 @@ fn the_executor_agrees_with_the_naive_one() {
         assert!(count * 100 >= all, "{part} is in under 1 % of all queries");
     }
     assert_eq!(used.len(), 53, "every part of a query comes up: {used:?}");
-}
-
-#[test]
-fn live_queries_rerun_only_for_their_type() {
-    let mut device = Replica::new(1, &Rc::new(Members::default()));
-    let object = ObjectId([1; 16]);
-    let create = ObjectWrite::Create {
-        object,
-        type_name: "org.example.Task@1".into(),
-        values: Default::default(),
-    };
-    let touched = device.write(&[create]).unwrap();
-    let of = |name: &str| Query::of_type(name);
-    assert!(affects(&of("org.example.Task"), &touched) && affects(&Query::default(), &touched));
-    assert!(!affects(&of("org.example.Other"), &touched));
-    assert!(!affects(&Query::default(), &Touched::default()));
 }
 
 /// 3,000 tasks with a number, a title that repeats, and a person each hundredth refers to.
@@ -199,4 +184,35 @@ fn the_narrowest_way_in_is_taken() {
     let contradiction = field("n").eq(1).and(dxos_base::Filter::Nothing);
     let (_, how) = explain(&mut device, contradiction.into());
     assert_eq!((how.examined, &how.access[..]), (0, &[Access::Nothing][..]));
+}
+
+#[test]
+fn an_index_of_an_earlier_form_is_made_anew() {
+    let mut device = many();
+    // Object 1: its number is 7.
+    let object = ObjectId(
+        [[0; 3].as_slice(), &[1], &[0; 12]]
+            .concat()
+            .try_into()
+            .unwrap(),
+    );
+    let row = device.store.object(SPACE, object).unwrap().expect("made");
+    // As an earlier build left it: integers as they were, and no word of the form.
+    let earlier = IndexKey {
+        property: "n".into(),
+        value: [&[2, 0x80][..], &[0; 6], &[7]].concat(),
+    };
+    (device.store.object_put(SPACE, &row, &[earlier], "", &[])).unwrap();
+    device
+        .store
+        .set(&format!("echo/{SPACE}/index"), None)
+        .unwrap();
+    let find = Query::from(field("n").eq(7));
+    assert_eq!(answer(&mut device, &find).rows.len(), 0);
+    let members = Rc::new(Members::default());
+    let mut again = Replica::with_store(1, 1, &members, device.store.clone());
+    assert_eq!(answer(&mut again, &find).rows.len(), 1);
+    let opened = again.store.clone();
+    let third = Replica::with_store(1, 1, &members, again.store);
+    assert!(third.store == opened, "once");
 }

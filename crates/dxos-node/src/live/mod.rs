@@ -1,0 +1,348 @@
+//! Live queries: rows kept up to date by what changes, told as differences.
+//!
+//! Invariants
+//! * equal queries of equal spaces are kept once, however many channels and subscriptions want them, and are gone
+//!   with the last of them;
+//! * a change is offered to the queries of its space and type only, and decided on the changed object alone where the
+//!   query allows: no row is read for it. A window that has run short reads on from its last row;
+//! * what was told plus the difference is what a query would answer now.
+//!
+//! Queries that look at other objects (references followed, semi-joins) and ranked ones are run again, each alone and
+//! at most every [`RERUN_MS`].
+//!
+//! The parts: `window` rows kept in order, `counts` groups, `again` what is run again, `run` answers from the store,
+//! `diff` differences. Not here: channels, batches, transactions (`clients`).
+
+mod again;
+mod counts;
+mod diff;
+mod run;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dxos_base::query::{Filter, Scope, Select};
+use dxos_base::{Query, SpaceId, Tick};
+use dxos_echo::store::Store;
+use dxos_echo::{EchoError, Touched};
+use dxos_services::QueryDiff;
+
+use crate::event::ChannelId;
+use crate::space::SpaceState;
+use again::Again;
+use counts::Counts;
+use diff::{Told, difference};
+pub(crate) use run::run;
+use window::Windows;
+
+/// Shortest time between two runs of a query that is run again.
+pub(crate) const RERUN_MS: u64 = 100;
+
+/// Names a subscription of a channel.
+pub(crate) type Member = (ChannelId, u64);
+
+/// Spaces by id.
+pub(crate) type Spaces = BTreeMap<SpaceId, SpaceState>;
+
+/// What live queries did so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counters {
+    /// Objects read from the store for them.
+    pub(crate) examined: u64,
+    /// Changed objects decided on without reading.
+    pub(crate) decided: u64,
+    /// Whole runs: the first one of each, and runs again.
+    pub(crate) runs: u64,
+}
+
+/// All live queries of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    shared: BTreeMap<u64, Shared>,
+    keys: BTreeMap<Vec<u8>, u64>,
+    members: BTreeMap<Member, u64>,
+    made: u64,
+    pub(crate) counters: Counters,
+}
+
+/// A query kept for all who want it.
+#[derive(Debug)]
+struct Shared {
+    key: Vec<u8>,
+    query: Query,
+    here: SpaceId,
+    /// The only type of its rows, if it names one.
+    type_name: Option<String>,
+    members: BTreeSet<Member>,
+    /// Members that have been told nothing yet.
+    fresh: BTreeSet<Member>,
+    state: State,
+    told: Told,
+    /// Something may be to tell.
+    dirty: bool,
+}
+
+/// How the rows of a query are kept.
+#[derive(Debug)]
+enum State {
+    Windows(Windows),
+    Counts(Counts),
+    Again(Again),
+}
+
+/// Whether a set can be decided on one object alone.
+fn decided_alone(select: &Select) -> bool {
+    fn filter_alone(filter: &Filter) -> bool {
+        match filter {
+            Filter::And(filters) | Filter::Or(filters) => filters.iter().all(filter_alone),
+            Filter::Not(filter) => filter_alone(filter),
+            Filter::ChildOf { transitive, .. } => !transitive,
+            Filter::In { .. } => false,
+            _ => true,
+        }
+    }
+    match select {
+        Select::Where(filter) => filter_alone(filter),
+        Select::Within(from, filter) => decided_alone(from) && filter_alone(filter),
+        Select::Union(sets) => sets.iter().all(decided_alone),
+        Select::Difference(from, without) => decided_alone(from) && decided_alone(without),
+        Select::Follow(..) => false,
+    }
+}
+
+/// The spaces of this node that a query asked in `here` looks at.
+pub(crate) fn spaces_of(query: &Query, here: SpaceId, spaces: &Spaces) -> BTreeSet<SpaceId> {
+    match &query.scope {
+        Scope::Here => [here].into(),
+        Scope::All => spaces.keys().copied().collect(),
+        Scope::Spaces(wanted) => {
+            let known = wanted.iter().filter(|id| spaces.contains_key(id));
+            known.copied().collect()
+        }
+    }
+}
+
+impl Shared {
+    fn new(key: Vec<u8>, query: Query, here: SpaceId) -> Shared {
+        let state = match (decided_alone(&query.select), query.ranked(), &query.group) {
+            (true, false, None) => State::Windows(Windows::new(&query)),
+            (true, _, Some(group)) => State::Counts(Counts::new(group.clone())),
+            (alone, _, _) => State::Again(Again::new(alone)),
+        };
+        Shared {
+            key,
+            type_name: dxos_echo::query::type_wanted(&query).map(str::to_owned),
+            query,
+            here,
+            members: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+            state,
+            told: Told::default(),
+            dirty: true,
+        }
+    }
+
+    fn looks_at(&self, space: SpaceId) -> bool {
+        match &self.query.scope {
+            Scope::Here => self.here == space,
+            Scope::All => true,
+            Scope::Spaces(spaces) => spaces.contains(&space),
+        }
+    }
+
+    /// Takes a change in; gives whether there may be something to tell.
+    fn offer(&mut self, space: SpaceId, touched: &Touched, counters: &mut Counters) -> bool {
+        // What a query that follows references gives may be of any type on the way.
+        let typed = !matches!(self.state, State::Again(_)) || decided_alone(&self.query.select);
+        let other_types = |wanted: &String| typed && !touched.types.contains(wanted);
+        if touched.objects.is_empty() || self.type_name.as_ref().is_some_and(other_types) {
+            return false;
+        }
+        if touched.views_left_out {
+            self.forget(space);
+            return true;
+        }
+        let mut any = false;
+        for view in touched.views.values() {
+            counters.decided += 1;
+            any |= match &mut self.state {
+                State::Windows(windows) => windows.offer(&self.query, space, view),
+                State::Counts(counts) => counts.offer(&self.query, space, view),
+                State::Again(again) => again.offer(&self.query, space, view),
+            };
+        }
+        any
+    }
+
+    /// Everything kept of a space is read again.
+    fn forget(&mut self, space: SpaceId) {
+        match &mut self.state {
+            State::Windows(windows) => windows.forget(space),
+            State::Counts(counts) => counts.forget(space),
+            State::Again(again) => again.forget(),
+        }
+    }
+
+    /// Reads what is needed; gives rows and groups of now, or `None` where it is too early to run again.
+    fn refresh(
+        &mut self,
+        now: Tick,
+        spaces: &Spaces,
+        store: &mut dyn Store,
+        counters: &mut Counters,
+    ) -> Result<Option<Told>, EchoError> {
+        let wanted = spaces_of(&self.query, self.here, spaces);
+        match &mut self.state {
+            State::Windows(windows) => {
+                windows.fill(&self.query, &wanted, spaces, store, counters)?;
+                Ok(Some(windows.rows(&self.query)))
+            }
+            State::Counts(counts) => {
+                counts.fill(&self.query, &wanted, spaces, store, counters)?;
+                Ok(Some(counts.groups(&self.query)))
+            }
+            State::Again(again) => again.run(now, &self.query, &wanted, spaces, store, counters),
+        }
+    }
+
+    /// When there is something to do, if it may not be done at once.
+    fn due_at(&self) -> Option<Tick> {
+        match &self.state {
+            State::Again(again) if self.dirty => again.due_at(),
+            _ => None,
+        }
+    }
+}
+
+impl Live {
+    /// Begins a subscription; its first difference holds all rows.
+    pub(crate) fn subscribe(&mut self, member: Member, here: SpaceId, query: Query) {
+        let everywhere = query.scope != Scope::Here;
+        let key = dxos_base::encode(&((!everywhere).then_some(here), &query));
+        let id = *self.keys.entry(key.clone()).or_insert_with(|| {
+            self.made += 1;
+            self.made
+        });
+        let shared = self
+            .shared
+            .entry(id)
+            .or_insert_with(|| Shared::new(key, query, here));
+        shared.members.insert(member);
+        shared.fresh.insert(member);
+        shared.dirty = true;
+        self.members.insert(member, id);
+    }
+
+    /// Ends a subscription.
+    pub(crate) fn unsubscribe(&mut self, member: Member) {
+        let Some(id) = self.members.remove(&member) else {
+            return;
+        };
+        let Some(shared) = self.shared.get_mut(&id) else {
+            return;
+        };
+        shared.members.remove(&member);
+        shared.fresh.remove(&member);
+        if shared.members.is_empty()
+            && let Some(shared) = self.shared.remove(&id)
+        {
+            self.keys.remove(&shared.key);
+        }
+    }
+
+    /// Ends all subscriptions of a channel.
+    pub(crate) fn close(&mut self, channel: ChannelId) {
+        let of = self.members.range((channel, 0)..=(channel, u64::MAX));
+        for member in of.map(|(member, _)| *member).collect::<Vec<_>>() {
+            self.unsubscribe(member);
+        }
+    }
+
+    /// Subscriptions of a channel.
+    pub(crate) fn count_of(&self, channel: ChannelId) -> usize {
+        self.members
+            .range((channel, 0)..=(channel, u64::MAX))
+            .count()
+    }
+
+    /// Whether any query looks at a space.
+    pub(crate) fn looks_at(&self, space: SpaceId) -> bool {
+        self.shared.values().any(|shared| shared.looks_at(space))
+    }
+
+    /// Queries kept, and subscriptions to them.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.shared.len(), self.members.len())
+    }
+
+    /// Objects changed; gives whether there may be something to tell.
+    pub(crate) fn offer(&mut self, space: SpaceId, touched: &Touched) -> bool {
+        let mut any = false;
+        for shared in self.shared.values_mut() {
+            if shared.looks_at(space) && shared.offer(space, touched, &mut self.counters) {
+                shared.dirty = true;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// A space has come; gives whether there may be something to tell.
+    pub(crate) fn space_added(&mut self, space: SpaceId) -> bool {
+        let mut any = false;
+        for shared in self.shared.values_mut() {
+            if shared.looks_at(space) {
+                shared.forget(space);
+                shared.dirty = true;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Whether there may be something to tell.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.shared.values().any(|shared| shared.dirty)
+    }
+
+    /// What is to be told now, by subscription.
+    pub(crate) fn differences(
+        &mut self,
+        now: Tick,
+        spaces: &Spaces,
+        store: &mut dyn Store,
+    ) -> Vec<(Member, QueryDiff)> {
+        let mut out = Vec::new();
+        for shared in self.shared.values_mut().filter(|shared| shared.dirty) {
+            let told = match shared.refresh(now, spaces, store, &mut self.counters) {
+                Ok(Some(told)) => told,
+                Ok(None) => continue,
+                Err(error) => {
+                    // What it keeps is read again with the next change.
+                    tracing::warn!(%error, "query.failed");
+                    shared.state = Shared::new(Vec::new(), shared.query.clone(), shared.here).state;
+                    shared.dirty = false;
+                    continue;
+                }
+            };
+            shared.dirty = false;
+            let diff = difference(&shared.told, &told);
+            let first = std::mem::take(&mut shared.fresh);
+            if !diff.is_empty() {
+                let known = shared.members.difference(&first);
+                out.extend(known.map(|member| (*member, diff.clone())));
+            }
+            if !first.is_empty() {
+                let all = difference(&Told::default(), &told);
+                out.extend(first.into_iter().map(|member| (member, all.clone())));
+            }
+            shared.told = told;
+        }
+        out
+    }
+
+    /// When something that waits is due.
+    pub(crate) fn due_at(&self) -> Option<Tick> {
+        self.shared.values().filter_map(Shared::due_at).min()
+    }
+}
