@@ -35,6 +35,6 @@ pub use invite::{
 pub use keyring::Keyring;
 pub use pairing::{
     Granted, GuestPairing, HostPairing, HostParty, PairingFailure, PairingOutput, PairingSide,
-    PairingState, message_kind,
+    PairingState, invitation_asked_for, message_kind,
 };
 pub use state::{ControlState, Cut, DelegatedInvitation, Device, KeyStanding, Member, Place};

@@ -188,9 +188,9 @@ impl Node {
                 "You cannot invite people to this space with that role.",
             ));
         }
-        self.invitations
-            .hosted
-            .retain(|_, hosted| !ended(hosted.view.state));
+        if self.invitations.hosted.len() >= INVITATIONS_MAX {
+            self.forget_ended(turn);
+        }
         if self.invitations.hosted.len() >= INVITATIONS_MAX {
             return Err(malformed("Too many invitations are open."));
         }
@@ -237,7 +237,6 @@ impl Node {
                 .map_err(|error| from_store(&error))?;
             self.refuse_all(turn, id, PairingFailure::Cancelled);
             self.end_hosted(
-                turn,
                 id,
                 InvitationState::Cancelled,
                 "You cancelled the invitation.",
@@ -267,11 +266,7 @@ impl Node {
         }
         let code: InvitationCode = code.trim().parse().map_err(|error: dxos_halo::CodeError| {
             let hint = "Copy the whole link or code again.";
-            failure(
-                FailureKind::Invitation,
-                format!("{}.", capital(&error.to_string())),
-                hint,
-            )
+            failure(FailureKind::Invitation, capital(&error.to_string()), hint)
         })?;
         let id = code.id();
         if self.invitations.hosted.contains_key(&id) {
@@ -432,7 +427,7 @@ impl Node {
             self.count_message(message_kind(PairingSide::Host, bytes));
             return self.guest_outputs(turn, id, outputs);
         }
-        let Some(id) = self.hosted_for(peer, stream) else {
+        let Some(id) = self.hosted_for(peer, stream, bytes) else {
             return self.swarm.close(&peer, stream, &mut turn.swarm);
         };
         self.count_message(message_kind(PairingSide::Guest, bytes));
@@ -466,12 +461,18 @@ impl Node {
         self.host_outputs(turn, id, peer, stream, outputs);
     }
 
-    /// The invitation a stream is about: the one it began with, else the one in whose topic the peer is.
-    fn hosted_for(&self, peer: PeerId, stream: StreamId) -> Option<InvitationId> {
+    /// The invitation a stream is about: the one it began with, else the one its first message names (who names it
+    /// has the link, also where the signal server has not told yet that the peer came), else one in whose topic the
+    /// peer is: it is then told that its own is not known here.
+    fn hosted_for(&self, peer: PeerId, stream: StreamId, bytes: &[u8]) -> Option<InvitationId> {
         let hosted = &self.invitations.hosted;
         let begun = hosted
             .iter()
             .find(|(_, hosted)| hosted.pairings.contains_key(&(peer, stream)));
+        if let Some((id, _)) = begun {
+            return Some(*id);
+        }
+        let named = dxos_halo::invitation_asked_for(bytes).filter(|id| hosted.contains_key(id));
         let conversation = self.conversations.get(&peer)?;
         let met = || {
             hosted.iter().find(|(_, hosted)| {
@@ -479,7 +480,7 @@ impl Node {
                 conversation.topic == topic || self.swarm.peers_in(&topic).contains(&peer)
             })
         };
-        begun.or_else(met).map(|(id, _)| *id)
+        named.or_else(|| met().map(|(id, _)| *id))
     }
 
     pub(crate) fn invite_stream_closed(
@@ -662,7 +663,7 @@ impl Node {
                     if let Err(error) = self.store_invitation(turn, &invitation) {
                         let reason = from_store(&error).message;
                         self.refuse_all(turn, id, PairingFailure::Storage);
-                        return self.end_hosted(turn, id, InvitationState::Error, &reason);
+                        return self.end_hosted(id, InvitationState::Error, &reason);
                     }
                     let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
                         return;
@@ -686,7 +687,7 @@ impl Node {
                     }
                     Err((failed, reason)) => {
                         self.refuse_all(turn, id, failed);
-                        return self.end_hosted(turn, id, InvitationState::Error, &reason);
+                        return self.end_hosted(id, InvitationState::Error, &reason);
                     }
                 },
                 PairingOutput::Failed(reason) => {
@@ -695,7 +696,7 @@ impl Node {
                     hosted.view.reason = capital(&reason.to_string());
                     hosted.pairings.remove(&(peer, stream));
                     if let Some(dead) = dead {
-                        self.end_hosted(turn, id, end_of(&dead), &capital(&dead.to_string()));
+                        self.end_hosted(id, end_of(&dead), &capital(&dead.to_string()));
                     }
                 }
                 PairingOutput::Granted(_) => {}
@@ -774,13 +775,7 @@ impl Node {
         }
     }
 
-    fn end_hosted(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        id: InvitationId,
-        state: InvitationState,
-        reason: &str,
-    ) {
+    fn end_hosted(&mut self, id: InvitationId, state: InvitationState, reason: &str) {
         let Some(hosted) = self.invitations.hosted.get_mut(&id) else {
             return;
         };
@@ -788,13 +783,22 @@ impl Node {
             hosted.view.state = state;
             reason.clone_into(&mut hosted.view.reason);
         }
-        let topic = Topic(hosted.invitation.code.topic());
-        // The topic is left when the guests have read why: their streams close first.
-        if hosted.pairings.is_empty() {
+        // The topic is not left: whoever opens the link later is told why it does not let them in.
+        self.tell_invitations();
+    }
+
+    /// Makes room for new invitations; guests of those forgotten hear nothing from now on.
+    fn forget_ended(&mut self, turn: &mut Turn<'_, '_>) {
+        let over = |hosted: &Hosted| ended(hosted.view.state) && hosted.pairings.is_empty();
+        let hosted = std::mem::take(&mut self.invitations.hosted);
+        let (over, rest) = hosted.into_iter().partition(|(_, hosted)| over(hosted));
+        self.invitations.hosted = rest;
+        let over: BTreeMap<InvitationId, Hosted> = over;
+        for hosted in over.into_values() {
+            let topic = Topic(hosted.invitation.code.topic());
             self.swarm
                 .leave(turn.cx.now, &topic, &mut *turn.cx.entropy, &mut turn.swarm);
         }
-        self.tell_invitations();
     }
 
     // ---- time and telling -------------------------------------------------------------------------------
@@ -808,18 +812,12 @@ impl Node {
             .collect::<Vec<_>>()
         {
             self.refuse_all(turn, id, PairingFailure::Expired);
-            self.end_hosted(
-                turn,
-                id,
-                InvitationState::Expired,
-                "The invitation has expired.",
-            );
+            self.end_hosted(id, InvitationState::Expired, "The invitation has expired.");
         }
         let late = |joining: &&Joining| joining.deadline.is_some_and(|at| at <= now);
         let late = self.invitations.joining.values().filter(late);
         for id in late.map(|joining| joining.code.id()).collect::<Vec<_>>() {
-            let reason =
-                "Nobody who can let you in is online, or the invitation was used or has expired.";
+            let reason = "Nobody who can let you in is online; or the invitation is over, or was made at another address.";
             self.end_joining(turn, id, InvitationState::Timeout, reason);
         }
     }

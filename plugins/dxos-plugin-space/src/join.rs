@@ -1,6 +1,6 @@
 //! The join dialog: a code from the link or typed, then the six digits.
 
-use dxos_app::{CloseDialog, NewToast, SwitchWorkspace, Tone};
+use dxos_app::{CloseDialog, CloseSidebar, NewToast, SwitchWorkspace, Tone};
 use dxos_base::InvitationId;
 use dxos_client::{Failure, InvitationState, InvitationView};
 use dxos_surface::{space_path, use_app};
@@ -54,6 +54,11 @@ impl Join {
         });
     }
 
+    fn elsewhere(self) -> Option<String> {
+        self.code
+            .with(|code| words::elsewhere(code, &dxos_ui::origin()))
+    }
+
     fn again(self) {
         self.begun.set(None);
         self.failed.set(None);
@@ -101,6 +106,7 @@ pub fn dialog(code: String) -> impl IntoView {
             app.send(SwitchWorkspace {
                 subject: space_path(space),
             });
+            app.send(CloseSidebar {});
             let title = format!("You joined “{}”", view.space_name);
             app.send(NewToast {
                 tone: Tone::Good,
@@ -128,6 +134,7 @@ pub fn dialog(code: String) -> impl IntoView {
                     Stage::Reach => view! {
                         <p>{move || join.view.with(|v| v.as_ref().map(words::guest)
                             .unwrap_or_else(|| "Reading the invitation…".into()))}</p>
+                        {move || join.elsewhere().map(|told| view! { <p>{told}</p> })}
                         <Loading text="Connecting"/>
                     }.into_any(),
                     Stage::Digits => digits(join).into_any(),
@@ -246,6 +253,7 @@ fn ended(join: Join) -> impl IntoView {
             <dxos_ui::Icon name="warning-circle"/>
             <span><b>{words}</b> " " {words::next_step(state)}</span>
         </div>
+        {again.then(|| join.elsewhere()).flatten().map(|told| view! { <p>{told}</p> })}
         <div class="buttons end">
             <Button on_press=move |()| {
                 join.code.set(String::new());

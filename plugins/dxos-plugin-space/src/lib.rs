@@ -11,9 +11,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dxos_app::{
-    Action, ActionSource, App, Connector, Contribution, Graph, Intent, Module, Node, OpenDialog,
-    Outcome, Plugin, PluginError, PluginMeta, ROOT, Resolution, Resolver, STARTUP, Subject,
-    SwitchWorkspace, role,
+    Action, ActionSource, App, CloseSidebar, Connector, Contribution, Graph, Intent, Module, Node,
+    OpenDialog, Outcome, Plugin, PluginError, PluginMeta, ROOT, Resolution, Resolver, STARTUP,
+    Subject, SwitchWorkspace, role,
 };
 use dxos_base::SpaceId;
 use dxos_client::{Client, Role, SpaceView};
@@ -95,6 +95,8 @@ fn create_space(client: Client) -> Contribution {
             app.send(SwitchWorkspace {
                 subject: space_path(space),
             });
+            // On a phone the drawer covers what was made.
+            app.send(CloseSidebar {});
             Ok(Outcome::of(space))
         })
     }))

@@ -72,9 +72,11 @@ pub fn guest(view: &InvitationView) -> String {
 pub fn next_step(state: InvitationState) -> &'static str {
     use InvitationState::*;
     match state {
-        Timeout => "Ask them to open Composer, then try again.",
+        Timeout => {
+            "Ask them to open Composer at the same address as this page, then try again; or ask for a new invitation."
+        }
         Expired | Cancelled => "Ask for a new invitation.",
-        _ => "Check the link, or ask for a new invitation.",
+        _ => "Ask for a new invitation.",
     }
 }
 
@@ -110,6 +112,19 @@ pub fn code_of(text: &str) -> String {
         .map_or(text, |(_, fragment)| fragment)
         .trim()
         .to_owned()
+}
+
+/// What to know of a link that was made at another address than this page's: peers meet where their pages come from.
+pub fn elsewhere(text: &str, here: &str) -> Option<String> {
+    let (address, _) = text.trim().split_once('#')?;
+    let (scheme, rest) = address.split_once("://")?;
+    let host = rest.split('/').next().unwrap_or_default();
+    let there = format!("{scheme}://{host}");
+    (!host.is_empty() && there != here).then(|| {
+        format!(
+            "This link was made at {there}, and this page is {here}. If nobody answers, open the link itself."
+        )
+    })
 }
 
 /// `481207` as `481 207`.
@@ -168,6 +183,12 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(code_of(pasted), code);
+        }
+        let here = "http://localhost:4400";
+        let told = elsewhere("https://dx.example.org/join#abc", here);
+        assert!(told.is_some_and(|told| told.contains("https://dx.example.org,")));
+        for same in ["http://localhost:4400/join#abc", "abc", "#abc", ""] {
+            assert_eq!(elsewhere(same, here), None, "{same}");
         }
         assert_eq!(spaced("481207"), "481 207");
         assert_eq!(spaced("48é207"), "48é207");

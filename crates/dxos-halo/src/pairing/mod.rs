@@ -101,7 +101,7 @@ pub enum PairingFailure {
     #[error("somebody else is joining with this invitation right now; try again in a moment")]
     Busy,
     /// No tries left.
-    #[error("the auth code was wrong too often; ask for a new invitation")]
+    #[error("the code was wrong too often")]
     TriesUsed,
     /// The host could not prove that it knows the auth code.
     #[error("the host could not prove that it made this invitation")]
@@ -140,6 +140,14 @@ pub(crate) enum GuestMessage {
         offer: Vec<u8>,
     },
     Cancel,
+}
+
+/// The invitation that a guest's first message names; `None` for any other message.
+pub fn invitation_asked_for(message: &[u8]) -> Option<InvitationId> {
+    match dxos_base::decode::<GuestMessage>(message, dxos_base::limits::STREAM_MESSAGE_BYTES_MAX) {
+        Ok(GuestMessage::Hello { invitation, .. }) => Some(invitation),
+        _ => None,
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -144,13 +144,19 @@ fn cancelled_expired_and_mistyped_invitations_say_so() {
         let end = &net.peers[i].invitations[&view.invitation];
         assert_eq!(end.state, InvitationState::Cancelled, "{end:?}");
     }
-    net.call(
-        1,
-        Request::Join {
-            code: expiring.code.clone(),
-        },
-    )
-    .unwrap();
+    for (over, state) in [
+        (&expiring, InvitationState::Expired),
+        (&view, InvitationState::Cancelled),
+    ] {
+        let code = over.code.clone();
+        net.call(1, Request::Join { code }).unwrap();
+        net.run(1_000);
+        let end = &net.peers[1].invitations[&over.invitation];
+        assert_eq!(end.state, state, "who comes later is told: {end:?}");
+    }
+    net.call(0, Request::SetOffline { offline: true }).unwrap();
+    let code = expiring.code.clone();
+    net.call(1, Request::Join { code }).unwrap();
     net.run(200_000);
     let end = &net.peers[1].invitations[&expiring.invitation];
     assert_eq!(end.state, InvitationState::Timeout, "{end:?}");
@@ -194,4 +200,30 @@ fn a_guest_who_gives_up_tells_the_host_and_may_come_again() {
         net.peers[1].invitations[&invitation].state,
         InvitationState::Success
     );
+}
+
+#[test]
+fn a_used_invitation_says_so_and_the_next_one_works() {
+    let mut net = Net::new(&[true, true, true]);
+    for (i, name) in ["Ada", "Bo", "Cy"].into_iter().enumerate() {
+        net.identity(i, name);
+    }
+    let (first, second) = (net.space(0, "River study"), net.space(0, "Hills"));
+    net.invite(0, 1, first, Role::Editor);
+    let used = net.peers[0].invitations.values().next().cloned();
+    let used = used.expect("Ada made one");
+    let code = used.code.clone();
+    net.call(2, Request::Join { code }).unwrap();
+    net.run(1_000);
+    let end = &net.peers[2].invitations[&used.invitation];
+    assert_eq!(end.state, InvitationState::Error, "{end:?}");
+    assert_eq!(end.reason, "This invitation was already used.");
+    // Ada and Bo speak over the session of the used one, Ada and Cy over that of the refused one.
+    net.invite(0, 1, second, Role::Editor);
+    net.invite(0, 2, first, Role::Editor);
+    let code = used.code.clone();
+    net.call(2, Request::Join { code }).unwrap();
+    net.run(1_000);
+    let end = &net.peers[2].invitations[&used.invitation];
+    assert_eq!(end.reason, "This invitation was already used.");
 }
