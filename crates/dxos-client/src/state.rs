@@ -254,6 +254,7 @@ impl State {
                 self.status = Some(status.clone());
                 self.out.push(Notice::Status(status));
                 self.retry_refused_queries();
+                self.retry_refused_texts();
             }
             Event::Query { subscription, diff } => self.query_told(subscription, diff),
             Event::Text {

@@ -66,6 +66,22 @@ pub(crate) fn from_store(error: &StoreError) -> Failure {
     }
 }
 
+/// What stays on screen while storage fails. Texts are kept by who shows them and stored later, so it says what
+/// becomes of them.
+pub(crate) fn storage_warning(error: &StoreError) -> String {
+    match error {
+        StoreError::Full => "There is no room left on this device, so nothing new is saved. Free some space and leave \
+                             this open: what you type is kept and saved as soon as there is room."
+            .to_owned(),
+        StoreError::Denied { .. } => "Storing data is not allowed here any more, so nothing new is saved. Allow it and \
+                                      leave this open: what you type is kept and saved then."
+            .to_owned(),
+        other => format!(
+            "Saving fails ({other}). Leave this open: it is tried again every few seconds, and what you type is kept."
+        ),
+    }
+}
+
 /// Text engine failures.
 pub(crate) fn from_text(error: &TextError) -> Failure {
     failure(

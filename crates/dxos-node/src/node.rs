@@ -94,6 +94,8 @@ pub(crate) const BATCH_MS: u64 = 16;
 const SEAL_LIVE_MS: u64 = 16;
 /// The same with nobody connected.
 const SEAL_ALONE_MS: u64 = 250;
+/// Written when storage is tried again after a failure: the time of the try.
+const STORAGE_PROBE: &str = "storage-probe";
 /// After a failed commit storage is tried again after this.
 const STORAGE_RETRY_MS: u64 = 2_000;
 
@@ -357,12 +359,18 @@ impl Node {
         let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else {
             return;
         };
-        // After a failure an empty sealing shows whether storage works again.
-        if !space.data.pending() && !space.failed {
+        // After a failure a sealing, an empty one too, shows whether storage works again.
+        let probes = space.failed;
+        if !space.data.pending() && !probes {
             return;
         }
         space.sealed_at = turn.cx.now;
         let sealed = transaction(turn.cx, Durability::Synced, |cx| {
+            if probes {
+                // A transaction that writes nothing would do on a full disk too.
+                let now = cx.now.0.to_le_bytes();
+                cx.store.set(STORAGE_PROBE, Some(&now))?;
+            }
             space.seal_entries(identity, cx)
         });
         space.failed &= sealed.is_err();
@@ -397,9 +405,8 @@ impl Node {
         error: &EchoError,
     ) {
         if let EchoError::Store(error) = error {
-            let failure = crate::failure::from_store(error);
             self.warnings
-                .insert("storage", format!("{} {}", failure.message, failure.hint));
+                .insert("storage", crate::failure::storage_warning(error));
         }
         tracing::warn!(space = %id, %error, "space.commit_failed");
         self.reload(turn, id);

@@ -156,8 +156,14 @@ impl Node {
     ) {
         if wall_ms.abs_diff(turn.cx.now.0) > dxos_base::clock::DRIFT_MS_MAX {
             let minutes = wall_ms.abs_diff(turn.cx.now.0) / 60_000;
-            let text = format!("This device's clock and another's differ by {minutes} minutes.");
+            let text = format!(
+                "The clocks of this device and another member's differ by {minutes} minutes. Set them right: times \
+                 shown may be wrong until then."
+            );
             self.warnings.insert("clock", text);
+            self.status_dirty(turn.cx.now);
+        } else if self.warnings.remove("clock").is_some() {
+            self.status_dirty(turn.cx.now);
         }
         let Some(conversation) = self.conversations.get_mut(&peer) else {
             return;

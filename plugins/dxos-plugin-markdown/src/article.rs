@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dxos_base::{ObjectId, ObjectView, Query, SpaceId, Value};
-use dxos_client::{Place, Role, TextAddress};
+use dxos_client::{Failure, FailureKind, Place, Role, TextAddress};
 use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
 use dxos_ui::{EmptyState, TagField, TextEditor, ago, now_ms, use_client, use_query, use_space};
 use leptos::prelude::*;
@@ -107,7 +107,12 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
                     label="Document text"
                     read_only=read_only
                     on_words=move |count: u32| words.set(Some(count))
-                    on_refused=move |refused| app.get().show_error(&failure(refused))
+                    on_refused=move |refused: Failure| {
+                        // Storage that fails keeps what was typed and tries again; the node's warning says so.
+                        if !matches!(refused.kind, FailureKind::Storage | FailureKind::StorageFull) {
+                            app.get().show_error(&failure(refused));
+                        }
+                    }
                 />
             </div>
         </div>

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use dxos_base::{TextChangeError, TextDelta};
+use dxos_base::{SpaceId, TextChangeError, TextDelta};
 use dxos_services::{
-    CaretView, ClientFrame, Failure, FailureKind, Place, Request, TextAddress, TextOpened,
-    TextSelection, Write,
+    CaretView, ClientFrame, Failure, FailureKind, Place, Request, SaveState, TextAddress,
+    TextOpened, TextSelection, Write,
 };
 
 use super::{Notice, State};
@@ -225,6 +225,29 @@ impl State {
         };
         if let Some((base, delta)) = entry.text.depart_again(n) {
             self.send_text(address, n, base, delta);
+        }
+    }
+
+    /// Sends again what was refused for want of room, in spaces whose storage works by the last status.
+    pub(super) fn retry_refused_texts(&mut self) {
+        let Some(status) = self.status.clone() else {
+            return;
+        };
+        let works = |space: &SpaceId| {
+            let view = status.spaces.iter().find(|view| view.space == *space);
+            view.is_some_and(|view| view.saved != SaveState::Failed)
+        };
+        let refused = |entry: &TextEntry| {
+            entry.live && entry.text.flight().is_some_and(|flight| !flight.sent)
+        };
+        let due: Vec<TextAddress> = self
+            .texts
+            .iter()
+            .filter(|(address, entry)| refused(entry) && works(&address.space))
+            .map(|(address, _)| address.clone())
+            .collect();
+        for address in due {
+            self.resend_flight(&address);
         }
     }
 

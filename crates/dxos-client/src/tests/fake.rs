@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use dxos_base::text::{ARRIVING, apply, transform};
-use dxos_base::{ObjectWrite, TextDelta};
+use dxos_base::{ObjectView, ObjectWrite, SpaceId, TextDelta};
 use dxos_services::*;
 
 use crate::optimistic::apply_write;
@@ -144,6 +144,30 @@ impl FakeNode {
             if !moved {
                 return;
             }
+        }
+    }
+
+    /// Tells every client a status of one space.
+    pub(super) fn tell_status(&mut self, space: SpaceId, saved: SaveState) {
+        let space = SpaceView {
+            space,
+            name: String::new(),
+            personal: false,
+            role: Role::Owner,
+            members: Vec::new(),
+            peers: Vec::new(),
+            saved,
+            sync: SyncState::Alone,
+        };
+        let status = StatusView {
+            identity: None,
+            spaces: vec![space],
+            network: NetworkView::Online,
+            warnings: Vec::new(),
+        };
+        for index in 0..self.channels.len() {
+            let events = vec![Event::Status(status.clone())];
+            self.push(index, NodeFrame::Batch { events });
         }
     }
 

@@ -223,6 +223,25 @@ fn with_no_room_an_edit_is_kept_and_tried_again() {
 }
 
 #[test]
+fn with_room_again_an_edit_goes_out_without_another_key() {
+    let mut node = FakeNode::new(Disk::default());
+    let client = client(1);
+    node.connect(&client);
+    let editor = Editor::open(&client, &mut node);
+    node.refuse = Some(FailureKind::StorageFull);
+    editor.type_at(0, 0, "a");
+    node.settle();
+    node.tell_status(SPACE, SaveState::Failed);
+    node.settle();
+    assert_eq!(node.disk.text, "", "nothing goes out while storage fails");
+    node.tell_status(SPACE, SaveState::Saved);
+    node.settle();
+    assert_eq!(node.disk.text, "a");
+    assert_eq!(editor.text(), "a");
+    assert_eq!(client.unacknowledged(), 0);
+}
+
+#[test]
 fn an_edit_refused_for_want_of_room_is_no_repeat_after_a_takeover() {
     let mut node = FakeNode::new(Disk::default());
     let client = client(1);
