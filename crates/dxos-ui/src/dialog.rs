@@ -1,5 +1,6 @@
 //! A dialog on the browser's own `<dialog>`: focus stays inside, Escape closes, the rest is inert.
-//! It has the focus itself until something in it asks for it, so no button stands out by accident.
+//! It has the focus itself until something in it asks for it, so no button stands out by accident. When it goes, the
+//! focus goes back to what had it before, unless something else has taken it.
 
 use leptos::prelude::*;
 
@@ -24,8 +25,10 @@ pub fn Dialog(
     children: Children,
 ) -> impl IntoView {
     let node = NodeRef::<leptos::html::Dialog>::new();
+    let before = StoredValue::new_local(None::<web_sys::HtmlElement>);
     Effect::new(move |_| {
         if let Some(dialog) = node.get().filter(|dialog| !dialog.open()) {
+            before.set_value(focused());
             // Fails only while the element is not in the page; it is when the effect runs.
             let _ = dialog.show_modal();
             // Else the close button would have it; a field in the dialog asks for it after this.
@@ -33,6 +36,18 @@ pub fn Dialog(
                 let _ = dialog.focus();
             }
         }
+    });
+    on_cleanup(move || {
+        let Some(before) = before.try_get_value().flatten() else {
+            return;
+        };
+        // After the element is gone, and whatever follows has taken the focus it wants.
+        request_animation_frame(move || {
+            if before.is_connected() && focused().is_none() {
+                // A failed focus leaves the person where they are.
+                let _ = before.focus();
+            }
+        });
     });
     // A press that begins inside (selecting text) and ends on the backdrop does not close.
     let backdrop = move |event: leptos::ev::MouseEvent| {
@@ -56,6 +71,14 @@ pub fn Dialog(
             {children()}
         </dialog>
     }
+}
+
+/// What has the focus; the page as a whole does not count.
+fn focused() -> Option<web_sys::HtmlElement> {
+    use wasm_bindgen::JsCast;
+    let active = document().active_element()?;
+    let active = active.dyn_into::<web_sys::HtmlElement>().ok()?;
+    (active.tag_name() != "BODY").then_some(active)
 }
 
 fn outside(dialog: &web_sys::HtmlDialogElement, event: &web_sys::MouseEvent) -> bool {
