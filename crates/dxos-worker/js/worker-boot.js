@@ -3,8 +3,8 @@
 // Every tab starts one. The profile's Web Lock, taken in here so that it ends with the worker, makes exactly one
 // live: it opens the store and serves a MessagePort to every tab; the others wait, ready to take over.
 //
-// From the window: {type: "start", config: {profile, signalUrl, tab}, broker?: MessagePort}, {type: "connect", tab, port}, {type: "link", port}.
-// To the window: {type: "waiting" | "starting" | "live"}, {type: "failed" | "crashed", kind, message}.
+// From the window: {type: "start", config: {profile, signalUrl, tab, life}, broker?: MessagePort}, {type: "connect", tab, port}, {type: "link", port}.
+// To the window: {type: "alive" | "waiting" | "starting" | "live"}, {type: "failed" | "crashed", kind, message}.
 // Through the broker: {type: "lead", tab} out, {type: "connect", tab, port} in.
 
 import { openKeys } from "./worker-keys.js";
@@ -12,6 +12,8 @@ import { loadText, prepareText, textModule, textReady } from "./worker-text.js";
 
 const OPEN_TRIES = 60;
 const OPEN_PAUSE_MS = 75;
+/** Timers stand still while a device sleeps: the clock is looked at this often at least. */
+const LOOK_MS = 5_000;
 
 let config = null;
 let broker = null;
@@ -52,9 +54,24 @@ function missing() {
   return null;
 }
 
+/**
+ * Holds the lock `config.life` as long as this worker lives: the window waits for it, and so hears of the end even of
+ * a worker that the browser killed.
+ */
+function live() {
+  return new Promise((held, failed) => {
+    navigator.locks.request(config.life, () => {
+      held();
+      return new Promise(() => {});
+    }).catch(failed);
+  });
+}
+
 async function start() {
   const lacks = missing();
   if (lacks) return tell({ type: "failed", ...lacks });
+  await live();
+  tell({ type: "alive" });
   compile().catch(() => {});
   const lock = `dxos/${config.profile}`;
   const lead = () => run().catch((error) => tell({ type: "failed", ...described(error) }));
@@ -119,7 +136,10 @@ const outside = {
   },
   wakeAt(at) {
     clearTimeout(timer);
-    if (at >= 0) timer = setTimeout(() => guarded(() => host.wake()), Math.max(0, at - Date.now()));
+    if (at < 0) return;
+    const left = at - Date.now();
+    const due = () => (Date.now() >= at ? guarded(() => host.wake()) : outside.wakeAt(at));
+    timer = setTimeout(due, Math.min(Math.max(0, left), LOOK_MS));
   },
   textModule,
 };

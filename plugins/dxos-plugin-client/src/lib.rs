@@ -11,8 +11,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dxos_app::{
-    Action, ActionSource, App, Intent, Module, NewToast, OpenDialog, Outcome, Plugin, PluginMeta,
-    Resolution, Resolver, STARTUP, Tone, role,
+    Action, ActionSource, App, Intent, Module, OpenDialog, Outcome, Plugin, PluginMeta, Resolution,
+    Resolver, STARTUP, role,
 };
 use dxos_client::{Client, NetworkView};
 use dxos_surface::{CLIENT, DIALOG_IDENTITY, draws, draws_any, failure};
@@ -160,28 +160,15 @@ fn actions(client: Client) -> dxos_app::Contribution {
     })
 }
 
-/// Tells of warnings and refusals, and keeps the actions true. Lives as long as the page.
+/// Tells of refusals, and keeps the actions true. Lives as long as the page.
 fn watch(app: &App, client: &Client) {
     let known = RefCell::new((None, false));
-    let shown = RefCell::new(Vec::<String>::new());
     let target = app.clone();
     client
         .on_status(move |status| {
             let now = (Some(status.network), status.identity.is_some());
             if known.replace(now) != now {
                 target.graph().invalidate(dxos_app::ROOT);
-            }
-            let before = shown.replace(status.warnings.clone());
-            for warning in status
-                .warnings
-                .iter()
-                .filter(|warning| !before.contains(warning))
-            {
-                target.send(NewToast {
-                    tone: Tone::Bad,
-                    title: warning.clone(),
-                    hint: String::new(),
-                });
             }
         })
         .forget();

@@ -52,18 +52,26 @@ pub fn status() -> impl IntoView {
     });
     let link = move || words.with(|w| w.as_ref().map_or("connecting", |w| link_name(w.link)));
     let sync = move || words.with(|w| w.as_ref().map_or("alone", |w| sync_name(w.sync)));
-    let save = move || words.with(|w| w.as_ref().map_or("saved", |w| save_name(w.save)));
+    let phase = use_phase();
+    // Nothing saves what was typed since.
+    let stopped = move || matches!(phase.get(), Phase::Failed { .. }) && saving.get() > 0;
+    let save = move || match stopped() {
+        true => "failed",
+        false => words.with(|w| w.as_ref().map_or("saved", |w| save_name(w.save))),
+    };
     let link_word = move || words.with(|w| w.as_ref().map_or("", |w| w.link_word));
     let off = Memo::new(move |_| {
         status.with(|s| s.as_ref().is_some_and(|s| s.network == NetworkView::Off))
     });
     let switch = move || if off.get() { "Go online" } else { "Go offline" };
-    let phase = use_phase();
     let sync_words = move || match phase.get() {
-        Phase::TakingOver => Some("Taking over from another tab; your edits are kept".to_owned()),
+        Phase::TakingOver => Some("Taking over; your edits are kept".to_owned()),
         _ => words.with(|w| w.as_ref().map(|w| w.sync_words.clone())),
     };
-    let save_word = move || words.with(|w| w.as_ref().map_or("", |w| w.save_word));
+    let save_word = move || match stopped() {
+        true => "Not saved",
+        false => words.with(|w| w.as_ref().map_or("", |w| w.save_word)),
+    };
     view! {
         <button
             class="status-link"

@@ -2,7 +2,9 @@
 
 use dxos_app::{CloseDialog, HideToast, SurfaceData, Toast, Tone, role};
 use dxos_surface::{Slot, use_app};
-use dxos_ui::{Dialog, EmptyState, Icon, IconButton};
+use dxos_ui::{
+    Button, ButtonKind, Dialog, EmptyState, Icon, IconButton, Phase, use_phase, use_status,
+};
 use leptos::prelude::*;
 
 /// How long a message stays; one with something to undo twice as long, a bad one until it is closed.
@@ -81,6 +83,35 @@ fn one(toast: Toast) -> impl IntoView {
             </p>
             {undo}
             <IconButton label="Dismiss" icon="x" on_press=move |()| hide()/>
+        </div>
+    }
+}
+
+/// What is wrong as long as it is: what the node warns of, and a node that is gone for good. Above the status bar, so
+/// it covers nothing.
+pub fn notices() -> impl IntoView {
+    let status = use_status();
+    let phase = use_phase();
+    let warnings = Memo::new(move |_| {
+        status.with(|status| status.as_ref().map(|status| status.warnings.clone()))
+    });
+    let note = |text: String| view! { <p class="note"><Icon name="warning-circle"/><span>{text}</span></p> };
+    let stopped = move || match phase.get() {
+        Phase::Failed { .. } => Some(view! {
+            <p class="note" data-problem="stopped">
+                <Icon name="warning-circle"/>
+                <span>
+                    "The part of Composer that saves your work stopped. What you type is kept on this page only: start it again before you close the page."
+                </span>
+                <Button kind=ButtonKind::Primary on_press=|()| tell("dxos:start-again")>"Start again"</Button>
+            </p>
+        }),
+        _ => None,
+    };
+    view! {
+        <div class="notes" role="alert">
+            {move || warnings.get().unwrap_or_default().into_iter().map(note).collect_view()}
+            {stopped}
         </div>
     }
 }

@@ -105,6 +105,7 @@ fn shell() -> impl IntoView {
                 <Slot role=role::SIDEBAR data=nothing/>
             </div>
             {deck::deck()}
+            {overlays::notices()}
             <footer class="stat" aria-label="Status">
                 <SlotList role=role::STATUS data=nothing/>
                 {overlays::update()}

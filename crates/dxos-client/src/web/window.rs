@@ -3,6 +3,7 @@
 //! Invariants
 //! * this tab's lock is held before it connects, so the worker hears of its end however it comes;
 //! * at most one port is connected; a newer leader replaces it, and the client resends over it;
+//! * the own worker's lock is awaited: however it ends, another one is started in its place;
 //! * WebRTC is lent to the own worker only, so links and their node end together.
 
 use std::cell::{Cell, RefCell};
@@ -33,6 +34,9 @@ extern "C" {
         callback: &Closure<dyn FnMut(JsValue) -> Promise>,
     ) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(js_namespace = ["navigator", "locks"], js_name = request, catch)]
+    fn lock_request_once(name: &str, callback: &JsValue) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(js_namespace = ["navigator", "storage"], js_name = persist, catch)]
     fn persist() -> Result<Promise, JsValue>;
 }
@@ -49,6 +53,8 @@ pub(super) struct Host {
     tab: String,
     broker: Option<MessagePort>,
     own: RefCell<Option<OwnWorker>>,
+    /// Workers started so far: the number of the present one.
+    workers: Cell<u64>,
     /// The own worker leads.
     own_leads: Cell<bool>,
     port: RefCell<Option<Port>>,
@@ -95,6 +101,7 @@ impl Host {
             broker: open_broker(&config),
             config,
             own: RefCell::default(),
+            workers: Cell::new(0),
             own_leads: Cell::new(false),
             port: RefCell::default(),
             phase: RefCell::new(Phase::Starting),
@@ -106,6 +113,7 @@ impl Host {
         HOST.with_borrow_mut(|slot| *slot = Some(host.clone()));
         host.persist_once_there_is_something();
         host.follow_connection();
+        host.start_again_when_asked();
         spawn_local(async move {
             (host.config.on_phase)(&Phase::Starting);
             if let Err(error) = host.hold_tab_lock().await {
@@ -143,6 +151,26 @@ impl Host {
             }
         });
         listener.forget();
+    }
+
+    /// A person asks for another try after the worker was given up: the event `dxos:start-again` of the window.
+    fn start_again_when_asked(self: &Rc<Self>) {
+        let host = self.clone();
+        let on_ask: Closure<dyn FnMut()> = Closure::new(move || {
+            if host.own.borrow().is_none() {
+                host.crashes.borrow_mut().clear();
+                host.phase(Phase::TakingOver);
+                host.spawn_worker();
+            }
+        });
+        if let Some(window) = web_sys::window() {
+            // Without it there is still the reload.
+            let _ = window.add_event_listener_with_callback(
+                "dxos:start-again",
+                on_ask.as_ref().unchecked_ref(),
+            );
+        }
+        on_ask.forget();
     }
 
     /// Asks the browser not to clear the data on its own, once there is any.
@@ -192,10 +220,12 @@ impl Host {
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
 
+        self.workers.set(self.workers.get() + 1);
         let config = object(&[
             ("profile", self.config.profile.as_str().into()),
             ("signalUrl", self.signal_url().into()),
             ("tab", self.tab.as_str().into()),
+            ("life", self.life_of(self.workers.get()).into()),
         ]);
         let mut message = vec![("type", "start".into()), ("config", config)];
         let transfer = Array::new();
@@ -219,6 +249,27 @@ impl Host {
         *self.own.borrow_mut() = Some(own);
     }
 
+    /// Name of the lock that the own worker of this number holds while it lives.
+    fn life_of(&self, number: u64) -> String {
+        format!("{}/worker/{number}", self.tab)
+    }
+
+    /// Waits for the end of the present own worker, which holds its lock now.
+    fn watch_worker(self: &Rc<Self>) {
+        let number = self.workers.get();
+        let host = self.clone();
+        let callback = Closure::once_into_js(move |_lock: JsValue| {
+            // One that was ended here has a successor already.
+            if host.workers.get() == number && host.own.borrow().is_some() {
+                host.worker_crashed("the worker ended");
+            }
+            Promise::resolve(&JsValue::UNDEFINED)
+        });
+        if let Err(error) = lock_request_once(&self.life_of(number), &callback) {
+            tracing::error!(error = words(&error), "client.watch_worker");
+        }
+    }
+
     fn signal_url(&self) -> String {
         if let Some(url) = &self.config.signal_url {
             return url.clone();
@@ -234,6 +285,7 @@ impl Host {
 
     fn worker_said(self: &Rc<Self>, message: &JsValue) {
         match text(message, "type").as_str() {
+            "alive" => self.watch_worker(),
             "waiting" if self.broker.is_none() => self.phase(Phase::InOtherTab),
             "starting" => {
                 let phase = if self.was_live.get() {
@@ -261,13 +313,16 @@ impl Host {
         }
     }
 
-    /// The own worker led and died. Another one may take over; a new own one stands in line.
+    /// The own worker died. Another tab's may take over; a new own one stands in line.
     fn worker_crashed(self: &Rc<Self>, detail: &str) {
         tracing::error!(detail, "client.worker_crashed");
-        self.own_leads.set(false);
-        *self.rtc.borrow_mut() = None;
-        self.links.borrow_mut().clear();
-        self.lost();
+        // One that only waited takes nothing with it: this tab is served by another's.
+        if self.own_leads.replace(false) {
+            *self.rtc.borrow_mut() = None;
+            self.links.borrow_mut().clear();
+            self.lost();
+            self.phase(Phase::TakingOver);
+        }
         let now = js_sys::Date::now();
         let crashes = {
             let mut crashes = self.crashes.borrow_mut();
