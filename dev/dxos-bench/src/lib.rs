@@ -5,7 +5,9 @@
 //!   shared, and the load stands beside each figure. Waiting for the disk is left out.
 //! * Where there is a floor (plain SQLite doing only what cannot be avoided) it is measured in the same run.
 //!
-//! Not here: figures in a browser or over a network, and anything that is not measured by this program.
+//! * Figures of the web build come from a real Chromium (`web`): where a unit says CPU, it is the worker's thread.
+//!
+//! Not here: anything that is not measured by this program or the recorder it starts.
 
 mod create;
 mod live;
@@ -14,6 +16,7 @@ mod read;
 mod report;
 mod space;
 mod text;
+mod web;
 
 use std::path::PathBuf;
 
@@ -60,6 +63,7 @@ const BENCHES: &[(&[&str], Bench)] = &[
         &["text_trace_ms", "keystroke_us", "text_open_ms"],
         text::trace,
     ),
+    (web::IDS, web::measure),
 ];
 
 /// Runs the benchmarks named, writes `dev/dxos-bench/results.json` and renders `RESULTS.md` from it.
@@ -75,6 +79,14 @@ pub fn run(options: &Options) -> Result<()> {
                 .any(|id| options.names.iter().any(|name| name == id))
     };
     for (ids, bench) in BENCHES.iter().filter(|(ids, _)| wanted(ids)) {
+        if *ids == web::IDS
+            && let Some(missing) = web::missing()
+        {
+            // Who asks for all gets all that can be had here.
+            ensure!(options.names.is_empty(), "{missing}");
+            eprintln!("left out: {} ({missing})", ids.join(", "));
+            continue;
+        }
         eprintln!("{} …", ids.join(", "));
         let outcomes = bench(options)?;
         for outcome in &outcomes {

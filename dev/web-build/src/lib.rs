@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// How the page is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,18 @@ const CONFORMANCE: [Module; 4] = [
     },
 ];
 
+/// What a page calls to measure the web build (benchmarks only), compiled with the page's modules: alone it would
+/// select other features of what they share, and build all of that again.
+const BENCH: [Module; 4] = {
+    let [app, worker, text] = MODULES;
+    let bench = Module {
+        package: "dxos-client",
+        example: Some("bench_page"),
+        output: "bench",
+    };
+    [app, worker, text, bench]
+};
+
 /// A build of the page.
 #[derive(Debug, Clone)]
 pub struct WebBuild {
@@ -158,6 +170,29 @@ impl WebBuild {
             parts.push(inner::bind(self, module, wasm)?);
         }
         let folder = self.web_dir().join("conformance");
+        dist::copy(&parts, &folder)?;
+        Ok(folder)
+    }
+
+    /// Puts the bench page beside a built page, for benchmarks in a browser; returns the folder to serve.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); also when the page was not built.
+    pub fn bench(&self) -> Result<PathBuf> {
+        let page = self.dist_dir();
+        ensure!(
+            page.join("index.html").exists(),
+            "there is no page in {}: build it first (cargo build --release -p dx)",
+            page.display()
+        );
+        let _lock = self.lock()?;
+        let compiled = inner::compile(self, &BENCH)?;
+        let mut parts = vec![page, self.root.join("e2e/bench/page")];
+        let only = BENCH.iter().zip(&compiled.wasm);
+        for (module, wasm) in only.filter(|(module, _)| module.example.is_some()) {
+            parts.push(inner::bind(self, module, wasm)?);
+        }
+        let folder = self.web_dir().join("bench");
         dist::copy(&parts, &folder)?;
         Ok(folder)
     }

@@ -1,4 +1,4 @@
-//! Developer tasks: `cargo xtask tidy|web|bundle|dev|bench`.
+//! Developer tasks: `cargo xtask tidy|web|bundle|conformance|dev|bench|bench-page`.
 
 use std::{
     env,
@@ -38,6 +38,8 @@ enum Task {
         #[arg(long)]
         dev: bool,
     },
+    /// Put the page that benchmarks call beside the built page, into target/web/bench.
+    BenchPage,
     /// Build the page, serve it, and rebuild and reload on every change.
     Dev {
         /// Port to serve on.
@@ -94,6 +96,10 @@ fn run(task: Task) -> Result<()> {
         Task::Conformance { dev } => {
             let profile = if dev { Profile::Dev } else { Profile::Release };
             println!("{}", web(root, profile).conformance()?.display());
+            Ok(())
+        }
+        Task::BenchPage => {
+            println!("{}", web(root, Profile::Release).bench()?.display());
             Ok(())
         }
         Task::Dev { port } => dev::run(&web(root, Profile::Dev), port),

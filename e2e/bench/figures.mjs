@@ -1,0 +1,189 @@
+// Figures of the web build: real Chromium, real worker, OPFS, WebRTC. Not a test of anything; `cargo xtask bench`
+// runs it and keeps what it writes.
+//
+//   BENCH_OUT=FILE BENCH_PAGE=FOLDER [BENCH_NAMES="id id"] [BENCH_ROUNDS=5] node run.mjs bench/figures.mjs
+//
+// BENCH_OUT gets a JSON list of {id, value, unit, p95?}. BENCH_PAGE is the page with `bench.js` beside it.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { Profile } from "../lib/browser.mjs";
+import { closeDialog, createDocument, createSpace, factIs, invite, openDocument, start, typeDigits } from "../lib/composer.mjs";
+import { firstLoadBytes, latency, quantile } from "../lib/measure.mjs";
+import { offlineReady } from "../lib/page.mjs";
+import { Server } from "../lib/server.mjs";
+import { watchWorker } from "../lib/smooth.mjs";
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
+const OBJECTS = 10_000;
+const BATCH = 1_000;
+/** One by one: fewer, as each is a round trip to the worker and a commit. */
+const SINGLES = 2_000;
+
+/** Ids that need the page with `bench.js`. */
+const ON_BENCH_PAGE = ["create_batch_per_s_web", "create_one_per_s_web", "open_1k_ms_web", "boot_ms"];
+
+const wanted = (process.env.BENCH_NAMES ?? "").split(" ").filter(Boolean);
+const wants = (...ids) => wanted.length === 0 || ids.some((id) => wanted.includes(id));
+const figures = [];
+const median = (values) => quantile(values, 0.5);
+
+function keep(id, value, unit, p95) {
+  const figure = { id, value, unit, ...(p95 === undefined ? {} : { p95 }) };
+  console.log(`${id} = ${value.toFixed(3)} ${unit}${p95 === undefined ? "" : `, p95 ${p95.toFixed(3)}`}`);
+  figures.push(figure);
+  writeFileSync(process.env.BENCH_OUT, JSON.stringify(figures));
+}
+
+/** A fresh browser with a page that has the SDK and its own worker. */
+async function withBench(server, work) {
+  const profile = await Profile.open("bench");
+  try {
+    const page = await profile.goto(`${server.url}/bench.html?bench`);
+    return await work(page, profile);
+  } finally {
+    await profile.remove();
+  }
+}
+
+/** Starts the node on a profile and waits for its space. */
+function begin(page, name) {
+  return page.evaluate(async (profile) => {
+    const { default: init, Bench } = await import("/bench.js");
+    await init();
+    window.bench = Bench.start(profile);
+    await window.bench.ready();
+  }, name);
+}
+
+/** Objects a second of the worker's processor time, and on the clock. */
+async function rates(page, count, batch) {
+  const end = await watchWorker(page);
+  const wall = await page.evaluate(async ([n, size]) => {
+    const started = performance.now();
+    await window.bench.create(n, size);
+    return (performance.now() - started) / 1000;
+  }, [count, batch]);
+  const { cpuMs } = await end();
+  return { cpu: count / (cpuMs / 1000), wall: count / wall };
+}
+
+test("figures", { timeout: 30 * 60 * 1000 }, async () => {
+  assert.ok(process.env.BENCH_OUT, "see the head of this file");
+  if (wants(...ON_BENCH_PAGE)) {
+    assert.ok(process.env.BENCH_PAGE, "see the head of this file");
+    const server = await Server.start({ dist: process.env.BENCH_PAGE });
+    try {
+      await creating(server);
+      await opening(server);
+    } finally {
+      await server.stop();
+    }
+  }
+  const shipped = await Server.start();
+  try {
+    if (wants("first_load_kib")) await firstLoad(shipped);
+    if (wants("edit_to_peer_ms")) await editToPeer(shipped);
+  } finally {
+    await shipped.stop();
+  }
+});
+
+async function creating(server) {
+  for (const [id, count, batch] of [["create_batch_per_s_web", OBJECTS, BATCH], ["create_one_per_s_web", SINGLES, 1]]) {
+    if (!wants(id)) continue;
+    const found = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      found.push(await withBench(server, async (page) => {
+        await begin(page, "bench");
+        return rates(page, count, batch);
+      }));
+    }
+    console.log(`${id}: ${median(found.map(({ wall }) => wall)).toFixed(0)} objects / s on the clock`);
+    keep(id, median(found.map(({ cpu }) => cpu)), "objects / CPU s");
+  }
+}
+
+async function opening(server) {
+  if (wants("open_1k_ms_web")) {
+    await withBench(server, async (page) => {
+      await begin(page, "thousand");
+      await page.evaluate(() => window.bench.create(1000, 1000));
+      const times = [];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await page.reload();
+        // The SDK is there; the worker is not: it is started, opens the store and answers the first page of rows.
+        times.push(await page.evaluate(async () => {
+          const { default: init, Bench } = await import("/bench.js");
+          await init();
+          const started = performance.now();
+          window.bench = Bench.start("thousand");
+          const rows = await window.bench.page();
+          if (rows !== 50) throw new Error(`${rows} rows`);
+          return performance.now() - started;
+        }));
+      }
+      keep("open_1k_ms_web", median(times), "ms wall, worker start included");
+    });
+  }
+  if (wants("boot_ms")) {
+    await withBench(server, async (page, profile) => {
+      // Composer's own profile: the page it boots has all of it.
+      await begin(page, "default");
+      await page.evaluate(([count, batch]) => window.bench.create(count, batch), [OBJECTS, BATCH]);
+      await page.close();
+      const app = await profile.context.newPage();
+      await app.addInitScript(() => {
+        const look = () => {
+          const usable = document.querySelector(".shell nav[aria-label=Spaces] button") && document.querySelector("[data-save=saved]");
+          if (usable) window.__usable ??= performance.now();
+          else requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+      });
+      await app.goto(server.url);
+      await app.waitForFunction(() => window.__usable);
+      await offlineReady(app);
+      const times = [];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await app.reload();
+        times.push(await (await app.waitForFunction(() => window.__usable)).jsonValue());
+      }
+      keep("boot_ms", median(times), "ms wall");
+    });
+  }
+}
+
+async function firstLoad(server) {
+  const profile = await Profile.open("first-load");
+  try {
+    const page = await profile.goto(server.url);
+    keep("first_load_kib", await firstLoadBytes(page) / 1024, "KiB brotli");
+  } finally {
+    await profile.remove();
+  }
+}
+
+async function editToPeer(server) {
+  const [a, b] = [await Profile.open("edit-a"), await Profile.open("edit-b")];
+  try {
+    const pageA = await a.goto(server.url);
+    await start(pageA, "Ada");
+    await createSpace(pageA, "River study");
+    await createDocument(pageA, "Field notes");
+    const { link, code } = await invite(pageA);
+    const pageB = await b.goto(link);
+    await start(pageB, "Bo");
+    await typeDigits(pageB, code);
+    await pageB.getByRole("dialog").waitFor({ state: "detached" });
+    await closeDialog(pageA);
+    await openDocument(pageB, "Field notes");
+    for (const page of [pageA, pageB]) await factIs(page, "link", "direct");
+    const times = [];
+    for (let round = 0; round < ROUNDS; round += 1) times.push(...await latency(pageA, pageB));
+    keep("edit_to_peer_ms", median(times), "ms wall", quantile(times, 0.95));
+  } finally {
+    await a.remove();
+    await b.remove();
+  }
+}
