@@ -27,10 +27,10 @@ export class Profile {
    * `name` is for pictures. With a `network`, the browser lives in that namespace and reaches the server at the
    * hub's address, which it is told to treat like https (as `localhost` is).
    */
-  constructor(name, { network = null, viewport = { width: 1280, height: 800 }, colorScheme = "light", locale = "en-GB" } = {}) {
+  constructor(name, { network = null, viewport = { width: 1280, height: 800 }, colorScheme = "light", locale = "en-GB", touch = false } = {}) {
     this.name = name;
     this.network = network;
-    this.options = { viewport, colorScheme, locale };
+    this.options = { viewport, colorScheme, locale, hasTouch: touch, isMobile: touch };
     this.dir = mkdtempSync(join(tmpdir(), "dxos-e2e-"));
   }
 

