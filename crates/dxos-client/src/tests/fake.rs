@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use dxos_base::text::{ARRIVING, apply, transform};
-use dxos_base::{ObjectView, ObjectWrite, SpaceId, TextDelta};
+use dxos_base::{ObjectWrite, SpaceId, TextDelta};
 use dxos_services::*;
 
 use crate::optimistic::apply_write;
