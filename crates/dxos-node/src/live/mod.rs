@@ -158,7 +158,7 @@ impl Shared {
         if touched.objects.is_empty() || self.type_name.as_ref().is_some_and(other_types) {
             return false;
         }
-        if touched.views_left_out {
+        if touched.views_left_out || touched.views.len() < touched.objects.len() {
             self.forget(space);
             return true;
         }
