@@ -270,6 +270,16 @@ impl ObjectId {
         bytes[..6].copy_from_slice(&wall_ms.to_be_bytes()[2..]);
         ObjectId(bytes)
     }
+
+    /// The id of an object that every device would make (space properties, stored types), so that two make one:
+    /// 16 bytes of hash(`well-known object`, space ‖ length of the name ‖ name ‖ version) (DESIGN 4.2).
+    pub fn well_known(space: &SpaceId, name: &str, version: &str) -> Self {
+        let length = (name.len() as u64).to_le_bytes();
+        let parts = [&space.0[..], &length, name.as_bytes(), version.as_bytes()];
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&crate::hash("well-known object", &parts).0[..16]);
+        ObjectId(bytes)
+    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,11 @@ pub mod limits;
 pub mod object;
 pub mod path;
 pub mod plain;
+pub mod property_changes;
 pub mod query;
+pub mod schema;
 pub mod text;
+pub mod typed;
 pub mod value;
 pub mod write;
 

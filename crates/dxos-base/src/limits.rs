@@ -68,3 +68,15 @@ pub const QUERY_LIST_MAX: usize = 4_096;
 pub const TOUCHED_VIEWS_MAX: usize = 1_024;
 /// A query, encoded.
 pub const QUERY_BYTES_MAX: usize = 256 * 1024;
+/// Fields of a schema, nested ones included.
+pub const SCHEMA_FIELDS_MAX: usize = 512;
+/// Levels of a schema below its type.
+pub const SCHEMA_DEPTH_MAX: usize = 16;
+/// Options of one choice.
+pub const SCHEMA_CHOICES_MAX: usize = 512;
+/// A schema, encoded or as JSON.
+pub const SCHEMA_BYTES_MAX: usize = 128 * 1024;
+/// Misfits told of one object: more help nobody.
+pub const MISFITS_MAX: usize = 64;
+/// Types known at once, of code and of all open spaces.
+pub const TYPES_MAX: usize = 4_096;

@@ -1,0 +1,3 @@
+//! Tests of `dxos-base` that need the derive macro.
+
+mod typed;
