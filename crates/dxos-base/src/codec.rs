@@ -35,7 +35,35 @@ pub enum DecodeError {
 
 /// The canonical bytes of `value`.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("in-memory values of our types always encode")
+    let out = Bytes(Vec::with_capacity(ENCODED_BYTES_USUAL));
+    postcard::serialize_with_flavor(value, out)
+        .expect("in-memory values of our types always encode")
+}
+
+/// Room made at the start: most of what is encoded fits, and growing from nothing took a third of the time.
+const ENCODED_BYTES_USUAL: usize = 256;
+
+/// Where encoding goes.
+struct Bytes(Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Bytes {
+    type Output = Vec<u8>;
+
+    #[inline]
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+        self.0.push(data);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// Decodes canonical bytes of at most `max` length.

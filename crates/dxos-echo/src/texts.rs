@@ -31,6 +31,8 @@ use crate::typing::{RUN_BYTES_MAX, Run, inserted_bytes};
 
 /// Updates in the tail at which it is folded.
 const TAIL_UPDATES: usize = 64;
+/// Updates in the tail at which it is folded when the text is closed.
+const TAIL_UPDATES_CLOSED: usize = 8;
 /// Bytes in the tail at which it is folded.
 const TAIL_BYTES: usize = 32 * 1024;
 /// A long text is folded when its tail is this part of it, so that folding costs a constant share of typing.
@@ -127,11 +129,13 @@ impl Space {
         Ok(text)
     }
 
-    /// Drops a text from the engine, after folding its tail if that is long.
+    /// Drops a text from the engine, after folding its tail if it has one worth it: a snapshot alone opens in a
+    /// tenth of the time.
     pub fn close_text(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
         self.end_run(cx, text)?;
-        if self.open_texts.contains_key(&text) && cx.text.is_open(text) {
-            self.fold_if_long(cx, text)?;
+        let tail = self.open_texts.get(&text).map_or(0, |open| open.tail.len());
+        if tail >= TAIL_UPDATES_CLOSED && cx.text.is_open(text) {
+            self.fold(cx, text)?;
         }
         self.open_texts.remove(&text);
         cx.text.close(text);
@@ -474,18 +478,25 @@ impl Space {
         cx: &mut WriteContext<'_>,
         text: TextId,
     ) -> Result<(), EchoError> {
-        let Some(open) = self.open_texts.get_mut(&text) else {
+        let Some(open) = self.open_texts.get(&text) else {
             return Ok(());
         };
         let long = open.tail.len() >= TAIL_UPDATES || open.tail_bytes >= TAIL_BYTES;
-        let long = long && open.run.is_none();
-        let Some(last) = open.tail.last().filter(|_| long) else {
+        if long && open.tail_bytes >= open.snapshot_bytes / TAIL_PART {
+            self.fold(cx, text)?;
+        }
+        Ok(())
+    }
+
+    /// Folds the tail of an open text into a snapshot, unless something typed has no update.
+    fn fold(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
+        let Some(open) = self.open_texts.get_mut(&text) else {
+            return Ok(());
+        };
+        let Some(last) = open.tail.last().filter(|_| open.run.is_none()) else {
             return Ok(());
         };
         let through = last.row;
-        if open.tail_bytes < open.snapshot_bytes / TAIL_PART {
-            return Ok(());
-        }
         // What the engine was handed may still wait for what it depends on; a snapshot leaves that out.
         for held in open
             .tail

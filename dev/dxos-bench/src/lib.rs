@@ -12,6 +12,8 @@
 mod create;
 mod live;
 mod measure;
+mod memory;
+mod newcomer;
 mod read;
 mod report;
 mod space;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use measure::Outcome;
+pub use memory::print_rss;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -59,6 +62,8 @@ const BENCHES: &[(&[&str], Bench)] = &[
     (&["open_100k_ms"], read::open_100k),
     (&["fts_30k_ms", "fts_30k_any_ms"], read::full_text),
     (&["live_query_us"], live::query),
+    (&["newcomer_10k_ms"], newcomer::newcomer),
+    (&["rss_100k_mib"], memory::rss),
     (
         &["text_trace_ms", "keystroke_us", "text_open_ms"],
         text::trace,

@@ -9,6 +9,11 @@ fn main() -> Result<()> {
         match argument.as_str() {
             "--trace" => options.trace = arguments.next().map(Into::into),
             "--quick" => options.rounds = 1,
+            // Not for people: the process that is measured by `rss_100k_mib`.
+            "--rss" => {
+                let path = arguments.next().unwrap_or_default();
+                return dxos_bench::print_rss(std::path::Path::new(&path));
+            }
             name => options.names.push(name.to_owned()),
         }
     }

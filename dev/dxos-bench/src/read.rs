@@ -13,7 +13,7 @@ use crate::space::{Bench, Indexing};
 const PAGE: u32 = 50;
 
 /// Newest open tasks first: sorted by an indexed property, filtered by one without an index.
-fn view() -> Query {
+pub(crate) fn view() -> Query {
     Query::of_type("org.example.Task")
         .filter(field("done").eq(false))
         .order_by_descending("created")

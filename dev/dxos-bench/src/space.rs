@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use dxos_base::{Entropy, Hash, ObjectId, ObjectWrite, SigningKey, SpaceId, SpaceKey, Tick, Value};
+use dxos_base::{
+    DeviceKey, Entropy, Hash, ObjectId, ObjectWrite, SigningKey, SpaceId, SpaceKey, Tick, Value,
+};
 use dxos_echo::store::{Durability, Store};
 use dxos_echo::{IndexPolicy, Sealing, Space, WriteContext};
 use dxos_store::SqliteStore;
@@ -54,6 +56,11 @@ pub(crate) struct Bench {
     path: PathBuf,
 }
 
+/// The key entries are sealed under.
+pub(crate) fn space_key() -> SpaceKey {
+    SpaceKey([9; 32])
+}
+
 const SPACE: SpaceId = SpaceId([7; SpaceId::LEN]);
 const MARKER: [u8; 16] = [1; 16];
 const HEADS: [Hash; 1] = [Hash([5; 32])];
@@ -66,10 +73,31 @@ impl Bench {
         Bench::open(&path, Some(dir), indexing)
     }
 
+    /// An empty space in a fresh directory, on another device.
+    pub fn newcomer(indexing: Indexing) -> Result<Bench> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("profile.db");
+        Bench::on_device(&path, Some(dir), indexing, [4; 32])
+    }
+
+    /// The device that writes.
+    pub fn device(&self) -> DeviceKey {
+        self.signer.device_key()
+    }
+
     /// Opens the space of a file.
     pub fn open(path: &Path, dir: Option<TempDir>, indexing: Indexing) -> Result<Bench> {
+        Bench::on_device(path, dir, indexing, [3; 32])
+    }
+
+    fn on_device(
+        path: &Path,
+        dir: Option<TempDir>,
+        indexing: Indexing,
+        seed: [u8; 32],
+    ) -> Result<Bench> {
         let mut store = SqliteStore::open_file(path)?;
-        let signer = SigningKey::from_seed([3; 32]);
+        let signer = SigningKey::from_seed(seed);
         let mut space = Space::open(SPACE, signer.device_key(), MARKER, &mut store)?;
         space.set_index_policy(IndexPolicy {
             properties: Some(["title", "created"].map(String::from).into()),
@@ -80,7 +108,7 @@ impl Bench {
             store,
             text: LoroEngine::new(),
             entropy: Repeatable(11),
-            key: SpaceKey([9; 32]),
+            key: space_key(),
             signer,
             now: Tick(1_764_000_000_000),
             _dir: dir,

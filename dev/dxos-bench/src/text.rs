@@ -4,12 +4,14 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use dxos_base::{ObjectWrite, TextChange, TextDelta};
+use dxos_base::{ObjectWrite, TextChange, TextDelta, TextId};
 use dxos_echo::store::Durability;
+use dxos_echo::text::TextEngine as _;
+use dxos_text::LoroEngine;
 use serde::Deserialize;
 
 use crate::Options;
-use crate::measure::{Outcome, quantile, spent};
+use crate::measure::{Outcome, Spent, quantile, spent};
 use crate::space::{Bench, Indexing, object};
 
 /// Keystrokes between two seals: the trace is played without its pauses, so every entry is full.
@@ -87,6 +89,7 @@ pub(crate) fn trace(options: &Options) -> Result<Vec<Outcome>> {
     }
     let (deltas, end) = load(&path)?;
     let (mut wholes, mut strokes, mut opens) = (Vec::new(), Vec::new(), Vec::new());
+    let mut floors = Vec::new();
     for _ in 0..options.rounds {
         let mut bench = Bench::new(Indexing::TwoProperties)?;
         let create = ObjectWrite::Create {
@@ -117,6 +120,12 @@ pub(crate) fn trace(options: &Options) -> Result<Vec<Outcome>> {
         }
         bench.seal()?;
         wholes.push(whole * 1e3);
+        floors.push(floor(&deltas)?.cpu * 1e3);
+        // As an editor leaves it; after a crash the tail is read too.
+        bench.transaction(acknowledged, |space, cx, _| {
+            let text = space.open_text(cx, object(1), "content")?;
+            space.close_text(cx, text)
+        })?;
         let (path, dir) = bench.close()?;
         let mut bench = Bench::open(&path, dir, Indexing::TwoProperties)?;
         let (text, took) = spent(|| {
@@ -129,9 +138,43 @@ pub(crate) fn trace(options: &Options) -> Result<Vec<Outcome>> {
         opens.push(took.cpu * 1e3);
     }
     let p95 = quantile(&mut strokes, 0.95);
+    let floor = quantile(&mut floors, 0.5);
     Ok(vec![
-        Outcome::new("text_trace_ms", quantile(&mut wholes, 0.5), "ms CPU"),
-        Outcome::new("keystroke_us", quantile(&mut strokes, 0.5), "µs CPU").with_p95(p95),
+        Outcome::new("text_trace_ms", quantile(&mut wholes, 0.5), "ms CPU").with_floor(floor),
+        Outcome::new("keystroke_us", quantile(&mut strokes, 0.5), "µs CPU")
+            .with_p95(p95)
+            .with_floor(floor * 1e3 / deltas.len() as f64),
         Outcome::new("text_open_ms", quantile(&mut opens, 0.5), "ms CPU"),
     ])
+}
+
+/// The engine alone, and plain SQLite writing each keystroke as one row in one transaction.
+fn floor(deltas: &[TextDelta]) -> Result<Spent> {
+    let dir = tempfile::tempdir()?;
+    let connection = rusqlite::Connection::open(dir.path().join("floor.db"))?;
+    connection.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         CREATE TABLE typed(n INTEGER PRIMARY KEY, bytes BLOB);",
+    )?;
+    let mut engine = LoroEngine::new();
+    let text = TextId([1; 16]);
+    engine.open(text, 1, &[], &[])?;
+    let (result, took) = spent(|| -> Result<()> {
+        for (n, delta) in deltas.iter().enumerate() {
+            engine.apply(text, delta)?;
+            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            connection
+                .prepare_cached("INSERT INTO typed(bytes) VALUES(?)")?
+                .execute([&[7u8; 64][..]])?;
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            if n % SEAL_EVERY == SEAL_EVERY - 1 {
+                connection
+                    .prepare_cached("DELETE FROM typed")?
+                    .execute([])?;
+            }
+        }
+        Ok(())
+    });
+    result?;
+    Ok(took)
 }
