@@ -180,6 +180,22 @@ impl Space {
         object: ObjectId,
         path: Path,
     ) -> Result<(), EchoError> {
+        let loaded = self.load_with_run(cx, text, object, path);
+        if loaded.is_err() {
+            // Half loaded: an update that was made and could not be stored would not be made again.
+            self.open_texts.remove(&text);
+            cx.text.close(text);
+        }
+        loaded
+    }
+
+    fn load_with_run(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+        object: ObjectId,
+        path: Path,
+    ) -> Result<(), EchoError> {
         let typed = self.run_of(text);
         if let (Some(first), Some(last)) = (typed.first(), typed.last()) {
             self.load_session(cx, text, object, path.clone(), first.nonce, first.through)?;

@@ -128,7 +128,16 @@ impl Node {
                 .data
                 .open_text(&mut write_context(cx), address.object, &address.property)
         });
-        let text = opened.map_err(|error| from_echo(&error))?;
+        let text = match opened {
+            Ok(text) => text,
+            Err(error) => {
+                // Opening may have made an update of what was typed before; the disk has nothing of it.
+                if matches!(error, EchoError::Store(_)) {
+                    self.reload(turn, address.space);
+                }
+                return Err(from_echo(&error));
+            }
+        };
         let version = turn
             .cx
             .text
