@@ -1,10 +1,12 @@
 //! The client a program holds.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
+use dxos_base::schema::Registry;
 use dxos_base::{
     Conflict, DecodeError, IntoPath, InvitationId, ObjectId, ObjectView, ObjectWrite, PlainObject,
     Query, SpaceId,
@@ -42,6 +44,21 @@ struct Inner {
     on_invitation: Listeners<InvitationView>,
     on_saving: Listeners<usize>,
     on_refused: Listeners<Failure>,
+    on_end: Listeners<()>,
+    /// What lives as long as the client: a node in this process.
+    kept: RefCell<Option<Box<dyn Any>>>,
+    registry: RefCell<Registry>,
+    types_followed: RefCell<BTreeMap<SpaceId, Subscription>>,
+}
+
+/// A client that does not keep itself alive: for listeners.
+#[derive(Clone)]
+pub(crate) struct WeakClient(Weak<Inner>);
+
+impl WeakClient {
+    pub(crate) fn upgrade(&self) -> Option<Client> {
+        self.0.upgrade().map(Client)
+    }
 }
 
 /// A program's end of the services protocol. Clones are the same client.
@@ -68,7 +85,47 @@ impl Client {
             on_invitation: Listeners::default(),
             on_saving: Listeners::default(),
             on_refused: Listeners::default(),
+            on_end: Listeners::default(),
+            kept: RefCell::default(),
+            registry: RefCell::default(),
+            types_followed: RefCell::default(),
         }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakClient {
+        WeakClient(Rc::downgrade(&self.0))
+    }
+
+    /// Keeps something until the client is closed.
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+    pub(crate) fn keep(&self, kept: Box<dyn Any>) {
+        *self.0.kept.borrow_mut() = Some(kept);
+    }
+
+    /// Takes what was kept.
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+    pub(crate) fn kept(&self) -> Option<Box<dyn Any>> {
+        self.0.kept.borrow_mut().take()
+    }
+
+    /// The types this program knows.
+    pub(crate) fn with_registry<T>(&self, with: impl FnOnce(&mut Registry) -> T) -> T {
+        with(&mut self.0.registry.borrow_mut())
+    }
+
+    /// The stored types of a space are kept up to date in the registry.
+    pub(crate) fn follows_types(&self, space: SpaceId) -> bool {
+        self.0.types_followed.borrow().contains_key(&space)
+    }
+
+    /// As long as this subscription lives, which is as long as the client.
+    pub(crate) fn follow_types(&self, space: SpaceId, subscription: Subscription) {
+        let before = self
+            .0
+            .types_followed
+            .borrow_mut()
+            .insert(space, subscription);
+        drop(before);
     }
 
     /// Changes the state, then runs what came of it; listeners may call the client again.
@@ -150,6 +207,19 @@ impl Client {
     /// There will be no other channel: everything that waits, and everything asked from now on, fails.
     pub fn end(&self) {
         self.with(State::end);
+        let followed = std::mem::take(&mut *self.0.types_followed.borrow_mut());
+        drop(followed);
+        self.0.on_end.tell(&());
+    }
+
+    /// There will be no other channel.
+    pub fn is_ended(&self) -> bool {
+        self.0.state.borrow().is_ended()
+    }
+
+    /// Hears of [`Client::end`].
+    pub fn on_end(&self, listener: impl Fn() + 'static) -> Subscription {
+        self.0.on_end.add(move |()| listener())
     }
 
     /// Whether a node answers.

@@ -4,6 +4,8 @@
 //! [`web::start`] gives one in a browser, [`native::open`] in a process. On `wasm32` no node, store or text engine is
 //! linked.
 //!
+//! On it stands the typed SDK: [`Client::open`], [`Space`], [`ObjectHandle`], `#[derive(Object)]`.
+//!
 //! Not here: meaning of calls (`dxos-node`), widgets (`dxos-ui`).
 
 #![deny(missing_docs)]
@@ -15,6 +17,7 @@ mod optimistic;
 mod platform;
 mod promise;
 mod queries;
+mod sdk;
 mod session;
 mod state;
 mod texts;
@@ -28,10 +31,28 @@ pub use client::{Client, Connection};
 pub use listen::Subscription;
 pub use platform::random_client_id;
 pub use queries::QueryRows;
+#[cfg(any(feature = "json", not(target_arch = "wasm32")))]
+pub use sdk::ViewQueryError;
+pub use sdk::{
+    Asked, Config, Diff, Error, ErrorKind, Flush, Found, Halo, Invitation, ObjectHandle,
+    Properties, PropertyWatch, Rows, Space, SpaceProperties, Spaces, Types, Wanted, Watch,
+};
+pub use sdk::{View, ViewField};
 pub use session::{TextSession, TextSink};
+
+pub use dxos_base::typed::{
+    Bytes, Counter, Field, GeoPoint, Object, Ref, Text, Timestamp, TypedQuery, Untyped,
+};
+pub use dxos_base::{ObjectId, SpaceId, Value};
+pub use dxos_base::{query, schema, typed};
+pub use dxos_macros::Object;
 
 pub use dxos_base::{ObjectView, ObjectWrite, Query, Side, TextChange, TextDelta};
 pub use dxos_services::*;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! What a client needs of its platform: randomness for ids and the wall clock for their order.
 
-use dxos_base::{Entropy, ObjectId};
+use dxos_base::{ElementId, Entropy, ObjectId};
 use dxos_services::ClientId;
 
 /// The operating system's randomness.
@@ -38,4 +38,11 @@ pub fn random_client_id() -> ClientId {
 /// A fresh object id.
 pub(crate) fn new_object_id() -> ObjectId {
     ObjectId::new(now_ms(), &mut SystemEntropy)
+}
+
+/// A fresh id of a list's element.
+pub(crate) fn new_element_id() -> ElementId {
+    let mut id = [0; 8];
+    SystemEntropy.fill(&mut id);
+    ElementId(id)
 }

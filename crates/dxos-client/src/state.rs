@@ -180,6 +180,10 @@ impl State {
         }
     }
 
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     /// No channel will come any more: nobody waits in vain.
     pub(crate) fn end(&mut self) {
         self.disconnected();

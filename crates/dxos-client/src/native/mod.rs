@@ -105,6 +105,17 @@ impl Native {
     }
 }
 
+/// Runs a program that uses clients on this thread, until `program` ends.
+///
+/// # Errors
+/// When the operating system gives no event loop.
+pub fn run<T>(program: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(tokio::task::LocalSet::new().block_on(&runtime, program))
+}
+
 /// How long a holder may take to answer, and a dying one to let go.
 const HOLDER_ANSWER_MAX: Duration = Duration::from_secs(5);
 const HOLDER_TRIES_MAX: u32 = 40;
