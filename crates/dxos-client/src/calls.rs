@@ -36,7 +36,10 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::Conflicts { .. }
         | Request::Verify { .. }
         | Request::SetOffline { .. }
-        | Request::CancelInvitation { .. } => true,
+        | Request::CancelInvitation { .. }
+        | Request::OpenSpace { .. }
+        | Request::CloseSpace { .. }
+        | Request::RemoveSpace { .. } => true,
         Request::CreateIdentity { .. }
         | Request::CreateSpace { .. }
         | Request::Subscribe { .. }

@@ -120,7 +120,11 @@ impl Node {
             ClientFrame::Call { call, request } => {
                 let makes = matches!(
                     request,
-                    Request::CreateIdentity { .. } | Request::CreateSpace { .. }
+                    Request::CreateIdentity { .. }
+                        | Request::CreateSpace { .. }
+                        | Request::OpenSpace { .. }
+                        | Request::CloseSpace { .. }
+                        | Request::RemoveSpace { .. }
                 );
                 let result = self.call(turn, channel, request);
                 if makes {
@@ -166,7 +170,8 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&channel) {
             channel.events.extend(invitations);
         }
-        self.status_dirty(turn.cx.now);
+        // At once: spaces are listed before they are open.
+        self.status_at = Some(turn.cx.now);
     }
 
     pub(crate) fn channel_closed(&mut self, turn: &mut Turn<'_, '_>, channel: ChannelId) {
@@ -189,7 +194,13 @@ impl Node {
         channel: ChannelId,
         request: Request,
     ) -> Result<Response, Failure> {
+        if let Some(space) = space_of(&request) {
+            self.ensure_open(turn, space)?;
+        }
         match request {
+            Request::OpenSpace { space } => self.open_space_here(turn, space),
+            Request::CloseSpace { space } => self.close_space_here(turn, space),
+            Request::RemoveSpace { space } => self.remove_space_here(turn, space),
             Request::CreateIdentity {
                 name,
                 device_label,
@@ -367,24 +378,16 @@ impl Node {
         personal: bool,
     ) -> Result<(), Failure> {
         let identity = self.identity.clone().ok_or_else(no_identity)?;
-        let order = self
-            .spaces
-            .values()
-            .map(|space| space.record.order + 1)
-            .max()
-            .unwrap_or(0);
+        let open = self.spaces.values().map(|space| space.record.order);
+        let resting = self.resting.values().map(|space| space.record.order);
+        let order = open.chain(resting).max().map_or(0, |last| last + 1);
         let (record, marker) = (SpaceRecord { order, personal }, self.config.instance_marker);
         let agreement = identity.agreement();
         let space = transaction(turn.cx, Durability::Synced, |cx| {
-            SpaceState::create(
-                id,
-                record,
-                credentials,
-                identity.device(),
-                agreement,
-                marker,
-                cx,
-            )
+            let device = identity.device();
+            let space = SpaceState::create(id, record, credentials, device, agreement, marker, cx)?;
+            self.write_summary(&space, false, cx)?;
+            Ok::<_, EchoError>(space)
         });
         let mut space = space.map_err(|error| from_echo(&error))?;
         space.data.set_entry_version(self.entry_version);
@@ -428,6 +431,10 @@ impl Node {
             Written::read(&mut *turn.cx.store, &client).map_err(|error| from_store(&error))?;
         let skipped = written.skipped.contains(&n);
         let repeated = n <= written.last && !skipped;
+        match &write {
+            Write::Objects { space, .. } => self.ensure_open(turn, *space)?,
+            Write::Text { text, .. } => self.ensure_open(turn, text.space)?,
+        }
         match write {
             Write::Objects { .. } if repeated => Ok(None),
             // It was refused and the answer was lost; done now, it would come after its successors.
@@ -497,7 +504,8 @@ impl Node {
         space: SpaceId,
         query: Query,
     ) -> Result<Response, Failure> {
-        if !self.spaces.contains_key(&space) {
+        // Of a closed space the rows come when it is opened.
+        if !self.spaces.contains_key(&space) && !self.resting.contains_key(&space) {
             return Err(no_space());
         }
         query.check().map_err(|error| from_echo(&error.into()))?;
@@ -540,6 +548,14 @@ impl Node {
     fn want_views(&mut self) {
         for (id, space) in &mut self.spaces {
             space.data.set_views_wanted(self.live.looks_at(*id));
+        }
+    }
+
+    /// A space was opened: all queries of it read it.
+    pub(crate) fn all_queries_dirty(&mut self, now: Tick, id: SpaceId) {
+        if self.live.space_added(id) {
+            self.want_views();
+            self.queries_dirty(now);
         }
     }
 
@@ -636,6 +652,20 @@ pub(crate) fn set_written(
     written.add(n);
     cx.store
         .set(&Written::key(client), Some(&dxos_base::encode(&written)))
+}
+
+/// The space a call needs open.
+fn space_of(request: &Request) -> Option<SpaceId> {
+    match request {
+        Request::Get { space, .. }
+        | Request::Query { space, .. }
+        | Request::Plain { space, .. }
+        | Request::Conflicts { space, .. }
+        | Request::Verify { space, .. }
+        | Request::Invite { space, .. } => Some(*space),
+        Request::OpenText { text, .. } => Some(text.space),
+        _ => None,
+    }
 }
 
 fn check_name(name: &str) -> Result<&str, Failure> {

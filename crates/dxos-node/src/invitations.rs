@@ -5,7 +5,7 @@
 //! * nothing is granted before the pairing confirmed the code on both sides;
 //! * every end has a reason, shown on both sides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{InvitationId, PeerId, SpaceId, Tick, limits};
 use dxos_echo::store::{Durability, StoreError};
@@ -120,7 +120,11 @@ fn halo_role(role: Role) -> dxos_halo::Role {
 
 impl Node {
     /// Reads hosted invitations from the store, within a transaction.
-    pub(crate) fn load_invitations(&mut self, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    /// Gives the spaces that people are invited to.
+    pub(crate) fn load_invitations(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<BTreeSet<SpaceId>, NodeError> {
         for (key, sealed) in cx.store.list(INVITE_PREFIX)? {
             let secret = self.unseal(&key, &sealed)?;
             let Ok(invitation) = HostInvitation::from_secret_bytes(&secret) else {
@@ -140,7 +144,17 @@ impl Node {
                 .hosted
                 .insert(hosted.invitation.id(), hosted);
         }
-        Ok(())
+        let hosted = self.invitations.hosted.values();
+        Ok(hosted.map(|hosted| hosted.invitation.space).collect())
+    }
+
+    /// Names of spaces are known once these are open.
+    pub(crate) fn name_invitations(&mut self) {
+        for hosted in self.invitations.hosted.values_mut() {
+            if let Some(space) = self.spaces.get(&hosted.invitation.space) {
+                hosted.view.space_name = space.name();
+            }
+        }
     }
 
     pub(crate) fn join_invitation_topics(&mut self, turn: &mut Turn<'_, '_>) {

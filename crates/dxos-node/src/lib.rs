@@ -13,6 +13,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzz;
 mod invitations;
+mod life;
 mod live;
 mod node;
 mod peers;

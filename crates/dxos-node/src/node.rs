@@ -8,12 +8,13 @@
 //!   [`Node::wake_at`].
 //!
 //! The parts: `clients` (calls and subscriptions), `live` (rows of subscriptions), `texts` and `editing` (open texts),
-//! `space` (HALO + ECHO of one space), `peers` and `replicate` (sessions), `presence`, `invitations`, `verify`, `status`.
+//! `space` (HALO + ECHO of one space), `life` (which spaces are open), `peers` and `replicate` (sessions), `presence`,
+//! `invitations`, `verify`, `status`.
 
 use std::collections::BTreeMap;
 
 use dxos_base::crypto::Cipher;
-use dxos_base::{DecodeError, PeerId, SpaceId, Tick, limits};
+use dxos_base::{DecodeError, PeerId, SpaceId, Tick};
 use dxos_echo::EchoError;
 use dxos_echo::entry::ENTRY_VERSION;
 use dxos_echo::store::{Durability, StoreError};
@@ -25,10 +26,11 @@ use dxos_services::{StatusView, TextAddress};
 use crate::clients::Channel;
 use crate::event::{ChannelId, Context, Effect, Event, NodeConfig};
 use crate::invitations::Invitations;
+use crate::life::RestingSpaces;
 use crate::live::Live;
 use crate::peers::Conversation;
 use crate::presence::OwnPresence;
-use crate::space::{SPACE_PREFIX, SpaceRecord, SpaceState, transaction};
+use crate::space::{SpaceState, transaction};
 use crate::texts::OpenText;
 
 /// Why a profile could not be opened. Nothing was changed.
@@ -64,7 +66,10 @@ pub(crate) struct Turn<'a, 'b> {
 pub struct Node {
     pub(crate) config: NodeConfig,
     pub(crate) identity: Option<Identity>,
+    /// Open spaces.
     pub(crate) spaces: BTreeMap<SpaceId, SpaceState>,
+    /// The profile's other spaces.
+    pub(crate) resting: RestingSpaces,
     pub(crate) swarm: Swarm,
     pub(crate) offline: bool,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
@@ -97,7 +102,7 @@ const SEAL_ALONE_MS: u64 = 250;
 /// Written when storage is tried again after a failure: the time of the try.
 const STORAGE_PROBE: &str = "storage-probe";
 /// After a failed commit storage is tried again after this.
-const STORAGE_RETRY_MS: u64 = 2_000;
+pub(crate) const STORAGE_RETRY_MS: u64 = 2_000;
 
 impl Node {
     /// Opens the profile in `cx.store`; an empty store is a new profile.
@@ -107,6 +112,7 @@ impl Node {
             config,
             identity: None,
             spaces: BTreeMap::new(),
+            resting: BTreeMap::new(),
             swarm: Swarm::new(me),
             offline: false,
             channels: BTreeMap::new(),
@@ -138,20 +144,12 @@ impl Node {
         };
         let secret = self.unseal(SECRET_IDENTITY, &sealed)?;
         let identity = Identity::from_secret_bytes(&secret).map_err(|_| NodeError::KeyLost)?;
-        for (key, bytes) in cx.store.list(SPACE_PREFIX)? {
-            let id: SpaceId = match key[SPACE_PREFIX.len()..].parse() {
-                Ok(id) => id,
-                Err(_) => return Err(NodeError::Damaged(DecodeError::Malformed)),
-            };
-            let record: SpaceRecord = dxos_base::decode(&bytes, limits::CREDENTIAL_BYTES_MAX)?;
-            let marker = self.config.instance_marker;
-            let agreement = identity.agreement().clone();
-            let space = SpaceState::open(id, record, identity.device(), &agreement, marker, cx)?;
-            self.spaces.insert(id, space);
-        }
         self.swarm.set_secret(identity.device_agreement().clone());
         self.identity = Some(identity);
-        self.load_invitations(cx)
+        let invited = self.load_invitations(cx)?;
+        self.load_spaces(&invited, cx)?;
+        self.name_invitations();
+        Ok(())
     }
 
     /// Plays a build that writes and understands entries up to `version`, for tests of mixed versions; right after
@@ -233,6 +231,7 @@ impl Node {
             beat,
             self.invitations.wake_at(),
             self.own_presence.wake_at(),
+            self.opening_at(),
         ];
         spaces.chain(presence).chain(timers).flatten().min()
     }
@@ -241,6 +240,7 @@ impl Node {
         let now = turn.cx.now;
         self.swarm.wake(now, &mut *turn.cx.entropy, &mut turn.swarm);
         self.wake_invitations(turn);
+        self.open_due(turn);
         self.expire_presence(turn);
         if self.beat_at <= now {
             self.beat(turn);

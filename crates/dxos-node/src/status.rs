@@ -9,9 +9,10 @@ use dxos_services::{
     StatusView, SyncState,
 };
 
+use crate::life::{Resting, life_of};
 use crate::node::Node;
 use crate::peers::PeerSpace;
-use crate::space::SpaceState;
+use crate::space::{SpaceRecord, SpaceState};
 
 /// The colour of a person, the same everywhere: degrees on the colour circle, spread by the identity's key.
 pub(crate) fn hue(identity: &IdentityKey) -> u16 {
@@ -37,6 +38,21 @@ pub(crate) fn role_view(role: dxos_halo::Role) -> Role {
     }
 }
 
+/// What is known of a space that is not open.
+fn resting_view(id: SpaceId, space: &Resting) -> SpaceView {
+    SpaceView {
+        space: id,
+        life: space.life.clone(),
+        name: space.summary.name.clone(),
+        personal: space.record.personal,
+        role: space.summary.role,
+        members: Vec::new(),
+        peers: Vec::new(),
+        saved: SaveState::Saved,
+        sync: SyncState::Alone,
+    }
+}
+
 impl Node {
     pub(crate) fn build_status(&self) -> StatusView {
         let identity = self.identity.as_ref().map(|identity| IdentityView {
@@ -51,12 +67,14 @@ impl Node {
             Some(false) => NetworkView::Connecting,
             None => NetworkView::NoSignal,
         };
-        let mut spaces = self.spaces.values().collect::<Vec<_>>();
-        spaces.sort_by_key(|space| (!space.record.personal, space.record.order));
-        let spaces = spaces
-            .into_iter()
-            .map(|space| self.space_view(space))
-            .collect();
+        let place = |record: &SpaceRecord| (!record.personal, record.order);
+        let open = self.spaces.values();
+        let open = open.map(|space| (place(&space.record), self.space_view(space)));
+        let resting = self.resting.iter();
+        let resting = resting.map(|(id, space)| (place(&space.record), resting_view(*id, space)));
+        let mut spaces: Vec<_> = open.chain(resting).collect();
+        spaces.sort_by_key(|(place, _)| *place);
+        let spaces = spaces.into_iter().map(|(_, view)| view).collect();
         let warnings = self.warnings.values().cloned().collect();
         StatusView {
             identity,
@@ -102,6 +120,7 @@ impl Node {
         };
         SpaceView {
             space: space.id,
+            life: life_of(space),
             name: space.name(),
             personal: space.record.personal,
             role,

@@ -165,6 +165,21 @@ pub enum Request {
         /// What to do with what is wrong.
         mode: VerifyMode,
     },
+    /// Opens a space that is closed, or whose opening failed, on this device; it stays open over restarts.
+    OpenSpace {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Closes a space on this device: it is listed, and costs nothing, until it is opened again.
+    CloseSpace {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Removes a space with all its data from this device; others keep theirs. Not the personal one.
+    RemoveSpace {
+        /// The space.
+        space: SpaceId,
+    },
 }
 
 /// A write; all of it or nothing.

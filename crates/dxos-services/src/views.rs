@@ -127,6 +127,8 @@ pub enum NetworkView {
 pub struct SpaceView {
     /// The space.
     pub space: SpaceId,
+    /// How far it is open on this device. While it is not, only its name and role are known, as they were last.
+    pub life: SpaceLife,
     /// Its name.
     pub name: String,
     /// True for the personal space.
@@ -141,6 +143,24 @@ pub struct SpaceView {
     pub saved: SaveState,
     /// How far this space is with its connected peers.
     pub sync: SyncState,
+}
+
+/// How far a space is open on a device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SpaceLife {
+    /// Closed by a person; it costs nothing and does not replicate.
+    Closed,
+    /// Being opened, soon or when it is asked for.
+    Opening,
+    /// Members are known; nothing can be read until a key comes.
+    ControlOnly,
+    /// Open.
+    Ready,
+    /// It cannot be opened.
+    Error {
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 /// A member of a space.

@@ -227,6 +227,7 @@ mod tests {
 
     fn say(network: NetworkView, peers: Vec<PeerView>, sync: SyncState, open: usize) -> String {
         let space = SpaceView {
+            life: dxos_client::SpaceLife::Ready,
             space: SpaceId([0; 20]),
             name: "River".into(),
             personal: false,

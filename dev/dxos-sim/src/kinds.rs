@@ -37,6 +37,9 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
         Ok(ClientFrame::Call { request, .. }) => match request {
             Request::CreateIdentity { .. } => "call create identity",
             Request::CreateSpace { .. } => "call create space",
+            Request::OpenSpace { .. } => "call open space",
+            Request::CloseSpace { .. } => "call close space",
+            Request::RemoveSpace { .. } => "call remove space",
             Request::Subscribe { .. } => "call subscribe",
             Request::Unsubscribe { .. } => "call unsubscribe",
             Request::Get { .. } => "call get",

@@ -45,6 +45,7 @@ pub fn person(n: u8, name: &str, hue: u16, role: Role, online: bool) -> MemberVi
 
 pub fn space(n: u8, name: &str, personal: bool, members: Vec<MemberView>) -> SpaceView {
     SpaceView {
+        life: dxos_client::SpaceLife::Ready,
         space: SpaceId([n; 20]),
         name: name.into(),
         personal,

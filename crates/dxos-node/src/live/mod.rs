@@ -150,6 +150,11 @@ impl Shared {
         }
     }
 
+    /// The one space it is about is open, if it is about one.
+    fn is_here(&self, spaces: &Spaces) -> bool {
+        self.query.scope != Scope::Here || spaces.contains_key(&self.here)
+    }
+
     /// Takes a change in; gives whether there may be something to tell.
     fn offer(&mut self, space: SpaceId, touched: &Touched, counters: &mut Counters) -> bool {
         // What a query that follows references gives may be of any type on the way.
@@ -313,7 +318,9 @@ impl Live {
         store: &mut dyn Store,
     ) -> Vec<(Member, QueryDiff)> {
         let mut out = Vec::new();
-        for shared in self.shared.values_mut().filter(|shared| shared.dirty) {
+        // Of a space that is not open the rows come when it is.
+        let due = |shared: &&mut Shared| shared.dirty && shared.is_here(spaces);
+        for shared in self.shared.values_mut().filter(due) {
             let told = match shared.refresh(now, spaces, store, &mut self.counters) {
                 Ok(Some(told)) => told,
                 Ok(None) => continue,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dxos_base::{Entropy, InvitationId, PeerId, SpaceId, TextChange, TextDelta, Tick};
+use dxos_base::{Entropy, InvitationId, ObjectView, PeerId, SpaceId, TextChange, TextDelta, Tick};
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store as _};
 use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
@@ -40,6 +40,10 @@ pub struct Peer {
     replies: BTreeMap<u64, Result<Response, Failure>>,
     writes: BTreeMap<u64, Result<Option<Vec<u8>>, Failure>>,
     pub status: Option<StatusView>,
+    /// All statuses told since the last start.
+    pub statuses: Vec<StatusView>,
+    /// Rows of the subscriptions told last.
+    pub rows: Vec<ObjectView>,
     pub invitations: BTreeMap<InvitationId, InvitationView>,
     pub shown: String,
     pub version: Vec<u8>,
@@ -107,6 +111,8 @@ impl Net {
                 replies: BTreeMap::new(),
                 writes: BTreeMap::new(),
                 status: None,
+                statuses: Vec::new(),
+                rows: Vec::new(),
                 invitations: BTreeMap::new(),
                 shown: String::new(),
                 version: Vec::new(),
@@ -123,6 +129,37 @@ impl Net {
         }
         net.run(0);
         net
+    }
+
+    /// Ends a node and starts it again on what it had stored.
+    pub fn restart(&mut self, i: usize) {
+        self.server_lost(i);
+        let peer = &mut self.peers[i];
+        let config = NodeConfig {
+            profile_key: [7; 32],
+            instance_marker: [i as u8; 16],
+        };
+        let mut cx = Context {
+            now: self.now,
+            store: &mut peer.store,
+            text: &mut peer.text,
+            entropy: &mut peer.entropy,
+        };
+        let mut node = Node::open(config, &mut cx).unwrap();
+        let mut out = Vec::new();
+        node.start(&mut cx, &mut out);
+        peer.node = node;
+        peer.statuses.clear();
+        let hello = ClientFrame::Hello {
+            version: 1,
+            client: ClientId([i as u8; 16]),
+        };
+        self.queue.retain(|(to, _)| *to != i);
+        self.queue.push_back((i, Event::ChannelOpened(CHANNEL)));
+        self.queue
+            .push_back((i, Event::ChannelFrame(CHANNEL, dxos_base::encode(&hello))));
+        self.queue.push_back((i, Event::DirectAvailable(true)));
+        self.effects(i, out);
     }
 
     /// Handles everything due within the next `ms` of virtual time.
@@ -197,8 +234,10 @@ impl Net {
                             let diverged = spaces.any(|space| space.sync == SyncState::Diverged);
                             assert!(!diverged || self.damaged, "a false alarm");
                             self.alarms += usize::from(diverged);
+                            peer.statuses.push(status.clone());
                             peer.status = Some(status);
                         }
+                        ClientEvent::Query { rows, .. } => peer.rows = rows,
                         ClientEvent::Invitation(view) => {
                             peer.invitations.insert(view.invitation, view);
                         }
