@@ -47,6 +47,16 @@ pub(crate) struct Summary {
     pub(crate) role: Role,
 }
 
+impl Default for Summary {
+    fn default() -> Self {
+        Summary {
+            closed: false,
+            name: String::new(),
+            role: Role::Reader,
+        }
+    }
+}
+
 fn summary_key(id: &SpaceId) -> String {
     format!("{SUMMARY_PREFIX}{id}")
 }
@@ -58,6 +68,8 @@ impl Node {
         invited: &BTreeSet<SpaceId>,
         cx: &mut Context<'_>,
     ) -> Result<(), NodeError> {
+        // A profile from before summaries has none: what a list shows of a space is in the space.
+        let mut unlisted = BTreeSet::new();
         for (key, bytes) in cx.store.list(SPACE_PREFIX)? {
             let id: SpaceId = match key[SPACE_PREFIX.len()..].parse() {
                 Ok(id) => id,
@@ -65,6 +77,10 @@ impl Node {
             };
             let record: SpaceRecord = dxos_base::decode(&bytes, limits::CREDENTIAL_BYTES_MAX)?;
             let summary = self.read_summary(&id, cx)?;
+            if summary.is_none() {
+                unlisted.insert(id);
+            }
+            let summary = summary.unwrap_or_default();
             let life = match summary.closed {
                 true => SpaceLife::Closed,
                 false => SpaceLife::Opening,
@@ -77,7 +93,7 @@ impl Node {
             };
             self.resting.insert(id, resting);
         }
-        for id in invited {
+        for id in invited.union(&unlisted) {
             if let Some(resting) = self.resting.get(id)
                 && resting.life == SpaceLife::Opening
                 && let Ok(space) = self.read_space(*id, resting.record.clone(), cx)
@@ -89,19 +105,19 @@ impl Node {
         Ok(())
     }
 
-    /// A profile from before summaries has none; then the name is told once the space is open.
-    fn read_summary(&self, id: &SpaceId, cx: &mut Context<'_>) -> Result<Summary, StoreError> {
+    /// What is kept of a space for lists; `None` if nothing is, or nothing that reads.
+    fn read_summary(
+        &self,
+        id: &SpaceId,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Summary>, StoreError> {
         let key = summary_key(id);
         let sealed = cx.store.get(&key)?;
         let read = |sealed: Vec<u8>| {
             let bytes = self.unseal(&key, &sealed).ok()?;
             dxos_base::decode(&bytes, 2 * limits::NAME_BYTES_MAX).ok()
         };
-        Ok(sealed.and_then(read).unwrap_or(Summary {
-            closed: false,
-            name: String::new(),
-            role: Role::Reader,
-        }))
+        Ok(sealed.and_then(read))
     }
 
     /// Keeps what a list shows of a space, within a transaction.
@@ -118,7 +134,7 @@ impl Node {
             name: space.name(),
             role: role.map_or(Role::Reader, role_view),
         };
-        if self.read_summary(&space.id, cx)? != summary {
+        if self.read_summary(&space.id, cx)?.as_ref() != Some(&summary) {
             let key = summary_key(&space.id);
             let sealed = self.seal_secret(&key, &dxos_base::encode(&summary), cx);
             cx.store.set(&key, Some(&sealed))?;

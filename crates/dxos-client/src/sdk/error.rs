@@ -4,7 +4,7 @@ use dxos_base::query::QueryError;
 use dxos_base::schema::stored::StoredTypeError;
 use dxos_base::schema::{FieldChangeError, Misfit, RegisterError, SchemaError};
 use dxos_base::{ObjectId, SpaceId};
-use dxos_services::{Failure, FailureKind};
+use dxos_services::{Failure, FailureKind, SpaceLife};
 
 /// Why the SDK did not do what was asked. Nothing of it was done.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,14 @@ pub enum Error {
     NoSpace {
         /// The space.
         space: SpaceId,
+    },
+    /// The space is closed on this device, or cannot be opened.
+    #[error("space {space} is not open: {}", words(life))]
+    SpaceLife {
+        /// The space.
+        space: SpaceId,
+        /// How far it is open.
+        life: SpaceLife,
     },
     /// Neither the code nor the space has the type.
     #[error("no type {type_name} is known here")]
@@ -86,6 +94,16 @@ pub enum Error {
     Start(#[from] crate::web::StartFailure),
 }
 
+fn words(life: &SpaceLife) -> &str {
+    match life {
+        SpaceLife::Closed => "it was closed on this device",
+        SpaceLife::Opening => "it is being opened",
+        SpaceLife::ControlOnly => "no key has come yet",
+        SpaceLife::Ready => "it was opened meanwhile",
+        SpaceLife::Error { reason } => reason,
+    }
+}
+
 fn shown(misfits: &[Misfit]) -> String {
     let some: Vec<String> = misfits.iter().take(3).map(ToString::to_string).collect();
     let more = if misfits.len() > 3 { "; …" } else { "" };
@@ -130,9 +148,10 @@ impl Error {
             | Error::Register(_)
             | Error::StoredType(_)
             | Error::Query(_) => ErrorKind::Invalid,
-            Error::NoObject { .. } | Error::NoSpace { .. } | Error::NoType { .. } => {
-                ErrorKind::NotFound
-            }
+            Error::NoObject { .. }
+            | Error::NoSpace { .. }
+            | Error::SpaceLife { .. }
+            | Error::NoType { .. } => ErrorKind::NotFound,
             Error::Invitation { kind, .. } => *kind,
             Error::Closed => ErrorKind::Closed,
             #[cfg(not(target_arch = "wasm32"))]
@@ -153,6 +172,7 @@ impl Error {
             }
             Error::NoObject { .. } => "It may have been deleted, or has not arrived yet.",
             Error::NoSpace { .. } => "Join it, or open it on this device.",
+            Error::SpaceLife { .. } => "Open it on this device.",
             Error::NoType { .. } => "Register the type in code, or make it in the space.",
             Error::TypeTaken { .. } => "Change that type, or give the new one another version.",
             Error::Schema(_) | Error::FieldChange(_) | Error::StoredType(_) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dxos_base::typed::Object;
 use dxos_base::{ObjectId, ObjectView, ObjectWrite, SpaceId, Value};
-use dxos_services::{MemberView, Role, SpaceView};
+use dxos_services::{MemberView, Request, Role, SpaceLife, SpaceView};
 
 use super::{Asked, Error, Found, Invitation, ObjectHandle, Properties, Types, Wanted, Watch};
 use crate::client::Client;
@@ -98,6 +98,62 @@ impl Space {
     /// Name, icon, colour and free fields that all members see.
     pub fn properties(&self) -> Properties {
         Properties::new(self.clone())
+    }
+
+    // ---- life on this device ----
+
+    /// How far it is open on this device; `None` once it is no longer here.
+    pub fn life(&self) -> Option<SpaceLife> {
+        self.view().map(|view| view.life)
+    }
+
+    /// Waits until its objects can be read.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`] when it is not, or no longer, on this device; [`Error::SpaceLife`] when it is closed or cannot
+    /// be opened; [`Error::Closed`].
+    pub async fn wait_until_ready(&self) -> Result<(), Error> {
+        let space = self.id;
+        let mut views = self.watch();
+        while let Some(view) = views.next().await {
+            match view.ok_or(Error::NoSpace { space })?.life {
+                SpaceLife::Ready => return Ok(()),
+                SpaceLife::Opening | SpaceLife::ControlOnly => {}
+                life => return Err(Error::SpaceLife { space, life }),
+            }
+        }
+        Err(Error::Closed)
+    }
+
+    /// Opens it on this device, or tries again what failed. It stays open over restarts.
+    ///
+    /// # Errors
+    /// [`Error::Node`] when it cannot be opened.
+    pub async fn open(&self) -> Result<(), Error> {
+        let space = self.id;
+        self.client.call(Request::OpenSpace { space }).await?;
+        Ok(())
+    }
+
+    /// Closes it on this device: it stays in the list and costs nothing until it is opened again.
+    ///
+    /// # Errors
+    /// [`Error::Node`] when what was written cannot be kept.
+    pub async fn close(&self) -> Result<(), Error> {
+        let space = self.id;
+        self.client.call(Request::CloseSpace { space }).await?;
+        Ok(())
+    }
+
+    /// Removes it with all its data from this device. Other devices and members keep theirs, and this identity stays a
+    /// member: an invitation brings it back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAllowed`](super::ErrorKind::NotAllowed) for the personal space.
+    pub async fn delete_here(&self) -> Result<(), Error> {
+        let space = self.id;
+        self.client.call(Request::RemoveSpace { space }).await?;
+        Ok(())
     }
 
     // ---- objects ----

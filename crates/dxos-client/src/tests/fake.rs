@@ -158,6 +158,7 @@ impl FakeNode {
             peers: Vec::new(),
             saved,
             sync: SyncState::Alone,
+            life: SpaceLife::Ready,
         };
         let status = StatusView {
             identity: None,

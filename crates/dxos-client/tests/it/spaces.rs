@@ -1,8 +1,8 @@
-//! Spaces: properties, lists, the end of a client.
+//! Spaces: properties, life, and a profile opened again.
 
-use dxos_client::ErrorKind;
+use dxos_client::{ErrorKind, SpaceLife};
 
-use crate::with_space;
+use crate::{open, with_space};
 
 #[test]
 fn properties_are_one_object_with_free_fields() {
@@ -30,6 +30,48 @@ fn properties_are_one_object_with_free_fields() {
             .unwrap_err();
         assert_eq!(wrong.kind(), ErrorKind::Invalid);
     });
+}
+
+#[test]
+fn a_space_closes_opens_and_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    dxos_client::native::run(async {
+        let client = open(directory.path()).await;
+        client.halo().create_identity("Ada").await.unwrap();
+        let (home, work) = (
+            client.spaces().create("Home").await.unwrap(),
+            client.spaces().create("Work").await.unwrap(),
+        );
+        home.wait_until_ready().await.unwrap();
+        home.close().await.unwrap();
+        assert_eq!(home.life(), Some(SpaceLife::Closed));
+        assert_eq!(
+            home.wait_until_ready().await.unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        work.delete_here().await.unwrap();
+        assert_eq!(client.spaces().all().len(), 2);
+        let personal = client.spaces().personal().await;
+        assert_eq!(
+            personal.delete_here().await.unwrap_err().kind(),
+            ErrorKind::NotAllowed
+        );
+        let id = home.id();
+        client.close().await;
+
+        let client = open(directory.path()).await;
+        client.halo().wait_for_identity().await;
+        let home = client.spaces().get(id).unwrap();
+        assert_eq!(
+            (home.life(), home.name().as_str()),
+            (Some(SpaceLife::Closed), "Home")
+        );
+        home.open().await.unwrap();
+        home.wait_until_ready().await.unwrap();
+        assert!(client.spaces().get(work.id()).is_err());
+        client.close().await;
+    })
+    .unwrap();
 }
 
 #[test]

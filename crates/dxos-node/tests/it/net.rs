@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dxos_base::{Entropy, InvitationId, ObjectView, PeerId, SpaceId, TextChange, TextDelta, Tick};
+use dxos_base::{Entropy, InvitationId, PeerId, SpaceId, TextChange, TextDelta, Tick};
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store as _};
 use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView,
-    NodeFrame, Request, Response, Role, SpaceView, StatusView, SyncState, TextAddress, Write,
+    NodeFrame, Request, Response, Role, Row, SpaceView, StatusView, SyncState, TextAddress, Write,
 };
 use dxos_text::LoroEngine;
 
@@ -42,8 +42,8 @@ pub struct Peer {
     pub status: Option<StatusView>,
     /// All statuses told since the last start.
     pub statuses: Vec<StatusView>,
-    /// Rows of the subscriptions told last.
-    pub rows: Vec<ObjectView>,
+    /// Rows of the one subscription.
+    pub rows: Vec<Row>,
     pub invitations: BTreeMap<InvitationId, InvitationView>,
     pub shown: String,
     pub version: Vec<u8>,
@@ -237,7 +237,9 @@ impl Net {
                             peer.statuses.push(status.clone());
                             peer.status = Some(status);
                         }
-                        ClientEvent::Query { rows, .. } => peer.rows = rows,
+                        ClientEvent::Query { diff, .. } => {
+                            diff.apply(&mut peer.rows, &mut Vec::new()).unwrap();
+                        }
                         ClientEvent::Invitation(view) => {
                             peer.invitations.insert(view.invitation, view);
                         }
