@@ -5,15 +5,16 @@
 use std::collections::BTreeMap;
 
 use dxos_base::limits::TOUCHED_VIEWS_MAX;
-use dxos_base::{FeedId, Hash, ObjectId, ObjectView, SpaceId};
+use dxos_base::{FeedId, Hash, ObjectId, ObjectMeta, SpaceId};
 
 use crate::cascade::Link;
 use crate::change::Change;
 use crate::error::EchoError;
+use crate::fresh::{Fresh, body_of};
 use crate::record::{Record, object_version};
-use crate::space::{Space, Touched};
-use crate::store::{ObjectRow, Store};
-use crate::view::{bare_type, full_text, index_keys, references};
+use crate::space::{IndexPolicy, Space, Touched};
+use crate::store::{Findable, ObjectPut, ObjectRow, Store};
+use crate::view::{Shape, bare_type, full_text_of, index_keys, references};
 
 /// Form of index values and of what is indexed: 1 had integers and floats apart, and neither tags nor keys.
 const INDEX_FORM: u8 = 2;
@@ -25,10 +26,11 @@ pub(crate) fn index_form_key(space: &SpaceId) -> String {
     format!("echo/{space}/index")
 }
 
-/// Records loaded for a run of changes, written back once.
+/// Records loaded for a run of changes, and new objects that need none, written back once.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(crate) struct Batch<'w> {
     records: BTreeMap<ObjectId, Loaded>,
+    fresh: BTreeMap<ObjectId, Fresh<'w>>,
 }
 
 struct Loaded {
@@ -37,33 +39,45 @@ struct Loaded {
     before: u128,
     /// What its children knew of it when loaded.
     link: Link,
+    /// What it was findable by when loaded; `None` if it was never written.
+    findable: Option<Findable>,
     changed: bool,
 }
 
-impl Batch {
+impl<'w> Batch<'w> {
     /// The record of an object; empty if it was never written.
     pub fn load(
         &mut self,
         space: SpaceId,
+        policy: &IndexPolicy,
         object: ObjectId,
         store: &mut dyn Store,
     ) -> Result<&mut Record, EchoError> {
         let slot = match self.records.entry(object) {
             std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
             std::collections::btree_map::Entry::Vacant(vacant) => {
-                let (record, before) = match store.object(space, object)? {
-                    Some(row) => (
-                        Record::decode(&row.body)?,
-                        first_16(&object_version(&space, &object, &row.body)),
-                    ),
-                    None => (Record::default(), 0),
+                let loaded = match store.object(space, object)? {
+                    Some(row) => {
+                        let record = Record::decode(&row.body)?;
+                        let view = record.view(object);
+                        let findable = findable(Shape::from(&view), policy, space);
+                        Loaded {
+                            before: first_16(&object_version(&space, &object, &row.body)),
+                            link: record.link(space),
+                            findable: Some(findable),
+                            record,
+                            changed: false,
+                        }
+                    }
+                    None => Loaded {
+                        record: Record::default(),
+                        before: 0,
+                        link: Link::default(),
+                        findable: None,
+                        changed: false,
+                    },
                 };
-                vacant.insert(Loaded {
-                    link: record.link(space),
-                    record,
-                    before,
-                    changed: false,
-                })
+                vacant.insert(loaded)
             }
         };
         Ok(&mut slot.record)
@@ -73,11 +87,14 @@ impl Batch {
     pub fn apply(
         &mut self,
         space: SpaceId,
+        policy: &IndexPolicy,
         change: &Change,
         feed: FeedId,
         store: &mut dyn Store,
     ) -> Result<(), EchoError> {
-        if self.load(space, change.object, store)?.apply(change, feed)
+        if self
+            .load(space, policy, change.object, store)?
+            .apply(change, feed)
             && let Some(loaded) = self.records.get_mut(&change.object)
         {
             loaded.changed = true;
@@ -94,97 +111,135 @@ impl Batch {
         }
     }
 
+    /// Adds a new object whose changes were planned without a record.
+    pub fn add_fresh(&mut self, fresh: Fresh<'w>) {
+        self.fresh.insert(fresh.object, fresh);
+    }
+
+    /// Whether an object was never written, here or in the store, and its record is not loaded.
+    pub fn is_unknown(
+        &self,
+        space: SpaceId,
+        object: ObjectId,
+        store: &mut dyn Store,
+    ) -> Result<bool, EchoError> {
+        Ok(!self.records.contains_key(&object)
+            && !self.fresh.contains_key(&object)
+            && store.object(space, object)?.is_none())
+    }
+
+    /// A new object is looked at again: it gets its record after all.
+    pub fn settle_fresh(&mut self, object: ObjectId, changes: &[Change], feed: FeedId) {
+        let Some(fresh) = self.fresh.remove(&object) else {
+            return;
+        };
+        let loaded = Loaded {
+            record: record_of(&changes[fresh.from..fresh.to], feed),
+            before: 0,
+            link: Link::default(),
+            findable: None,
+            changed: true,
+        };
+        self.records.insert(object, loaded);
+    }
+
+    /// All new objects get their records.
+    pub fn settle_all(&mut self, changes: &[Change], feed: FeedId) {
+        let objects: Vec<ObjectId> = self.fresh.keys().copied().collect();
+        for object in objects {
+            self.settle_fresh(object, changes, feed);
+        }
+    }
+
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() + self.fresh.len()
     }
 }
 
 impl Space {
-    /// Writes an object's row and makes it findable.
-    fn put_row(
-        &self,
-        store: &mut dyn Store,
-        row: &ObjectRow,
-        view: &ObjectView,
-    ) -> Result<(), EchoError> {
-        let index = index_keys(view, |property| self.policy.covers(property));
-        let text = match self.policy.full_text {
-            true => full_text(view),
-            false => String::new(),
-        };
-        let references = references(view, self.space);
-        Ok(store.object_put(self.space, row, &index, &text, &references)?)
-    }
-
     /// Makes all objects findable anew if an earlier form of the index did so.
     pub(crate) fn index_anew(&self, store: &mut dyn Store) -> Result<(), EchoError> {
         let key = index_form_key(&self.space);
         if store.get(&key)?.as_deref() == Some(&[INDEX_FORM]) {
             return Ok(());
         }
+        // What the earlier form gave can no longer be told.
+        store.findable_clear(self.space)?;
         let mut after = None;
         loop {
             let rows = store.objects(self.space, None, after, ROWS_AT_ONCE)?;
-            for row in &rows {
+            let count = rows.len();
+            after = rows.last().map(|row| row.object);
+            let mut puts = Vec::with_capacity(count);
+            for row in rows {
                 let view = Record::decode(&row.body)?.view(row.object);
-                self.put_row(store, row, &view)?;
+                puts.push(ObjectPut {
+                    row,
+                    before: Some(Findable::default()),
+                    now: findable(Shape::from(&view), &self.policy, self.space),
+                });
             }
-            match rows.last() {
-                Some(last) if rows.len() == ROWS_AT_ONCE => after = Some(last.object),
-                _ => break,
+            store.objects_put(self.space, &puts)?;
+            if count < ROWS_AT_ONCE {
+                break;
             }
         }
         Ok(store.set(&key, Some(&[INDEX_FORM]))?)
     }
 
-    /// Writes the rows of changed records and keeps the digest.
+    /// Writes the rows of changed records and keeps the digest; `changes` are those new objects stand in.
     pub(crate) fn flush(
         &mut self,
-        batch: Batch,
+        batch: Batch<'_>,
+        changes: &[Change],
         store: &mut dyn Store,
     ) -> Result<Touched, EchoError> {
         let mut touched = Touched::default();
         let mut relinked = Vec::new();
+        let mut puts = Vec::with_capacity(batch.len());
         let mut pictures = Vec::new();
-        for (object, loaded) in batch.records {
-            if !loaded.changed {
-                continue;
-            }
+        let pictures_max = match self.views_wanted {
+            true => TOUCHED_VIEWS_MAX,
+            false => 0,
+        };
+        for (object, loaded) in batch.records.into_iter().filter(|(_, l)| l.changed) {
             self.links.forget(&object);
             if loaded.record.link(self.space) != loaded.link {
                 relinked.push(object);
             }
-            let body = loaded.record.encode();
-            let version = object_version(&self.space, &object, &body);
-            self.summary.objects = self
-                .summary
-                .objects
-                .wrapping_sub(loaded.before)
-                .wrapping_add(first_16(&version));
             let view = loaded.record.view(object);
-            let type_name = bare_type(&view.type_name).to_owned();
             let row = ObjectRow {
                 object,
-                version: u64::from_le_bytes(version.0[..8].try_into().expect("8 of 32 bytes")),
-                type_name: type_name.clone(),
+                type_name: bare_type(&view.type_name).to_owned(),
                 shown: view.shown,
-                body,
+                body: loaded.record.encode(),
             };
-            self.put_row(store, &row, &view)?;
-            for open in self
-                .open_texts
-                .values_mut()
-                .filter(|open| open.object == object)
-            {
-                open.registered = false;
-            }
-            touched.objects.insert(object);
-            touched.types.insert(type_name);
-            if !self.views_wanted || pictures.len() >= TOUCHED_VIEWS_MAX {
-                touched.views_left_out = true;
-            } else {
+            self.count_row(&row, loaded.before);
+            puts.push(ObjectPut {
+                row,
+                before: loaded.findable,
+                now: findable(Shape::from(&view), &self.policy, self.space),
+            });
+            if pictures.len() < pictures_max {
                 pictures.push((loaded.record, view));
             }
+        }
+        for fresh in batch.fresh.into_values() {
+            self.links.forget(&fresh.object);
+            let changes = &changes[fresh.from..fresh.to];
+            let put = self.put_of(&fresh, changes);
+            self.count_row(&put.row, 0);
+            puts.push(put);
+            if pictures.len() < pictures_max {
+                let record = record_of(changes, self.own);
+                let view = record.view(fresh.object);
+                pictures.push((record, view));
+            }
+        }
+        touched.views_left_out = pictures.len() < puts.len();
+        store.objects_put(self.space, &puts)?;
+        for put in puts {
+            self.note_put(put.row, &mut touched);
         }
         // Only now: what shows of an object depends on its parents' rows too.
         for (record, view) in pictures {
@@ -192,6 +247,91 @@ impl Space {
         }
         self.touch_descendants(store, relinked, &mut touched)?;
         Ok(touched)
+    }
+
+    /// Notes that a row was written.
+    fn note_put(&mut self, row: ObjectRow, touched: &mut Touched) {
+        let open = self.open_texts.values_mut();
+        for open in open.filter(|open| open.object == row.object) {
+            open.registered = false;
+        }
+        touched.objects.insert(row.object);
+        if !touched.types.contains(&row.type_name) {
+            touched.types.insert(row.type_name);
+        }
+    }
+
+    /// Keeps the sum over object versions; `before` is what the object added to it.
+    fn count_row(&mut self, row: &ObjectRow, before: u128) {
+        let version = object_version(&self.space, &row.object, &row.body);
+        self.summary.objects = self
+            .summary
+            .objects
+            .wrapping_sub(before)
+            .wrapping_add(first_16(&version));
+    }
+
+    /// The row of a new object, straight from its changes.
+    fn put_of(&self, fresh: &Fresh<'_>, changes: &[Change]) -> ObjectPut {
+        let clocks = || changes.iter().map(|change| change.clock.ms());
+        let shape = Shape {
+            shown: true,
+            created_ms: clocks().next().unwrap_or(0),
+            updated_ms: clocks().max().unwrap_or(0),
+            meta: &ObjectMeta::default(),
+            values: fresh.values,
+        };
+        let put = ObjectPut {
+            row: ObjectRow {
+                object: fresh.object,
+                type_name: bare_type(fresh.type_name).to_owned(),
+                shown: true,
+                body: body_of(changes, self.own),
+            },
+            before: None,
+            now: findable(shape, &self.policy, self.space),
+        };
+        if cfg!(debug_assertions) {
+            let record = record_of(changes, self.own);
+            let view = record.view(fresh.object);
+            let slow = (
+                record.encode(),
+                findable(Shape::from(&view), &self.policy, self.space),
+                (view.shown, bare_type(&view.type_name).to_owned()),
+            );
+            let row = (put.row.shown, put.row.type_name.clone());
+            assert_eq!(
+                slow,
+                (put.row.body.clone(), put.now.clone(), row),
+                "rows made without a record are those made with it"
+            );
+        }
+        put
+    }
+}
+
+/// The record of a new object.
+fn record_of(changes: &[Change], feed: FeedId) -> Record {
+    let mut record = Record::default();
+    for change in changes {
+        record.apply(change, feed);
+    }
+    record
+}
+
+/// What an object is found by. The store is told what stood before by this rule too, so a changed rule is a new
+/// [`INDEX_FORM`].
+fn findable(view: Shape<'_>, policy: &IndexPolicy, space: SpaceId) -> Findable {
+    let mut keys = index_keys(view, |property| policy.covers(property));
+    keys.sort_unstable();
+    keys.dedup();
+    Findable {
+        keys,
+        full_text: match policy.full_text && view.shown {
+            true => full_text_of(view.values),
+            false => String::new(),
+        },
+        references: references(view, space),
     }
 }
 

@@ -136,7 +136,7 @@ impl Space {
     /// Refuses a move of `object` under `parent` that would close a circle or nest too deep.
     pub(crate) fn check_parent(
         &self,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
         store: &mut dyn Store,
         object: ObjectId,
         parent: ObjectId,
@@ -160,7 +160,7 @@ impl Space {
             if seen.len() > ANCESTORS_MAX {
                 return refuse("objects nest too deep");
             }
-            let record = batch.load(self.space, next, store)?;
+            let record = batch.load(self.space, &self.policy, next, store)?;
             at = record.parent(self.space).map(|(parent, _)| parent);
         }
         Ok(())

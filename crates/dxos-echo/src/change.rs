@@ -225,5 +225,67 @@ impl Change {
     }
 }
 
+/// Changes as kept in `pending`: runs of one object, clocks as distances from the one before.
+pub(crate) mod grouped {
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct RunRef<'a> {
+        object: ObjectId,
+        changes: Vec<(i64, &'a Path, &'a Operation)>,
+    }
+
+    #[derive(Deserialize)]
+    struct Run {
+        object: ObjectId,
+        changes: Vec<(i64, Path, Operation)>,
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        changes: &[Change],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut clock = 0;
+        let runs = changes.chunk_by(|a, b| a.object == b.object).map(|run| {
+            let distance = |change: &Change| {
+                let before = std::mem::replace(&mut clock, change.clock.0);
+                change.clock.0.wrapping_sub(before) as i64
+            };
+            let distances: Vec<i64> = run.iter().map(distance).collect();
+            RunRef {
+                object: run[0].object,
+                changes: distances
+                    .into_iter()
+                    .zip(run)
+                    .map(|(distance, change)| (distance, &change.path, &change.operation))
+                    .collect(),
+            }
+        });
+        let runs: Vec<RunRef<'_>> = runs.collect();
+        runs.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Change>, D::Error> {
+        let mut clock = 0u64;
+        let mut changes = Vec::new();
+        for run in Vec::<Run>::deserialize(deserializer)? {
+            for (distance, path, operation) in run.changes {
+                clock = clock.wrapping_add_signed(distance);
+                changes.push(Change {
+                    clock: Clock(clock),
+                    object: run.object,
+                    path,
+                    operation,
+                });
+            }
+        }
+        Ok(changes)
+    }
+}
+
 /// A list index, in bytes. Writers re-index neighbours past 64 bytes (DESIGN 4.3); this bounds what others send.
 pub const INDEX_BYTES_MAX: usize = 1024;

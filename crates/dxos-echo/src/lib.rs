@@ -10,6 +10,7 @@ pub mod change;
 pub mod entry;
 pub mod error;
 mod feed;
+mod fresh;
 #[doc(hidden)]
 pub mod fuzz;
 mod log;

@@ -30,9 +30,7 @@ struct SpaceContent {
 #[derive(Debug, Clone, PartialEq)]
 struct Object {
     row: ObjectRow,
-    index: Vec<IndexKey>,
-    full_text: String,
-    references: Vec<ObjectId>,
+    findable: Findable,
 }
 
 /// A store in memory.
@@ -197,24 +195,26 @@ impl Store for MemoryStore {
         &mut self,
         space: SpaceId,
         row: &ObjectRow,
-        index: &[IndexKey],
-        full_text: &str,
-        references: &[ObjectId],
+        before: Option<&Findable>,
+        now: &Findable,
     ) -> Result<(), StoreError> {
         let space = self.space(space);
         let new = Object {
             row: row.clone(),
-            index: index.to_vec(),
-            full_text: full_text.to_owned(),
-            references: references.to_vec(),
+            findable: now.clone(),
         };
         let old = space.objects.insert(row.object, new);
-        for key in old.iter().flat_map(|old| &old.index) {
+        assert_eq!(
+            old.as_ref().map(|old| &old.findable),
+            before,
+            "what was put before is known to the caller"
+        );
+        for key in old.iter().flat_map(|old| &old.findable.keys) {
             space
                 .index
                 .remove(&(key.property.clone(), key.value.clone(), row.object));
         }
-        for key in index {
+        for key in &now.keys {
             space
                 .index
                 .insert((key.property.clone(), key.value.clone(), row.object));
@@ -267,9 +267,9 @@ impl Store for MemoryStore {
         let asked: Vec<String> = words(query).collect();
         let objects = self.space(space).objects.iter();
         let mut found: Vec<(usize, ObjectId)> = objects
-            .filter(|(_, held)| has_words(&held.full_text, query, mode))
+            .filter(|(_, held)| has_words(&held.findable.full_text, query, mode))
             .map(|(id, held)| {
-                let hits = words(&held.full_text).filter(|word| asked.contains(word));
+                let hits = words(&held.findable.full_text).filter(|word| asked.contains(word));
                 (usize::MAX - hits.count(), *id)
             })
             .collect();
@@ -279,9 +279,17 @@ impl Store for MemoryStore {
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
         let objects = self.space(space).objects.iter();
         Ok(objects
-            .filter(|(_, held)| held.references.contains(&target))
+            .filter(|(_, held)| held.findable.references.contains(&target))
             .map(|(id, _)| *id)
             .collect())
+    }
+    fn findable_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
+        let space = self.space(space);
+        for held in space.objects.values_mut() {
+            held.findable = Findable::default();
+        }
+        space.index.clear();
+        Ok(())
     }
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
         let space = self.space(space);

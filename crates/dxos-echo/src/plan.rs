@@ -208,13 +208,18 @@ impl Planner<'_> {
             path,
             operation,
         };
-        change.check().map_err(|detail| EchoError::BadValue {
-            path: show_path(&change.path),
-            detail,
-        })?;
+        self.checked(&change)?;
         record.apply(&change, self.feed);
         self.changes.push(change);
         Ok(())
+    }
+
+    /// Refuses a change that no replica would take.
+    pub fn checked(&self, change: &Change) -> Result<(), EchoError> {
+        change.check().map_err(|detail| EchoError::BadValue {
+            path: show_path(&change.path),
+            detail,
+        })
     }
 
     /// A clock after `replaced`.

@@ -262,7 +262,7 @@ impl Space {
         &mut self,
         cx: &mut WriteContext<'_>,
         access: &dyn Access,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
         entry: &Entry<'_>,
         device: DeviceKey,
         bytes: &[u8],
@@ -294,7 +294,7 @@ impl Space {
         &mut self,
         cx: &mut WriteContext<'_>,
         access: &dyn Access,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
         row: &EntryRow,
         out: &mut Received,
     ) -> Result<Settled, EchoError> {
@@ -311,7 +311,7 @@ impl Space {
         &mut self,
         cx: &mut WriteContext<'_>,
         access: &dyn Access,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
         entry: &Entry<'_>,
         device: DeviceKey,
         out: &mut Received,
@@ -347,7 +347,7 @@ impl Space {
                 out.touched.texts.insert(*id);
                 out.text_deltas.extend(delta.map(|delta| (*id, delta)));
             } else {
-                batch.apply(self.space, change, header.feed, cx.store)?;
+                batch.apply(self.space, &self.policy, change, header.feed, cx.store)?;
             }
         }
         Ok(Settled::Applied)
@@ -382,7 +382,7 @@ impl Space {
     fn reissue_pending(
         &mut self,
         cx: &mut WriteContext<'_>,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
     ) -> Result<(), EchoError> {
         if self.needs_rebuild
             && let Some((through, _)) = self.pending.last()
@@ -422,7 +422,7 @@ impl Space {
                 if let Operation::Text { id, nonce, update } = &change.operation {
                     self.receive_text(cx, self.device, *id, *nonce, update)?;
                 } else {
-                    batch.apply(self.space, change, self.own, cx.store)?;
+                    batch.apply(self.space, &self.policy, change, self.own, cx.store)?;
                 }
             }
         }
@@ -432,12 +432,13 @@ impl Space {
 
     fn flush_if_long(
         &mut self,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
         store: &mut dyn Store,
         out: &mut Received,
     ) -> Result<(), EchoError> {
         if batch.len() >= BATCH_RECORDS {
-            out.touched.merge(self.flush(std::mem::take(batch), store)?);
+            out.touched
+                .merge(self.flush(std::mem::take(batch), &[], store)?);
         }
         Ok(())
     }
@@ -445,11 +446,11 @@ impl Space {
     fn finish(
         &mut self,
         cx: &mut WriteContext<'_>,
-        batch: Batch,
+        batch: Batch<'_>,
         changed: Vec<FeedId>,
         out: &mut Received,
     ) -> Result<(), EchoError> {
-        out.touched.merge(self.flush(batch, cx.store)?);
+        out.touched.merge(self.flush(batch, &[], cx.store)?);
         for feed in &changed {
             self.put_feed(cx.store, *feed)?;
         }

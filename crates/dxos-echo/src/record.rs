@@ -72,11 +72,11 @@ pub struct Record {
 
 /// The stored form: stamps are spread over a base clock and a table of feeds.
 #[derive(Serialize, Deserialize)]
-struct Body<R> {
-    version: u8,
-    base: Clock,
-    feeds: Vec<FeedId>,
-    registers: R,
+pub(crate) struct Body<R> {
+    pub version: u8,
+    pub base: Clock,
+    pub feeds: Vec<FeedId>,
+    pub registers: R,
 }
 
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ struct Row {
     value: RegisterValue,
 }
 
-const RECORD_VERSION: u8 = 1;
+pub(crate) const RECORD_VERSION: u8 = 1;
 
 impl Record {
     /// Joins a checked change of `feed` into the record; true if that changed it.

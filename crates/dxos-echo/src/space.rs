@@ -24,6 +24,7 @@ use crate::change::Change;
 use crate::entry::{ENTRY_VERSION, feed_id};
 use crate::error::EchoError;
 use crate::feed::{Feed, FeedState, WaitReason};
+use crate::fresh::{Fresh, is_flat};
 use crate::plan::Planner;
 use crate::record::Record;
 use crate::store::{EntryRow, ObjectRow, Store};
@@ -141,14 +142,15 @@ pub(crate) struct PendingSet {
     pub heads: Vec<Hash>,
     /// Other feeds whose applied prefix grew since the set before.
     pub seen: Vec<(FeedId, u64)>,
+    #[serde(with = "crate::change::grouped")]
     pub changes: Vec<Change>,
     /// A change of a text that has no update yet; it comes after `changes`.
     pub typed: Option<Typed>,
     pub summary: Summary,
 }
 
-/// Records of a write held before their rows are written: they stay in the processor's cache.
-const WRITE_BATCH_RECORDS: usize = 64;
+/// Objects of a write held before their rows are written together.
+const WRITE_BATCH_RECORDS: usize = 1024;
 
 /// One space of the profile.
 #[derive(Debug)]
@@ -341,15 +343,43 @@ impl Space {
         let mut changes = Vec::new();
         for write in writes {
             if batch.len() >= WRITE_BATCH_RECORDS {
-                touched.merge(self.flush(std::mem::take(&mut batch), cx.store)?);
+                let full = std::mem::take(&mut batch);
+                touched.merge(self.flush(full, &changes, cx.store)?);
             }
             let object = write.object();
             if let Some(parent) = parent_of(write)
                 && parent.space.is_none_or(|other| other == self.space)
             {
+                batch.settle_all(&changes, self.own);
                 self.check_parent(&mut batch, cx.store, object, parent.object)?;
             }
             let planned = changes.len();
+            if let ObjectWrite::Create {
+                type_name, values, ..
+            } = write
+                && is_flat(values)
+                && batch.is_unknown(self.space, object, cx.store)?
+            {
+                let mut planner = Planner {
+                    space: self.space,
+                    feed: self.own,
+                    now: cx.now,
+                    clock: &mut self.clock,
+                    entropy: cx.entropy,
+                    changes: &mut changes,
+                };
+                planner.create_flat(object, type_name, values)?;
+                batch.add_fresh(Fresh {
+                    object,
+                    type_name,
+                    values,
+                    from: planned,
+                    to: changes.len(),
+                });
+                continue;
+            }
+            batch.settle_fresh(object, &changes, self.own);
+            let record = batch.load(self.space, &self.policy, object, cx.store)?;
             let mut planner = Planner {
                 space: self.space,
                 feed: self.own,
@@ -358,7 +388,6 @@ impl Space {
                 entropy: cx.entropy,
                 changes: &mut changes,
             };
-            let record = batch.load(self.space, object, cx.store)?;
             match write {
                 ObjectWrite::Create { .. } if !record.is_empty() => {
                     return Err(EchoError::Exists { object });
@@ -381,7 +410,7 @@ impl Space {
             }
             batch.touch(&changes[planned..]);
         }
-        touched.merge(self.flush(batch, cx.store)?);
+        touched.merge(self.flush(batch, &changes, cx.store)?);
         self.acknowledge(cx, control_heads, changes, None)?;
         for view in touched.views.values_mut() {
             view.saving = self.pending_objects.contains(&view.object);

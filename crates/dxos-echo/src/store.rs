@@ -103,8 +103,6 @@ pub enum EntryState {
 pub struct ObjectRow {
     /// The object.
     pub object: ObjectId,
-    /// First 8 bytes of the object version (DESIGN 4.8), little-endian.
-    pub version: u64,
     /// `@type` without its version, empty if untyped; what queries by type look at.
     pub type_name: String,
     /// Shown (not deleted).
@@ -120,6 +118,28 @@ pub struct IndexKey {
     pub property: String,
     /// Order-preserving encoding of the value, at most 128 bytes (longer ones are cut; readers re-check).
     pub value: Vec<u8>,
+}
+
+/// What is made findable of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findable {
+    /// Its index rows; sorted, without repeats.
+    pub keys: Vec<IndexKey>,
+    /// Its words; empty if it has none.
+    pub full_text: String,
+    /// Objects it refers to; sorted, without repeats.
+    pub references: Vec<ObjectId>,
+}
+
+/// One object to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPut {
+    /// Its row.
+    pub row: ObjectRow,
+    /// What the last put of it gave; `None` if it has no row.
+    pub before: Option<Findable>,
+    /// What it is found by now.
+    pub now: Findable,
 }
 
 /// A range of the property index, in the order of (value, object id).
@@ -209,15 +229,20 @@ pub trait Store {
     /// One object's row.
     fn object(&mut self, space: SpaceId, object: ObjectId)
     -> Result<Option<ObjectRow>, StoreError>;
-    /// Writes an object's row and replaces its index rows, its full-text row and its outgoing references.
+    /// Writes an object's row and makes it findable by `now` instead of `before`, which is what the last put of the
+    /// object gave; `None` if it has no row. (The caller can tell what that was from the row, so it is not stored.)
     fn object_put(
         &mut self,
         space: SpaceId,
         row: &ObjectRow,
-        index: &[IndexKey],
-        full_text: &str,
-        references: &[ObjectId],
+        before: Option<&Findable>,
+        now: &Findable,
     ) -> Result<(), StoreError>;
+    /// Writes several objects, each once: [`Store::object_put`] of all of them, and cheaper.
+    fn objects_put(&mut self, space: SpaceId, puts: &[ObjectPut]) -> Result<(), StoreError> {
+        puts.iter()
+            .try_for_each(|put| self.object_put(space, &put.row, put.before.as_ref(), &put.now))
+    }
     /// Objects of a type (`None`: all) in id order, after `after`, at most `limit`; hidden ones too.
     fn objects(
         &mut self,
@@ -239,6 +264,9 @@ pub trait Store {
     ) -> Result<Vec<ObjectId>, StoreError>;
     /// Objects that refer to `target`.
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError>;
+    /// Forgets what the objects of a space are findable by; their rows stay. The next put of each tells an empty
+    /// [`Findable`] as what stood before.
+    fn findable_clear(&mut self, space: SpaceId) -> Result<(), StoreError>;
     /// Removes all materialised object rows of a space (to rebuild them from entries).
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError>;
 

@@ -335,7 +335,7 @@ impl Space {
         changes: &mut Vec<Change>,
     ) -> Result<Touched, EchoError> {
         let mut batch = Batch::default();
-        let record = batch.load(self.space, object, cx.store)?;
+        let record = batch.load(self.space, &self.policy, object, cx.store)?;
         let mut planner = Planner {
             space: self.space,
             feed: self.own,
@@ -347,7 +347,7 @@ impl Space {
         planner.prepare(record, object, path)?;
         planner.put(record, object, path.clone(), Operation::SetText(text))?;
         batch.touch(changes);
-        let touched = self.flush(batch, cx.store)?;
+        let touched = self.flush(batch, &[], cx.store)?;
         if let Some(open) = self.open_texts.get_mut(&text) {
             open.registered = true;
         }

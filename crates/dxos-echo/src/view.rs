@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
-pub(crate) use dxos_base::query::{bare_type, full_text, index_value};
-use dxos_base::{ElementId, FeedId, ForeignKey, ObjectId, ObjectView, Path, SpaceId, Step, Value};
+pub(crate) use dxos_base::query::{bare_type, full_text_of, index_value};
+use dxos_base::{
+    ElementId, FeedId, ForeignKey, ObjectId, ObjectMeta, ObjectView, Path, SpaceId, Step, Value,
+};
 
 use crate::change::{Kind, Scalar, Stamp};
 use crate::query::access::{KEY, TAG, key_value};
@@ -339,8 +341,30 @@ impl AddBase for i128 {
     }
 }
 
+/// What findability looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    pub shown: bool,
+    pub created_ms: u64,
+    pub updated_ms: u64,
+    pub meta: &'a ObjectMeta,
+    pub values: &'a BTreeMap<String, Value>,
+}
+
+impl<'a> From<&'a ObjectView> for Shape<'a> {
+    fn from(view: &'a ObjectView) -> Self {
+        Shape {
+            shown: view.shown,
+            created_ms: view.created_ms,
+            updated_ms: view.updated_ms,
+            meta: &view.meta,
+            values: &view.values,
+        }
+    }
+}
+
 /// Index rows of a shown object.
-pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Vec<IndexKey> {
+pub(crate) fn index_keys(view: Shape<'_>, wanted: impl Fn(&str) -> bool) -> Vec<IndexKey> {
     if !view.shown {
         return Vec::new();
     }
@@ -372,7 +396,7 @@ pub(crate) fn index_keys(view: &ObjectView, wanted: impl Fn(&str) -> bool) -> Ve
 }
 
 /// Objects of the same space a shown object refers to.
-pub(crate) fn references(view: &ObjectView, space: SpaceId) -> Vec<ObjectId> {
+pub(crate) fn references(view: Shape<'_>, space: SpaceId) -> Vec<ObjectId> {
     fn collect(value: &Value, space: SpaceId, out: &mut Vec<ObjectId>) {
         match value {
             Value::Ref(reference) if reference.space.is_none_or(|other| other == space) => {

@@ -1,83 +1,23 @@
 //! Materialised objects: the record's row, its index rows, links and full text.
 //!
-//! The row's *marks* say what was indexed for it: links, index keys and a fingerprint of the full text. A write
-//! compares them with what shall stand now and touches only the difference.
+//! A write is told what the object was findable by and what it shall be found by now, and touches only the difference.
 
 use dxos_base::query::TextMode;
 use dxos_base::{ObjectId, SpaceId};
-use dxos_echo::store::{IndexKey, IndexScan, ObjectRow, StoreError};
+use dxos_echo::store::{Findable, IndexScan, ObjectPut, ObjectRow, StoreError};
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::error::{corrupt, fixed, store_error};
+use crate::error::{fixed, store_error};
 use crate::sqlite::SqliteStore;
 
 /// Bytes of a value that the index holds; readers re-check longer ones.
 const INDEX_VALUE_BYTES_MAX: usize = 128;
 
+const INSERT_OBJECT: &str = "INSERT INTO obj(sid, id, type, shown, doc, body) VALUES(?,?,?,?,?,?)";
+const INSERT_KEY: &str = "INSERT OR IGNORE INTO ix VALUES(?,?,?,?)";
+
 fn cut(value: &[u8]) -> &[u8] {
     value.get(..INDEX_VALUE_BYTES_MAX).unwrap_or(value)
-}
-
-/// What is indexed of an object; sorted, without repeats.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Marks {
-    /// Fingerprint of the full text; 0 = none.
-    full_text: u64,
-    links: Vec<ObjectId>,
-    keys: Vec<(i64, Vec<u8>)>,
-}
-
-impl Marks {
-    /// text fingerprint (8) ‖ number of links (4) ‖ links (16 each) ‖ keys: property (4), length (2), value.
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(12 + self.links.len() * 16 + self.keys.len() * 32);
-        out.extend_from_slice(&self.full_text.to_le_bytes());
-        out.extend_from_slice(&(self.links.len() as u32).to_le_bytes());
-        for link in &self.links {
-            out.extend_from_slice(link.as_bytes());
-        }
-        for (property, value) in &self.keys {
-            out.extend_from_slice(&(*property as u32).to_le_bytes());
-            out.extend_from_slice(&(value.len() as u16).to_le_bytes());
-            out.extend_from_slice(value);
-        }
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Marks> {
-        let (full_text, rest) = bytes.split_first_chunk::<8>()?;
-        let (links_count, mut rest) = rest.split_first_chunk::<4>()?;
-        let mut marks = Marks {
-            full_text: u64::from_le_bytes(*full_text),
-            ..Marks::default()
-        };
-        for _ in 0..u32::from_le_bytes(*links_count) {
-            let (link, after) = rest.split_first_chunk::<16>()?;
-            marks.links.push(ObjectId(*link));
-            rest = after;
-        }
-        while !rest.is_empty() {
-            let (property, after) = rest.split_first_chunk::<4>()?;
-            let (len, after) = after.split_first_chunk::<2>()?;
-            let (value, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
-            marks
-                .keys
-                .push((i64::from(u32::from_le_bytes(*property)), value.to_vec()));
-            rest = after;
-        }
-        Some(marks)
-    }
-}
-
-/// FNV-1a over the text, never 0: a change goes unnoticed once in 2⁶⁴.
-fn fingerprint(text: &str) -> u64 {
-    if text.is_empty() {
-        return 0;
-    }
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    hash.max(1)
 }
 
 /// What stands in `old` and not in `new`; both sorted.
@@ -113,19 +53,18 @@ impl SqliteStore {
             return Ok(None);
         };
         let found = self
-            .statement("SELECT version, type, shown, body FROM obj WHERE sid = ? AND id = ?")?
+            .statement("SELECT type, shown, body FROM obj WHERE sid = ? AND id = ?")?
             .query_row(params![sid, object.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()
             .map_err(store_error)?;
-        let Some((version, type_number, shown, body)) = found else {
+        let Some((type_number, shown, body)) = found else {
             return Ok(None);
         };
         let type_name = self.type_name(type_number)?;
         Ok(Some(ObjectRow {
             object,
-            version: version as u64,
             type_name,
             shown,
             body,
@@ -136,101 +75,114 @@ impl SqliteStore {
         &mut self,
         space: SpaceId,
         row: &ObjectRow,
-        index: &[IndexKey],
-        full_text: &str,
-        references: &[ObjectId],
+        before: Option<&Findable>,
+        now: &Findable,
     ) -> Result<(), StoreError> {
         let sid = self.space_number(space)?;
         let type_number = self.name_number(&row.type_name)?;
-        let mut new = Marks {
-            full_text: fingerprint(full_text),
-            links: references.to_vec(),
-            keys: Vec::new(),
-        };
-        for key in index {
-            new.keys
-                .push((self.name_number(&key.property)?, cut(&key.value).to_vec()));
-        }
-        new.links.sort_unstable();
-        new.links.dedup();
-        new.keys.sort_unstable();
-        new.keys.dedup();
-
-        let known = self
-            .statement("SELECT rid, marks FROM obj WHERE sid = ? AND id = ?")?
-            .query_row(params![sid, row.object.as_bytes()], |found| {
-                Ok((
-                    found.get::<_, i64>(0)?,
-                    Marks::decode(found.get_ref(1)?.as_blob()?),
-                ))
-            })
-            .optional()
-            .map_err(store_error)?;
-        let (rid, old) = match known {
-            Some((rid, old)) => {
-                self.statement(
-                    "UPDATE obj SET type = ?, shown = ?, version = ?, marks = ?, body = ? WHERE rid = ?",
-                )?
-                .execute(params![
-                    type_number,
-                    row.shown,
-                    row.version as i64,
-                    new.encode(),
-                    row.body,
-                    rid
-                ])
-                .map_err(store_error)?;
-                (rid, old.ok_or_else(|| corrupt("marks of an object"))?)
-            }
+        let id = row.object.as_bytes();
+        match before {
             None => {
-                let rid = self
-                    .statement(
-                        "INSERT INTO obj(sid, id, type, shown, version, marks, body) VALUES(?,?,?,?,?,?,?)",
-                    )?
-                    .insert(params![
-                        sid,
-                        row.object.as_bytes(),
-                        type_number,
-                        row.shown,
-                        row.version as i64,
-                        new.encode(),
-                        row.body
-                    ])
+                let doc = match now.full_text.is_empty() {
+                    true => None,
+                    false => Some(self.document_add(sid, row.object, &now.full_text)?),
+                };
+                self.statement(INSERT_OBJECT)?
+                    .execute(params![sid, id, type_number, row.shown, doc, row.body])
                     .map_err(store_error)?;
-                (rid, Marks::default())
             }
+            Some(before) if before.full_text == now.full_text => {
+                self.statement(
+                    "UPDATE obj SET type = ?, shown = ?, body = ? WHERE sid = ? AND id = ?",
+                )?
+                .execute(params![type_number, row.shown, row.body, sid, id])
+                .map_err(store_error)?;
+            }
+            Some(_) => {
+                let doc = self.document_replace(sid, row.object, &now.full_text)?;
+                self.statement(
+                    "UPDATE obj SET type = ?, shown = ?, doc = ?, body = ? WHERE sid = ? AND id = ?",
+                )?
+                .execute(params![type_number, row.shown, doc, row.body, sid, id])
+                .map_err(store_error)?;
+            }
+        }
+        match before {
+            Some(before) => self.findable_replace(sid, row.object, before, now),
+            None => self.findable_replace(sid, row.object, &Findable::default(), now),
+        }
+    }
+
+    /// New objects without words and references go in table by table, their index rows in the index's order: one
+    /// statement each, and neighbours share pages.
+    pub(crate) fn objects_write(
+        &mut self,
+        space: SpaceId,
+        puts: &[ObjectPut],
+    ) -> Result<(), StoreError> {
+        let plain = |put: &&ObjectPut| {
+            put.before.is_none() && put.now.full_text.is_empty() && put.now.references.is_empty()
         };
-        self.index_replace(sid, row.object, &old, &new)?;
-        if old.full_text != new.full_text {
-            self.full_text_replace(rid, old.full_text != 0, full_text)?;
+        for put in puts.iter().filter(|put| !plain(put)) {
+            self.object_write(space, &put.row, put.before.as_ref(), &put.now)?;
+        }
+        let sid = self.space_number(space)?;
+        let mut types = Vec::with_capacity(puts.len());
+        let mut rows: Vec<(i64, &[u8], &ObjectId)> = Vec::with_capacity(puts.len() * 2);
+        for put in puts.iter().filter(plain) {
+            types.push(self.name_number(&put.row.type_name)?);
+            for key in &put.now.keys {
+                let property = self.name_number(&key.property)?;
+                rows.push((property, cut(&key.value), &put.row.object));
+            }
+        }
+        if types.is_empty() {
+            return Ok(());
+        }
+        let mut insert = self.statement(INSERT_OBJECT)?;
+        for (put, type_number) in puts.iter().filter(plain).zip(types) {
+            let (id, shown, body) = (put.row.object.as_bytes(), put.row.shown, &put.row.body);
+            insert
+                .execute(params![sid, id, type_number, shown, None::<i64>, body])
+                .map_err(store_error)?;
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        let mut insert = self.statement(INSERT_KEY)?;
+        for (property, value, object) in rows {
+            insert
+                .execute(params![sid, property, value, object.as_bytes()])
+                .map_err(store_error)?;
         }
         Ok(())
     }
 
-    fn index_replace(
+    fn findable_replace(
         &mut self,
         sid: i64,
         object: ObjectId,
-        old: &Marks,
-        new: &Marks,
+        before: &Findable,
+        now: &Findable,
     ) -> Result<(), StoreError> {
         let id = object.as_bytes();
-        for (property, value) in gone(&old.keys, &new.keys) {
+        for key in gone(&before.keys, &now.keys) {
+            let property = self.name_number(&key.property)?;
             self.statement("DELETE FROM ix WHERE sid = ? AND prop = ? AND value = ? AND id = ?")?
-                .execute(params![sid, property, value, id])
+                .execute(params![sid, property, cut(&key.value), id])
                 .map_err(store_error)?;
         }
-        for (property, value) in gone(&new.keys, &old.keys) {
-            self.statement("INSERT OR IGNORE INTO ix VALUES(?,?,?,?)")?
-                .execute(params![sid, property, value, id])
+        for key in gone(&now.keys, &before.keys) {
+            let property = self.name_number(&key.property)?;
+            self.statement(INSERT_KEY)?
+                .execute(params![sid, property, cut(&key.value), id])
                 .map_err(store_error)?;
         }
-        for target in gone(&old.links, &new.links) {
+        for target in gone(&before.references, &now.references) {
             self.statement("DELETE FROM link WHERE sid = ? AND target = ? AND source = ?")?
                 .execute(params![sid, target.as_bytes(), id])
                 .map_err(store_error)?;
         }
-        for target in gone(&new.links, &old.links) {
+        for target in gone(&now.references, &before.references) {
             self.statement("INSERT OR IGNORE INTO link VALUES(?,?,?)")?
                 .execute(params![sid, target.as_bytes(), id])
                 .map_err(store_error)?;
@@ -238,18 +190,44 @@ impl SqliteStore {
         Ok(())
     }
 
-    fn full_text_replace(&mut self, rid: i64, had: bool, text: &str) -> Result<(), StoreError> {
-        if had {
-            self.statement("DELETE FROM fts WHERE rowid = ?")?
+    /// Makes an object's words findable; gives the row number that full text knows it by.
+    fn document_add(&mut self, sid: i64, object: ObjectId, text: &str) -> Result<i64, StoreError> {
+        let rid = self
+            .statement("INSERT INTO doc(sid, id) VALUES(?,?)")?
+            .insert(params![sid, object.as_bytes()])
+            .map_err(store_error)?;
+        self.statement("INSERT INTO fts(rowid, body) VALUES(?,?)")?
+            .execute(params![rid, text])
+            .map_err(store_error)?;
+        Ok(rid)
+    }
+
+    fn document_replace(
+        &mut self,
+        sid: i64,
+        object: ObjectId,
+        text: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        let known: Option<i64> = self
+            .statement("SELECT doc FROM obj WHERE sid = ? AND id = ?")?
+            .query_row(params![sid, object.as_bytes()], |row| row.get(0))
+            .map_err(store_error)?;
+        let Some(rid) = known else {
+            return self.document_add(sid, object, text).map(Some);
+        };
+        self.statement("DELETE FROM fts WHERE rowid = ?")?
+            .execute([rid])
+            .map_err(store_error)?;
+        if text.is_empty() {
+            self.statement("DELETE FROM doc WHERE rid = ?")?
                 .execute([rid])
                 .map_err(store_error)?;
+            return Ok(None);
         }
-        if !text.is_empty() {
-            self.statement("INSERT INTO fts(rowid, body) VALUES(?,?)")?
-                .execute(params![rid, text])
-                .map_err(store_error)?;
-        }
-        Ok(())
+        self.statement("INSERT INTO fts(rowid, body) VALUES(?,?)")?
+            .execute(params![rid, text])
+            .map_err(store_error)?;
+        Ok(Some(rid))
     }
 
     pub(crate) fn objects_read(
@@ -273,7 +251,7 @@ impl SqliteStore {
             None => ("?2 = 0 AND", 0),
         };
         let mut statement = self.statement(&format!(
-            "SELECT id, version, type, shown, body FROM obj
+            "SELECT id, type, shown, body FROM obj
              WHERE sid = ?1 AND {filter} id > ?3 ORDER BY id LIMIT ?4"
         ))?;
         let mut rows = statement
@@ -284,28 +262,20 @@ impl SqliteStore {
             let read = || -> rusqlite::Result<_> {
                 Ok((
                     row.get_ref(0)?.as_blob()?,
-                    row.get::<_, i64>(1)?,
+                    row.get(1)?,
                     row.get(2)?,
                     row.get(3)?,
-                    row.get(4)?,
                 ))
             };
-            let (id, version, type_number, shown, body) = read().map_err(store_error)?;
-            found.push((
-                ObjectId(fixed(id, "object id")?),
-                version,
-                type_number,
-                shown,
-                body,
-            ));
+            let (id, type_number, shown, body) = read().map_err(store_error)?;
+            found.push((ObjectId(fixed(id, "object id")?), type_number, shown, body));
         }
         drop(rows);
         drop(statement);
-        let named = |(object, version, type_number, shown, body): (_, i64, _, _, _)| {
+        let named = |(object, type_number, shown, body): (_, i64, _, _)| {
             let type_name = self.type_name(type_number)?;
             Ok(ObjectRow {
                 object,
-                version: version as u64,
                 type_name,
                 shown,
                 body,
@@ -365,8 +335,8 @@ impl SqliteStore {
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.statement(
-            "SELECT o.id FROM fts JOIN obj o ON o.rid = fts.rowid
-             WHERE fts MATCH ? AND o.sid = ? ORDER BY fts.rank, o.id LIMIT ?",
+            "SELECT d.id FROM fts JOIN doc d ON d.rid = fts.rowid
+             WHERE fts MATCH ? AND d.sid = ? ORDER BY fts.rank, d.id LIMIT ?",
         )?;
         let rows = statement
             .query(params![expression, sid, limit])
@@ -390,14 +360,28 @@ impl SqliteStore {
         collect_ids(rows)
     }
 
-    pub(crate) fn objects_remove(&mut self, space: SpaceId) -> Result<(), StoreError> {
+    pub(crate) fn findable_remove(&mut self, space: SpaceId) -> Result<(), StoreError> {
         let Some(sid) = self.space_known(space)? else {
             return Ok(());
         };
         for sql in [
-            "DELETE FROM fts WHERE rowid IN (SELECT rid FROM obj WHERE sid = ?)",
+            "DELETE FROM fts WHERE rowid IN (SELECT rid FROM doc WHERE sid = ?)",
+            "DELETE FROM doc WHERE sid = ?",
+            "UPDATE obj SET doc = NULL WHERE sid = ? AND doc IS NOT NULL",
             "DELETE FROM ix WHERE sid = ?",
             "DELETE FROM link WHERE sid = ?",
+        ] {
+            self.statement(sql)?.execute([sid]).map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn objects_remove(&mut self, space: SpaceId) -> Result<(), StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(());
+        };
+        self.findable_remove(space)?;
+        for sql in [
             "DELETE FROM obj WHERE sid = ?",
         ] {
             self.statement(sql)?.execute([sid]).map_err(store_error)?;
@@ -421,21 +405,7 @@ fn collect_ids(mut rows: rusqlite::Rows<'_>) -> Result<Vec<ObjectId>, StoreError
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn marks_survive_encoding_and_every_cut_is_refused_or_shorter() {
-        let marks = Marks {
-            full_text: fingerprint("milk"),
-            links: vec![ObjectId([1; 16]), ObjectId([2; 16])],
-            keys: vec![(1, vec![]), (1, vec![7; 128]), (900, vec![0, 255])],
-        };
-        let bytes = marks.encode();
-        assert_eq!(Marks::decode(&bytes).as_ref(), Some(&marks));
-        for cut in 0..bytes.len() {
-            assert_ne!(Marks::decode(&bytes[..cut]).as_ref(), Some(&marks));
-        }
-        assert_eq!(Marks::decode(&[255; 12]), None, "a count without its links");
-    }
+    use dxos_echo::store::IndexKey;
 
     /// SQLite plans a statement anew when a value it looked at while planning changes: three times the cost.
     #[test]
@@ -445,19 +415,28 @@ mod tests {
         for n in 0..40 {
             let row = ObjectRow {
                 object: ObjectId([n; 16]),
-                version: 1,
                 type_name: "t".into(),
                 shown: true,
                 body: vec![n],
             };
-            let keys = [IndexKey {
+            let key = IndexKey {
                 property: "p".into(),
                 value: vec![n],
-            }];
+            };
+            let findable = Findable {
+                keys: vec![key],
+                full_text: "text".into(),
+                references: vec![ObjectId([9; 16])],
+            };
+            let none = Findable::default();
+            store.object_write(space, &row, None, &findable).unwrap();
             store
-                .object_write(space, &row, &keys, "text", &[ObjectId([9; 16])])
+                .object_write(space, &row, Some(&findable), &none)
                 .unwrap();
-            store.object_write(space, &row, &[], "", &[]).unwrap();
+            store.object_write(space, &row, Some(&none), &none).unwrap();
+            store
+                .object_write(space, &row, Some(&none), &findable)
+                .unwrap();
             assert_eq!(store.object_read(space, row.object).unwrap(), Some(row));
             store
                 .objects_read(space, Some("t"), Some(ObjectId([n; 16])), 9)

@@ -1,9 +1,12 @@
 //! The tables, their version, and the pragmas a database is opened with.
 //!
 //! * Spaces, property names and type names are small integers inside (`name`), ids outside.
-//! * Truth: `cred`, `entry`, `pending`, `text` and `tail`, `kv`. Materialised: `obj`, `ix`, `link`, `fts`.
+//! * Truth: `cred`, `entry`, `pending`, `text` and `tail`, `kv`. Materialised: `obj`, `ix`, `link`, `doc`, `fts`.
 //! * One row per object holds the whole record: a row per property costs 2.7 times as much.
-//! * `obj.marks` keeps what was indexed, so a write touches only the index rows that change.
+//! * What was indexed of an object is not stored a second time: the writer knows it and says so, and a write touches
+//!   only the index rows that change.
+//! * An entry's number is its feed's number and its place in one integer: a row fills a page up to its end, which a
+//!   table without row numbers does not allow for rows of this length.
 
 use dxos_echo::store::StoreError;
 use rusqlite::Connection;
@@ -12,7 +15,7 @@ use rusqlite::config::DbConfig;
 use crate::error::{corrupt, store_error};
 
 /// Version of the tables; kept in `PRAGMA user_version`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// "DXOS" in `PRAGMA application_id`: tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x4458_4f53;
@@ -27,25 +30,24 @@ CREATE TABLE cred(n INTEGER PRIMARY KEY, sid INTEGER NOT NULL, hash BLOB NOT NUL
 CREATE TABLE feed(fid INTEGER PRIMARY KEY, sid INTEGER NOT NULL, feed BLOB NOT NULL,
   stored_seq INTEGER NOT NULL, head BLOB NOT NULL, applied_seq INTEGER NOT NULL, state BLOB NOT NULL,
   UNIQUE(sid, feed));
-CREATE TABLE entry(fid INTEGER NOT NULL, seq INTEGER NOT NULL, state INTEGER NOT NULL, hash BLOB NOT NULL,
-  bytes BLOB NOT NULL, PRIMARY KEY(fid, seq)) WITHOUT ROWID;
-CREATE INDEX entry_waiting ON entry(fid, seq) WHERE state = 1;
+CREATE TABLE entry(n INTEGER PRIMARY KEY, state INTEGER NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL);
+CREATE INDEX entry_waiting ON entry(state) WHERE state = 1;
 CREATE TABLE pending(n INTEGER PRIMARY KEY, sid INTEGER NOT NULL, bytes BLOB NOT NULL);
 
-CREATE TABLE obj(rid INTEGER PRIMARY KEY, sid INTEGER NOT NULL, id BLOB NOT NULL, type INTEGER NOT NULL,
-  shown INTEGER NOT NULL, version INTEGER NOT NULL, marks BLOB NOT NULL, body BLOB NOT NULL, UNIQUE(sid, id));
+CREATE TABLE obj(sid INTEGER NOT NULL, id BLOB NOT NULL, type INTEGER NOT NULL, shown INTEGER NOT NULL,
+  doc INTEGER, body BLOB NOT NULL, PRIMARY KEY(sid, id)) WITHOUT ROWID;
 CREATE INDEX obj_type ON obj(sid, type, id);
 CREATE TABLE ix(sid INTEGER NOT NULL, prop INTEGER NOT NULL, value BLOB NOT NULL, id BLOB NOT NULL,
   PRIMARY KEY(sid, prop, value, id)) WITHOUT ROWID;
 CREATE TABLE link(sid INTEGER NOT NULL, target BLOB NOT NULL, source BLOB NOT NULL,
   PRIMARY KEY(sid, target, source)) WITHOUT ROWID;
+CREATE TABLE doc(rid INTEGER PRIMARY KEY, sid INTEGER NOT NULL, id BLOB NOT NULL);
 CREATE VIRTUAL TABLE fts USING fts5(body, content='', contentless_delete=1,
   tokenize=\"unicode61 remove_diacritics 2\");
 
 CREATE TABLE text(tid INTEGER PRIMARY KEY, sid INTEGER NOT NULL, text BLOB NOT NULL, snapshot BLOB NOT NULL,
   UNIQUE(sid, text));
-CREATE TABLE tail(n INTEGER PRIMARY KEY, tid INTEGER NOT NULL, bytes BLOB NOT NULL);
-CREATE INDEX tail_text ON tail(tid);
+CREATE TABLE tail(tid INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(tid, n)) WITHOUT ROWID;
 ";
 
 /// Whether the pages live in a file or only in memory.
@@ -122,6 +124,10 @@ fn refuse_foreign(connection: &Connection) -> Result<u32, StoreError> {
     match version {
         0 => Err(corrupt("tables without a format version")),
         SCHEMA_VERSION => Ok(version),
+        // No build with older tables was ever released: nothing is there to be carried over.
+        older if older < SCHEMA_VERSION => Err(corrupt(
+            "the profile was made by a development build older than the first release; start a new one",
+        )),
         newer => Err(StoreError::Newer {
             found: newer,
             known: SCHEMA_VERSION,

@@ -5,8 +5,8 @@
 use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 use dxos_echo::store::{
-    Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError,
-    TextRow,
+    Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan, ObjectPut, ObjectRow, Store,
+    StoreError, TextRow,
 };
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -24,17 +24,35 @@ fn stored_sequence(seq: i64) -> Result<u64, StoreError> {
     u64::try_from(seq).map_err(|_| corrupt("negative sequence number"))
 }
 
-/// Columns feed, seq, hash, state, bytes.
-fn entry_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
+/// Bits of an entry's number that are its place; those above are the feed's number.
+const PLACE_BITS: u32 = 40;
+
+/// The number of an entry: ascending by place within a feed.
+fn entry_number(fid: i64, seq: u64) -> Result<i64, StoreError> {
+    let fits = seq < 1 << PLACE_BITS && (0..1 << (63 - PLACE_BITS)).contains(&fid);
+    if !fits {
+        return Err(StoreError::Failed {
+            detail: format!("entry {seq} of feed number {fid}"),
+        });
+    }
+    Ok(fid << PLACE_BITS | seq as i64)
+}
+
+/// Columns number, hash, state, bytes.
+fn entry_row(feed: FeedId, row: &Row<'_>) -> Result<EntryRow, StoreError> {
     let read = || -> rusqlite::Result<_> {
-        let feed = row.get_ref(0)?.as_blob()?;
-        let hash = row.get_ref(2)?.as_blob()?;
-        Ok((feed, row.get(1)?, hash, row.get::<_, i64>(3)?, row.get(4)?))
+        let hash = row.get_ref(1)?.as_blob()?;
+        Ok((
+            row.get::<_, i64>(0)?,
+            hash,
+            row.get::<_, i64>(2)?,
+            row.get(3)?,
+        ))
     };
-    let (feed, seq, hash, state, bytes) = read().map_err(store_error)?;
+    let (number, hash, state, bytes) = read().map_err(store_error)?;
     Ok(EntryRow {
-        feed: FeedId(fixed(feed, "feed id")?),
-        seq: stored_sequence(seq)?,
+        feed,
+        seq: stored_sequence(number & ((1 << PLACE_BITS) - 1))?,
         hash: Hash(fixed(hash, "hash")?),
         state: match state {
             0 => EntryState::Applied,
@@ -226,17 +244,14 @@ impl Store for SqliteStore {
                 .insert(params![sid, row.feed.as_bytes()])
                 .map_err(store_error)?,
         };
-        self.statement(
-            "INSERT OR REPLACE INTO entry(fid, seq, state, hash, bytes) VALUES(?,?,?,?,?)",
-        )?
-        .execute(params![
-            fid,
-            sequence(row.seq)?,
-            row.state as i64,
-            &row.hash.0[..],
-            row.bytes
-        ])
-        .map_err(store_error)?;
+        self.statement("INSERT OR REPLACE INTO entry(n, state, hash, bytes) VALUES(?,?,?,?)")?
+            .execute(params![
+                entry_number(fid, row.seq)?,
+                row.state as i64,
+                &row.hash.0[..],
+                row.bytes
+            ])
+            .map_err(store_error)?;
         Ok(())
     }
 
@@ -253,8 +268,8 @@ impl Store for SqliteStore {
         let Some(fid) = self.feed_number(sid, feed)? else {
             return Ok(());
         };
-        self.statement("UPDATE entry SET state = ? WHERE fid = ? AND seq = ?")?
-            .execute(params![state as i64, fid, sequence(seq)?])
+        self.statement("UPDATE entry SET state = ? WHERE n = ?")?
+            .execute(params![state as i64, entry_number(fid, seq)?])
             .map_err(store_error)?;
         Ok(())
     }
@@ -272,19 +287,18 @@ impl Store for SqliteStore {
         let Some(fid) = self.feed_number(sid, feed)? else {
             return Ok(Vec::new());
         };
-        let Ok(from_seq) = i64::try_from(from_seq) else {
+        let Ok(from) = entry_number(fid, from_seq) else {
             return Ok(Vec::new());
         };
+        let end = (fid + 1) << PLACE_BITS;
         let mut statement = self.statement(
-            "SELECT ?3, seq, hash, state, bytes FROM entry WHERE fid = ?1 AND seq >= ?2 ORDER BY seq",
+            "SELECT n, hash, state, bytes FROM entry WHERE n >= ?1 AND n < ?2 ORDER BY n",
         )?;
-        let mut rows = statement
-            .query(params![fid, from_seq, feed.as_bytes()])
-            .map_err(store_error)?;
+        let mut rows = statement.query(params![from, end]).map_err(store_error)?;
         let mut found = Vec::new();
         let mut bytes_count = 0usize;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let entry = entry_row(row)?;
+            let entry = entry_row(feed, row)?;
             bytes_count = bytes_count.saturating_add(entry.bytes.len());
             if bytes_count > bytes_max && !found.is_empty() {
                 break;
@@ -299,13 +313,18 @@ impl Store for SqliteStore {
             return Ok(Vec::new());
         };
         let mut statement = self.statement(
-            "SELECT f.feed, e.seq, e.hash, e.state, e.bytes FROM feed f JOIN entry e ON e.fid = f.fid
-             WHERE f.sid = ? AND e.state = 1 ORDER BY f.feed, e.seq",
+            "SELECT e.n, e.hash, e.state, e.bytes, f.feed
+             FROM entry e JOIN feed f ON f.fid = e.n >> 40
+             WHERE e.state = 1 AND f.sid = ? ORDER BY f.feed, e.n",
         )?;
         let mut rows = statement.query([sid]).map_err(store_error)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(store_error)? {
-            found.push(entry_row(row)?);
+            let feed = row
+                .get_ref(4)
+                .and_then(|feed| Ok(feed.as_blob()?))
+                .map_err(store_error)?;
+            found.push(entry_row(FeedId(fixed(feed, "feed id")?), row)?);
         }
         Ok(found)
     }
@@ -351,11 +370,14 @@ impl Store for SqliteStore {
         &mut self,
         space: SpaceId,
         row: &ObjectRow,
-        index: &[IndexKey],
-        full_text: &str,
-        references: &[ObjectId],
+        before: Option<&Findable>,
+        now: &Findable,
     ) -> Result<(), StoreError> {
-        self.object_write(space, row, index, full_text, references)
+        self.object_write(space, row, before, now)
+    }
+
+    fn objects_put(&mut self, space: SpaceId, puts: &[ObjectPut]) -> Result<(), StoreError> {
+        self.objects_write(space, puts)
     }
 
     fn objects(
@@ -388,6 +410,10 @@ impl Store for SqliteStore {
 
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
         self.referrers_read(space, target)
+    }
+
+    fn findable_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
+        self.findable_remove(space)
     }
 
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
@@ -464,7 +490,7 @@ impl Store for SqliteStore {
         };
         self.objects_remove(space)?;
         for sql in [
-            "DELETE FROM entry WHERE fid IN (SELECT fid FROM feed WHERE sid = ?)",
+            "DELETE FROM entry WHERE n >> 40 IN (SELECT fid FROM feed WHERE sid = ?)",
             "DELETE FROM feed WHERE sid = ?",
             "DELETE FROM cred WHERE sid = ?",
             "DELETE FROM pending WHERE sid = ?",

@@ -293,7 +293,7 @@ struct Disk {
     credentials: Vec<dxos_base::Hash>,
     feeds: BTreeMap<dxos_base::FeedId, (u64, dxos_base::Hash, u64)>,
     states: BTreeMap<(dxos_base::FeedId, u64), EntryState>,
-    objects: BTreeMap<dxos_base::ObjectId, (u64, bool, String, Vec<u8>)>,
+    objects: BTreeMap<dxos_base::ObjectId, (bool, String, Vec<u8>)>,
 }
 
 impl Disk {
@@ -330,12 +330,7 @@ impl Disk {
             .map_err(fails)?;
         let objects = rows
             .into_iter()
-            .map(|row| {
-                (
-                    row.object,
-                    (row.version, row.shown, row.type_name, row.body),
-                )
-            })
+            .map(|row| (row.object, (row.shown, row.type_name, row.body)))
             .collect();
         Ok(Disk {
             credentials,

@@ -26,7 +26,7 @@ pub use explain::{Access, Explain, GroupRow};
 pub use matching::{Alone, Others, matches, parent_of, property};
 pub use order::{INDEX_VALUE_BYTES_MAX, compare, compare_rows, index_value, row_order, value_key};
 pub use version::{TypeVersion, VersionRange};
-pub use words::{FULL_TEXT_BYTES_MAX, full_text, has_words, words};
+pub use words::{FULL_TEXT_BYTES_MAX, full_text, full_text_of, has_words, words};
 
 /// `@type` without its version.
 pub fn bare_type(type_name: &str) -> &str {

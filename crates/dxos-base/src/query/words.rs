@@ -4,6 +4,8 @@
 //! by an index of their own; where that splits exotic scripts otherwise, the store's answer counts for the condition
 //! that drives the search, this one for all others.
 
+use std::collections::BTreeMap;
+
 use crate::object::ObjectView;
 use crate::query::TextMode;
 use crate::value::Value;
@@ -13,6 +15,14 @@ pub const FULL_TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// All strings of a shown object, in order of property names, one a line.
 pub fn full_text(view: &ObjectView) -> String {
+    match view.shown {
+        true => full_text_of(&view.values),
+        false => String::new(),
+    }
+}
+
+/// All strings of an object's values, as [`full_text`] gives them.
+pub fn full_text_of(values: &BTreeMap<String, Value>) -> String {
     fn collect(value: &Value, out: &mut String) {
         match value {
             Value::String(text) if out.len() + text.len() <= FULL_TEXT_BYTES_MAX => {
@@ -27,11 +37,7 @@ pub fn full_text(view: &ObjectView) -> String {
         }
     }
     let mut out = String::new();
-    if view.shown {
-        view.values
-            .values()
-            .for_each(|value| collect(value, &mut out));
-    }
+    values.values().for_each(|value| collect(value, &mut out));
     out
 }
 

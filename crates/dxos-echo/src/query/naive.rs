@@ -139,7 +139,7 @@ impl Everything<'_> {
     fn refers(&self, view: &ObjectView, path: Option<&PropertyPath>, to: ObjectId) -> bool {
         match path {
             Some(path) => property(view, path).is_some_and(|value| self.names(&value, to, false)),
-            None => crate::view::references(view, self.space.space).contains(&to),
+            None => crate::view::references(view.into(), self.space.space).contains(&to),
         }
     }
 

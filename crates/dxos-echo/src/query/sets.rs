@@ -234,7 +234,7 @@ impl Reader<'_> {
     /// Objects of the space an object refers to, at a path or anywhere.
     fn referred(&self, view: &ObjectView, path: Option<&PropertyPath>) -> Vec<ObjectId> {
         match path {
-            None => references(view, self.space.space),
+            None => references(view.into(), self.space.space),
             Some(path) => {
                 let held = property(view, path);
                 let values = held.iter().flat_map(|held| spread(held));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use dxos_base::query::{Access, Explain, field, type_of};
 use dxos_base::{ObjectId, ObjectWrite, Query, Value};
 use dxos_echo::query::{naive, sample};
-use dxos_echo::store::{IndexKey, Store};
+use dxos_echo::store::{Findable, IndexKey, Store};
 use dxos_echo::{Answer, EchoError, IndexPolicy};
 
 use crate::replica::*;
@@ -202,7 +202,14 @@ fn an_index_of_an_earlier_form_is_made_anew() {
         property: "n".into(),
         value: [&[2, 0x80][..], &[0; 6], &[7]].concat(),
     };
-    (device.store.object_put(SPACE, &row, &[earlier], "", &[])).unwrap();
+    let earlier = Findable {
+        keys: vec![earlier],
+        ..Findable::default()
+    };
+    device.store.findable_clear(SPACE).unwrap();
+    (device.store)
+        .object_put(SPACE, &row, Some(&Findable::default()), &earlier)
+        .unwrap();
     device
         .store
         .set(&format!("echo/{SPACE}/index"), None)

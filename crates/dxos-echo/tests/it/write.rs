@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use dxos_base::limits::TOUCHED_VIEWS_MAX;
 use dxos_base::{ElementId, ObjectId, ObjectWrite, Place, Ref, Step, Tick, Value, key_path};
 use dxos_echo::EchoError;
 
@@ -364,4 +365,48 @@ fn elements_are_named_by_the_writer_and_told_in_views() {
             other => panic!("{wrong:?}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn how_new_and_changed_objects_show_is_told_where_somebody_looks() {
+    let mut device = one();
+    let create = |n: u16, name: &str, value: Value| ObjectWrite::Create {
+        object: ObjectId(std::array::from_fn(|at| match at {
+            0..2 => n.to_be_bytes()[at],
+            _ => 1,
+        })),
+        type_name: "org.example.Task@0.1.0".into(),
+        values: [(name.to_owned(), value)].into(),
+    };
+    let list = Value::List(vec![1.into()]);
+    let writes = [
+        create(1, "title", "flat".into()),
+        create(2, "list", list),
+        create(3, "title", "flat, then changed".into()),
+    ];
+    let third = writes[2].object();
+    let told = device.write(&writes).unwrap();
+    assert!(told.views.is_empty() && told.views_left_out, "nobody looks");
+
+    let mut device = one();
+    device.space.set_views_wanted(true);
+    let change = ObjectWrite::set(third, "title", "changed");
+    let told = device.write(&[&writes[..], &[change]].concat()).unwrap();
+    assert!(!told.views_left_out);
+    assert_eq!(told.views.len(), 3);
+    for (object, mut view) in told.views {
+        let stored = device.object(object);
+        // That it is not sealed yet is known once the call ends.
+        view.saving = stored.saving;
+        assert_eq!(view, stored);
+    }
+
+    let many: Vec<ObjectWrite> = (0..=TOUCHED_VIEWS_MAX as u16)
+        .map(|n| create(n + 10, "title", "one of many".into()))
+        .collect();
+    let told = device.write(&many).unwrap();
+    assert_eq!(
+        (told.objects.len(), told.views.len(), told.views_left_out),
+        (TOUCHED_VIEWS_MAX + 1, TOUCHED_VIEWS_MAX, true)
+    );
 }

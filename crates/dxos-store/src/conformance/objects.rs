@@ -1,8 +1,10 @@
 //! Materialised objects: rows, index, full text, references.
 
+use std::collections::BTreeMap;
+
 use dxos_base::ObjectId;
 use dxos_base::query::TextMode;
-use dxos_echo::store::{IndexKey, IndexScan, ObjectRow, Store};
+use dxos_echo::store::{Findable, IndexKey, IndexScan, ObjectRow, Store};
 
 use super::{Case, Named, check, object, same, space, text};
 
@@ -23,12 +25,15 @@ pub(super) const CASES: &[Named] = &[
     ),
     ("references are found from their target", references),
     ("clearing objects of a space leaves another's", clearing),
+    (
+        "what a space's objects are findable by is forgotten and put anew",
+        findable_anew,
+    ),
 ];
 
 pub(super) fn row(object: ObjectId, type_name: &str, body: &[u8]) -> ObjectRow {
     ObjectRow {
         object,
-        version: u64::MAX - 1,
         type_name: type_name.into(),
         shown: true,
         body: body.to_vec(),
@@ -58,28 +63,75 @@ fn firsts(ids: &[ObjectId]) -> Vec<u8> {
     ids.iter().map(|id| id.0[0]).collect()
 }
 
+/// A store, and what was put into it: a caller tells what it put before.
+struct Told<'a> {
+    store: &'a mut dyn Store,
+    before: BTreeMap<(u8, ObjectId), Findable>,
+}
+
+impl<'a> Told<'a> {
+    fn new(store: &'a mut dyn Store) -> Self {
+        Told {
+            store,
+            before: BTreeMap::new(),
+        }
+    }
+
+    fn put_row(&mut self, n: u8, row: &ObjectRow, now: Findable) -> Case {
+        let before = self.before.insert((n, row.object), now.clone());
+        self.store
+            .object_put(space(n), row, before.as_ref(), &now)
+            .map_err(text)
+    }
+}
+
+impl<'a> std::ops::Deref for Told<'a> {
+    type Target = dyn Store + 'a;
+    fn deref(&self) -> &Self::Target {
+        self.store
+    }
+}
+
+impl std::ops::DerefMut for Told<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.store
+    }
+}
+
+pub(super) fn findable(keys: &[IndexKey], full_text: &str, links: &[ObjectId]) -> Findable {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut references = links.to_vec();
+    references.sort_unstable();
+    references.dedup();
+    Findable {
+        keys,
+        full_text: full_text.into(),
+        references,
+    }
+}
+
 fn put(
-    store: &mut dyn Store,
+    store: &mut Told<'_>,
     n: u8,
     keys: &[IndexKey],
     full_text: &str,
     links: &[ObjectId],
 ) -> Case {
-    store
-        .object_put(space(1), &row(object(n), "t", b"b"), keys, full_text, links)
-        .map_err(text)
+    let row = row(object(n), "t", b"b");
+    store.put_row(1, &row, findable(keys, full_text, links))
 }
 
 fn rows(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     same!(
         store.object(space(1), object(1)).map_err(text)?,
         None,
         "unknown object"
     );
     let first = row(object(1), "org.example.Task", &[0, 1, 255]);
-    store
-        .object_put(space(1), &first, &[], "", &[])
-        .map_err(text)?;
+    store.put_row(1, &first, Findable::default())?;
     same!(
         store.object(space(1), object(1)).map_err(text)?,
         Some(first),
@@ -87,12 +139,9 @@ fn rows(store: &mut dyn Store) -> Case {
     );
     let second = ObjectRow {
         shown: false,
-        version: 0,
         ..row(object(1), "", b"")
     };
-    store
-        .object_put(space(1), &second, &[], "", &[])
-        .map_err(text)?;
+    store.put_row(1, &second, Findable::default())?;
     same!(
         store.object(space(1), object(1)).map_err(text)?,
         Some(second),
@@ -107,14 +156,13 @@ fn rows(store: &mut dyn Store) -> Case {
 }
 
 fn listing(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     for (n, type_name) in [(4, "a"), (2, "b"), (1, "a"), (3, "a")] {
         let shown = ObjectRow {
             shown: n != 3,
             ..row(object(n), type_name, &[n])
         };
-        store
-            .object_put(space(1), &shown, &[], "", &[])
-            .map_err(text)?;
+        store.put_row(1, &shown, Findable::default())?;
     }
     let mut list = |type_name: Option<&str>, after: Option<u8>, limit| -> Result<Vec<u8>, String> {
         let found = store
@@ -132,15 +180,14 @@ fn listing(store: &mut dyn Store) -> Case {
     check!(list(None, Some(4), 9)?.is_empty(), "past the end");
     check!(list(Some("never"), None, 9)?.is_empty(), "an unknown type");
     check!(list(Some(""), None, 9)?.is_empty(), "untyped");
-    store
-        .object_put(space(1), &row(object(3), "b", b""), &[], "", &[])
-        .map_err(text)?;
+    store.put_row(1, &row(object(3), "b", b""), Findable::default())?;
     let found = store.objects(space(1), Some("b"), None, 9).map_err(text)?;
     same!(found.len(), 2, "after a change of type");
     Ok(())
 }
 
 fn index_order(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     for (n, value) in [(1, &b"b"[..]), (2, b"a"), (3, b"b"), (4, b""), (5, b"a\0")] {
         put(store, n, &[key("p", value), key("q", b"same")], "", &[])?;
     }
@@ -176,6 +223,7 @@ fn index_order(store: &mut dyn Store) -> Case {
 }
 
 fn index_bounds(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     for n in 1..=9 {
         put(store, n, &[key("p", &[n])], "", &[])?;
     }
@@ -220,6 +268,7 @@ fn index_bounds(store: &mut dyn Store) -> Case {
 }
 
 fn index_follows(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     put(
         store,
         1,
@@ -258,6 +307,7 @@ fn index_follows(store: &mut dyn Store) -> Case {
 }
 
 fn index_long(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     let long = vec![7; 5000];
     put(store, 1, &[key("p", &long)], "", &[])?;
     let scan = IndexScan {
@@ -293,6 +343,7 @@ fn index_long(store: &mut dyn Store) -> Case {
 }
 
 fn search(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     put(
         store,
         1,
@@ -349,6 +400,7 @@ fn search(store: &mut dyn Store) -> Case {
 }
 
 fn search_follows(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     put(store, 1, &[], "old words", &[])?;
     put(store, 1, &[], "new words", &[])?;
     check!(
@@ -384,6 +436,7 @@ fn search_follows(store: &mut dyn Store) -> Case {
 }
 
 fn references(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     put(store, 2, &[], "", &[object(9), object(9), object(8)])?;
     put(store, 1, &[], "", &[object(9)])?;
     same!(
@@ -412,20 +465,50 @@ fn references(store: &mut dyn Store) -> Case {
     Ok(())
 }
 
+fn findable_anew(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
+    let row = row(object(1), "t", b"b");
+    let found = |store: &mut Told<'_>, n: u8, word: &str, value: &[u8]| -> Result<_, String> {
+        let scan = IndexScan {
+            from: Some(value.to_vec()),
+            ..all("p")
+        };
+        let scanned = store.index_scan(space(n), &scan).map_err(text)?.len();
+        let searched = store.search(space(n), word, TextMode::All, 9);
+        let referring = store.referrers(space(n), object(2)).map_err(text)?.len();
+        Ok((scanned, searched.map_err(text)?.len(), referring))
+    };
+    for n in [1, 2] {
+        let now = findable(&[key("p", b"v")], "milk", &[object(2)]);
+        store.put_row(n, &row, now)?;
+    }
+    store.findable_clear(space(3)).map_err(text)?;
+    store.findable_clear(space(1)).map_err(text)?;
+    for ((n, _), before) in &mut store.before {
+        if *n == 1 {
+            *before = Findable::default();
+        }
+    }
+    same!(found(store, 1, "milk", b"")?, (0, 0, 0), "forgotten");
+    same!(found(store, 2, "milk", b"")?, (1, 1, 1), "the other space");
+    let stored = store.object(space(1), object(1)).map_err(text)?;
+    same!(stored, Some(row.clone()), "the row stays");
+    let now = findable(&[key("p", b"w")], "bread", &[object(2)]);
+    store.put_row(1, &row, now)?;
+    same!(found(store, 1, "bread", b"w")?, (1, 1, 1), "put anew");
+    same!(found(store, 1, "milk", b"")?, (1, 0, 1), "nothing else");
+    Ok(())
+}
+
 fn clearing(store: &mut dyn Store) -> Case {
+    let store = &mut Told::new(store);
     for n in [1, 2] {
         let keys = [key("p", b"v")];
-        store
-            .object_put(
-                space(n),
-                &row(object(1), "t", b"b"),
-                &keys,
-                "milk",
-                &[object(2)],
-            )
-            .map_err(text)?;
+        let row = row(object(1), "t", b"b");
+        store.put_row(n, &row, findable(&keys, "milk", &[object(2)]))?;
     }
     store.objects_clear(space(1)).map_err(text)?;
+    store.before.retain(|(n, _), _| *n != 1);
     store.objects_clear(space(3)).map_err(text)?;
     same!(
         store.object(space(1), object(1)).map_err(text)?,

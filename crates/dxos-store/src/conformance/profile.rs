@@ -125,7 +125,12 @@ fn names_after_rollback(store: &mut dyn Store) -> Case {
         let row = super::objects::row(object(1), "org.example.New", b"body");
         let keys = [super::objects::key("title", b"x")];
         store
-            .object_put(space(9), &row, &keys, "x", &[])
+            .object_put(
+                space(9),
+                &row,
+                None,
+                &super::objects::findable(&keys, "x", &[]),
+            )
             .map_err(text)?;
         store.pending_put(space(9), b"p").map_err(text)?;
         if round == 0 {
@@ -238,7 +243,12 @@ pub(super) fn before_reopening(store: &mut dyn Store) -> Case {
     let row = super::objects::row(object(1), "org.example.Task", b"body");
     let keys = [super::objects::key("title", b"milk")];
     store
-        .object_put(space(1), &row, &keys, "buy milk", &[object(2)])
+        .object_put(
+            space(1),
+            &row,
+            None,
+            &super::objects::findable(&keys, "buy milk", &[object(2)]),
+        )
         .map_err(text)?;
     store.commit(Durability::Synced).map_err(text)?;
     store.begin().map_err(text)?;

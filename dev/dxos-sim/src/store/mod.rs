@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId, invariant};
 use dxos_echo::store::{
-    Durability, EntryRow, EntryState, FeedRow, IndexKey, IndexScan, ObjectRow, Store, StoreError,
+    Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan, ObjectRow, Store, StoreError,
     TextRow,
 };
 
@@ -265,10 +265,10 @@ impl CrashStore {
             return;
         };
         self.remove(Key::OfType(space, record.row.type_name.clone(), object));
-        for index in record.index {
+        for index in record.findable.keys {
             self.remove(Key::Index(space, index.property, index.value, object));
         }
-        for target in record.references {
+        for target in record.findable.references {
             self.remove(Key::Reference(space, target, object));
         }
     }
@@ -542,30 +542,33 @@ impl Store for CrashStore {
         &mut self,
         space: SpaceId,
         row: &ObjectRow,
-        index: &[IndexKey],
-        full_text: &str,
-        references: &[ObjectId],
+        before: Option<&Findable>,
+        now: &Findable,
     ) -> Result<(), StoreError> {
         self.writable("object_put")?;
+        let held = self.record(space, row.object);
+        let known = held.map(|record| &record.findable) == before;
+        if !known {
+            self.misuses.push("object_put: what was put before");
+        }
         self.unlink(space, row.object);
         self.put(
             Key::OfType(space, row.type_name.clone(), row.object),
             Row::Mark,
         );
-        for key in index {
+        for key in &now.keys {
             self.put(
                 Key::Index(space, key.property.clone(), key.value.clone(), row.object),
                 Row::Mark,
             );
         }
-        for target in references {
+        for target in &now.references {
             self.put(Key::Reference(space, *target, row.object), Row::Mark);
         }
         let record = ObjectRecord {
             row: row.clone(),
-            index: index.to_vec(),
-            words: words(full_text),
-            references: references.to_vec(),
+            words: words(&now.full_text),
+            findable: now.clone(),
         };
         self.put(
             Key::Object(space, row.object),
@@ -692,6 +695,27 @@ impl Store for CrashStore {
                 }
             })
             .collect())
+    }
+
+    fn findable_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
+        self.writable("findable_clear")?;
+        let of_space = self.rows.keys().filter(|key| key.space() == Some(space));
+        let keys: Vec<Key> = of_space.cloned().collect();
+        for key in keys {
+            match (&key, self.rows.get(&key)) {
+                (Key::Index(..) | Key::Reference(..), _) => self.remove(key),
+                (Key::Object(..), Some(Row::Object(record))) => {
+                    let record = ObjectRecord {
+                        row: record.row.clone(),
+                        words: Vec::new(),
+                        findable: Findable::default(),
+                    };
+                    self.put(key, Row::Object(Box::new(record)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {

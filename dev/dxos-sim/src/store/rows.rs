@@ -3,7 +3,7 @@
 //! Invariant: within a table keys sort as its reads want them.
 
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
-use dxos_echo::store::{EntryRow, FeedRow, IndexKey, ObjectRow};
+use dxos_echo::store::{EntryRow, FeedRow, Findable, ObjectRow};
 
 /// Names a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,9 +106,8 @@ impl Row {
 #[derive(Debug, Clone)]
 pub(super) struct ObjectRecord {
     pub(super) row: ObjectRow,
-    pub(super) index: Vec<IndexKey>,
     pub(super) words: Vec<String>,
-    pub(super) references: Vec<ObjectId>,
+    pub(super) findable: Findable,
 }
 
 /// Lower-case words of a text.

@@ -1,6 +1,7 @@
 //! Tests of the crash store: what survives a kill, a power loss and a full disk.
 
 use super::*;
+use dxos_echo::store::IndexKey;
 
 fn space() -> SpaceId {
     SpaceId([1; 20])
@@ -101,16 +102,24 @@ fn replaced_objects_leave_no_index_rows_and_undo_restores_them() {
     let object = ObjectId([5; 16]);
     let row = |type_name: &str| ObjectRow {
         object,
-        version: 1,
         type_name: type_name.into(),
         shown: true,
         body: vec![1],
     };
     let index = |value: u8| {
-        [IndexKey {
+        vec![IndexKey {
             property: "title".into(),
             value: vec![value],
         }]
+    };
+    let first = Findable {
+        keys: index(1),
+        full_text: "Hello world".into(),
+        references: vec![ObjectId([6; 16])],
+    };
+    let second = Findable {
+        keys: index(2),
+        ..Findable::default()
     };
     let scan = IndexScan {
         property: "title".into(),
@@ -121,19 +130,11 @@ fn replaced_objects_leave_no_index_rows_and_undo_restores_them() {
         limit: 10,
     };
     store.begin().unwrap();
-    store
-        .object_put(
-            space(),
-            &row("a"),
-            &index(1),
-            "Hello world",
-            &[ObjectId([6; 16])],
-        )
-        .unwrap();
+    store.object_put(space(), &row("a"), None, &first).unwrap();
     store.commit(Durability::Synced).unwrap();
     store.begin().unwrap();
     store
-        .object_put(space(), &row("b"), &index(2), "", &[])
+        .object_put(space(), &row("b"), Some(&first), &second)
         .unwrap();
     assert_eq!(store.index_scan(space(), &scan).unwrap(), []);
     assert_eq!(store.objects(space(), Some("a"), None, 9).unwrap(), []);
