@@ -35,12 +35,19 @@ pub(crate) fn is_flat(values: &BTreeMap<String, Value>) -> bool {
     // Names that start with `@` are the database's.
     let free = values.keys().all(|name| !name.starts_with('@'));
     free && values.values().all(|value| match value {
-        Value::List(_) | Value::Map(_) => false,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::String(_)
+        | Value::Bytes(_)
+        | Value::Timestamp(_)
+        | Value::Ref(_) => true,
         Value::Float(number) => match Value::float(*number) {
             Value::Float(canonical) => canonical.to_bits() == number.to_bits(),
             _ => false,
         },
-        _ => true,
+        // Containers, texts and what else is more than one register.
+        _ => false,
     })
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod objects;
 mod platform;
 mod schema;
+mod shapes;
 mod sqlite;
 mod tables;
 

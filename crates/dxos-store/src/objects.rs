@@ -13,7 +13,8 @@ use crate::sqlite::SqliteStore;
 /// Bytes of a value that the index holds; readers re-check longer ones.
 const INDEX_VALUE_BYTES_MAX: usize = 128;
 
-const INSERT_OBJECT: &str = "INSERT INTO obj(sid, id, type, shown, doc, body) VALUES(?,?,?,?,?,?)";
+const INSERT_OBJECT: &str =
+    "INSERT INTO obj(sid, id, type, shown, doc, shape, body) VALUES(?,?,?,?,?,?,?)";
 const INSERT_KEY: &str = "INSERT OR IGNORE INTO ix VALUES(?,?,?,?)";
 
 fn cut(value: &[u8]) -> &[u8] {
@@ -53,15 +54,16 @@ impl SqliteStore {
             return Ok(None);
         };
         let found = self
-            .statement("SELECT type, shown, body FROM obj WHERE sid = ? AND id = ?")?
+            .statement("SELECT type, shown, shape, body FROM obj WHERE sid = ? AND id = ?")?
             .query_row(params![sid, object.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()
             .map_err(store_error)?;
-        let Some((type_number, shown, body)) = found else {
+        let Some((type_number, shown, shape, body)) = found else {
             return Ok(None);
         };
+        let body = self.unshaped(shape, body)?;
         let type_name = self.type_name(type_number)?;
         Ok(Some(ObjectRow {
             object,
@@ -81,6 +83,7 @@ impl SqliteStore {
         let sid = self.space_number(space)?;
         let type_number = self.name_number(&row.type_name)?;
         let id = row.object.as_bytes();
+        let (shape, body) = self.shaped(sid, type_number, &row.body)?;
         match before {
             None => {
                 let doc = match now.full_text.is_empty() {
@@ -88,22 +91,23 @@ impl SqliteStore {
                     false => Some(self.document_add(sid, row.object, &now.full_text)?),
                 };
                 self.statement(INSERT_OBJECT)?
-                    .execute(params![sid, id, type_number, row.shown, doc, row.body])
+                    .execute(params![sid, id, type_number, row.shown, doc, shape, body])
                     .map_err(store_error)?;
             }
             Some(before) if before.full_text == now.full_text => {
                 self.statement(
-                    "UPDATE obj SET type = ?, shown = ?, body = ? WHERE sid = ? AND id = ?",
+                    "UPDATE obj SET type = ?, shown = ?, shape = ?, body = ? WHERE sid = ? AND id = ?",
                 )?
-                .execute(params![type_number, row.shown, row.body, sid, id])
+                .execute(params![type_number, row.shown, shape, body, sid, id])
                 .map_err(store_error)?;
             }
             Some(_) => {
                 let doc = self.document_replace(sid, row.object, &now.full_text)?;
                 self.statement(
-                    "UPDATE obj SET type = ?, shown = ?, doc = ?, body = ? WHERE sid = ? AND id = ?",
+                    "UPDATE obj SET type = ?, shown = ?, doc = ?, shape = ?, body = ?
+                     WHERE sid = ? AND id = ?",
                 )?
-                .execute(params![type_number, row.shown, doc, row.body, sid, id])
+                .execute(params![type_number, row.shown, doc, shape, body, sid, id])
                 .map_err(store_error)?;
             }
         }
@@ -127,23 +131,33 @@ impl SqliteStore {
             self.object_write(space, &put.row, put.before.as_ref(), &put.now)?;
         }
         let sid = self.space_number(space)?;
-        let mut types = Vec::with_capacity(puts.len());
+        let mut bodies = Vec::with_capacity(puts.len());
         let mut rows: Vec<(i64, &[u8], &ObjectId)> = Vec::with_capacity(puts.len() * 2);
         for put in puts.iter().filter(plain) {
-            types.push(self.name_number(&put.row.type_name)?);
+            let type_number = self.name_number(&put.row.type_name)?;
+            let (shape, body) = self.shaped(sid, type_number, &put.row.body)?;
+            bodies.push((type_number, shape, body));
             for key in &put.now.keys {
                 let property = self.name_number(&key.property)?;
                 rows.push((property, cut(&key.value), &put.row.object));
             }
         }
-        if types.is_empty() {
+        if bodies.is_empty() {
             return Ok(());
         }
         let mut insert = self.statement(INSERT_OBJECT)?;
-        for (put, type_number) in puts.iter().filter(plain).zip(types) {
-            let (id, shown, body) = (put.row.object.as_bytes(), put.row.shown, &put.row.body);
+        for (put, (type_number, shape, body)) in puts.iter().filter(plain).zip(bodies) {
+            let (id, shown) = (put.row.object.as_bytes(), put.row.shown);
             insert
-                .execute(params![sid, id, type_number, shown, None::<i64>, body])
+                .execute(params![
+                    sid,
+                    id,
+                    type_number,
+                    shown,
+                    None::<i64>,
+                    shape,
+                    body
+                ])
                 .map_err(store_error)?;
         }
         rows.sort_unstable();
@@ -251,7 +265,7 @@ impl SqliteStore {
             None => ("?2 = 0 AND", 0),
         };
         let mut statement = self.statement(&format!(
-            "SELECT id, type, shown, body FROM obj
+            "SELECT id, type, shown, shape, body FROM obj
              WHERE sid = ?1 AND {filter} id > ?3 ORDER BY id LIMIT ?4"
         ))?;
         let mut rows = statement
@@ -265,15 +279,18 @@ impl SqliteStore {
                     row.get(1)?,
                     row.get(2)?,
                     row.get(3)?,
+                    row.get(4)?,
                 ))
             };
-            let (id, type_number, shown, body) = read().map_err(store_error)?;
-            found.push((ObjectId(fixed(id, "object id")?), type_number, shown, body));
+            let (id, type_number, shown, shape, body) = read().map_err(store_error)?;
+            let object = ObjectId(fixed(id, "object id")?);
+            found.push((object, type_number, shown, shape, body));
         }
         drop(rows);
         drop(statement);
-        let named = |(object, type_number, shown, body): (_, i64, _, _)| {
+        let named = |(object, type_number, shown, shape, body): (_, i64, _, _, _)| {
             let type_name = self.type_name(type_number)?;
+            let body = self.unshaped(shape, body)?;
             Ok(ObjectRow {
                 object,
                 type_name,
@@ -383,9 +400,11 @@ impl SqliteStore {
         self.findable_remove(space)?;
         for sql in [
             "DELETE FROM obj WHERE sid = ?",
+            "DELETE FROM shape WHERE sid = ?",
         ] {
             self.statement(sql)?.execute([sid]).map_err(store_error)?;
         }
+        self.shapes.clear();
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! The tables, their version, and the pragmas a database is opened with.
 //!
 //! * Spaces, property names and type names are small integers inside (`name`), ids outside.
-//! * Truth: `cred`, `entry`, `pending`, `text` and `tail`, `kv`. Materialised: `obj`, `ix`, `link`, `doc`, `fts`.
-//! * One row per object holds the whole record: a row per property costs 2.7 times as much.
+//! * Truth: `cred`, `entry`, `pending`, `text` and `tail`, `kv`. Materialised: `obj`, `shape`, `ix`, `link`, `doc`, `fts`.
+//! * One row per object holds the whole record: a row per property costs 2.7 times as much. Records of a type are
+//!   stored as what they differ by from its *shape*.
 //! * What was indexed of an object is not stored a second time: the writer knows it and says so, and a write touches
 //!   only the index rows that change.
 //! * An entry's number is its feed's number and its place in one integer: a row fills a page up to its end, which a
@@ -35,7 +36,9 @@ CREATE INDEX entry_waiting ON entry(state) WHERE state = 1;
 CREATE TABLE pending(n INTEGER PRIMARY KEY, sid INTEGER NOT NULL, bytes BLOB NOT NULL);
 
 CREATE TABLE obj(sid INTEGER NOT NULL, id BLOB NOT NULL, type INTEGER NOT NULL, shown INTEGER NOT NULL,
-  doc INTEGER, body BLOB NOT NULL, PRIMARY KEY(sid, id)) WITHOUT ROWID;
+  doc INTEGER, shape INTEGER, body BLOB NOT NULL, PRIMARY KEY(sid, id)) WITHOUT ROWID;
+CREATE TABLE shape(n INTEGER PRIMARY KEY, sid INTEGER NOT NULL, type INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX shape_type ON shape(sid, type);
 CREATE INDEX obj_type ON obj(sid, type, id);
 CREATE TABLE ix(sid INTEGER NOT NULL, prop INTEGER NOT NULL, value BLOB NOT NULL, id BLOB NOT NULL,
   PRIMARY KEY(sid, prop, value, id)) WITHOUT ROWID;

@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use crate::error::{corrupt, store_error};
 use crate::platform::sync_log;
 use crate::schema::{Medium, prepare};
+use crate::shapes::Shapes;
 
 /// Statements kept prepared: more than the store has.
 const STATEMENTS_CACHED: usize = 96;
@@ -27,6 +28,7 @@ pub struct SqliteStore {
     spaces: HashMap<SpaceId, i64>,
     names: HashMap<String, i64>,
     types: HashMap<i64, String>,
+    pub(crate) shapes: Shapes,
     next_pending: u64,
     next_tail: u64,
     /// Statements used, for the test that they are planned once.
@@ -76,6 +78,7 @@ impl SqliteStore {
             spaces: HashMap::new(),
             names: HashMap::new(),
             types: HashMap::new(),
+            shapes: Shapes::default(),
             next_pending,
             next_tail,
             #[cfg(test)]
@@ -137,6 +140,7 @@ impl SqliteStore {
         self.spaces.clear();
         self.names.clear();
         self.types.clear();
+        self.shapes.clear();
     }
 
     /// The number of a space, if it has one.
