@@ -159,7 +159,7 @@ mod tests {
     fn body(n: u64) -> Vec<u8> {
         let mut body =
             b"a long head that all objects of the type have, with names and kinds; ".to_vec();
-        body.extend_from_slice(&(n * 0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        body.extend_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         body.extend_from_slice(b"; and a long tail of more names and kinds");
         body
     }
