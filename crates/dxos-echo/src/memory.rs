@@ -195,7 +195,7 @@ impl Store for MemoryStore {
         &mut self,
         space: SpaceId,
         row: &ObjectRow,
-        before: Option<&Findable>,
+        _: Option<&Findable>,
         now: &Findable,
     ) -> Result<(), StoreError> {
         let space = self.space(space);
@@ -204,11 +204,6 @@ impl Store for MemoryStore {
             findable: now.clone(),
         };
         let old = space.objects.insert(row.object, new);
-        assert_eq!(
-            old.as_ref().map(|old| &old.findable),
-            before,
-            "what was put before is known to the caller"
-        );
         for key in old.iter().flat_map(|old| &old.findable.keys) {
             space
                 .index

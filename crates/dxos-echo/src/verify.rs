@@ -20,7 +20,7 @@ use crate::receive::Received;
 use crate::record::Record;
 use crate::space::{Space, WriteContext};
 use crate::store::{IndexScan, ObjectRow, Store};
-use crate::view::index_keys;
+use crate::view::{Shape, index_keys};
 
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -162,7 +162,8 @@ impl Space {
         let mut names = BTreeSet::new();
         self.each_row(store, |row| {
             if let Ok(record) = Record::decode(&row.body) {
-                let keys = index_keys(&record.view(row.object), |name| self.policy.covers(name));
+                let view = record.view(row.object);
+                let keys = index_keys(Shape::from(&view), |name| self.policy.covers(name));
                 names.extend(keys.into_iter().map(|key| key.property));
             }
         })?;
@@ -176,7 +177,7 @@ impl Space {
     ) -> Result<Picture, EchoError> {
         let mut rows = BTreeMap::new();
         self.each_row(cx.store, |row| {
-            let plain = dxos_base::encode(&(row.version, row.shown, &row.type_name));
+            let plain = dxos_base::encode(&(row.shown, &row.type_name));
             rows.insert(row.object, hash("verify row", &[&plain, &row.body]));
         })?;
         let mut indexes = BTreeMap::new();

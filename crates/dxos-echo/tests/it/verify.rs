@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use dxos_base::{ObjectId, TextChange};
-use dxos_echo::store::{Durability, EntryState, ObjectRow, Store};
+use dxos_echo::store::{Durability, EntryState, Findable, ObjectRow, Store};
 
 use crate::replica::*;
 
@@ -73,13 +73,23 @@ fn damaged_rows_are_named_and_come_back() {
             ..other.clone()
         };
         store
-            .object_put(SPACE, &row(1, other.body.clone()), &[], "", &[])
+            .object_put(
+                SPACE,
+                &row(1, other.body.clone()),
+                None,
+                &Findable::default(),
+            )
             .unwrap();
         store
-            .object_put(SPACE, &row(4, vec![9; 9]), &[], "", &[])
+            .object_put(SPACE, &row(4, vec![9; 9]), None, &Findable::default())
             .unwrap();
         store
-            .object_put(SPACE, &row(77, other.body.clone()), &[], "", &[])
+            .object_put(
+                SPACE,
+                &row(77, other.body.clone()),
+                None,
+                &Findable::default(),
+            )
             .unwrap();
         store
             .text_snapshot(SPACE, text, b"nothing", u64::MAX >> 1)

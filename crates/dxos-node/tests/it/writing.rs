@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
-use dxos_echo::store::{ObjectRow, Store as _};
+use dxos_echo::store::{Findable, ObjectRow, Store as _};
 use dxos_services::{
     FailureKind, Request, Response, Role, SyncState, TextAddress, VerifyMode, Write,
 };
@@ -205,7 +205,9 @@ fn a_state_that_differs_is_verified_and_repaired_without_being_asked() {
             object: text.object,
             ..row
         };
-        store.object_put(space, &row, &[], "", &[]).unwrap();
+        store
+            .object_put(space, &row, None, &Findable::default())
+            .unwrap();
         let key = format!("echo/{space}/summary");
         let bytes = store.get(&key).unwrap().unwrap();
         let (revision, clock, objects, texts): (u64, u64, u128, u128) =
