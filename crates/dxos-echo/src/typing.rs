@@ -85,11 +85,13 @@ impl Space {
             // The engine lost the text: opening it applies the run again and ends it.
             return self.load_text(cx, text, object, path);
         }
-        let Some(run) = open.run.take() else {
+        let Some(run) = open.run else {
             return Ok(());
         };
         let nonce = run.begins.then_some(open.nonce);
+        // Where the engine gives up here the run goes on: it is applied again, and ended, by whoever comes next.
         let update = cx.text.export(text)?;
+        open.run = None;
         let device = self.device;
         self.append(cx.store, text, device, nonce, &update, TailState::Applied)?;
         let operation = Operation::Text {

@@ -445,23 +445,9 @@ fn typing_waits_for_an_engine_that_is_not_there_and_holds_up_nothing_else() {
     replicas[0].type_text(object, "body", &insert(3, "d"));
     replicas[0].restart();
     replicas[0].set(object, &["title"], Some("new".into()));
-    let (key, signer) = (space_key(), replicas[0].signer.clone());
-    let sealing = dxos_echo::Sealing {
-        key: &key,
-        signer: &signer,
-    };
+    assert_eq!(seal_without_engine(&mut replicas[0], false), 1);
+    assert_eq!(seal_without_engine(&mut replicas[0], false), 0);
     let replica = &mut replicas[0];
-    replica.store.begin().unwrap();
-    let mut cx = dxos_echo::WriteContext {
-        now: replica.now,
-        store: &mut replica.store,
-        text: &mut Absent,
-        entropy: &mut replica.entropy,
-    };
-    assert_eq!(replica.space.seal(&mut cx, &sealing).unwrap().len(), 1);
-    assert_eq!(replica.space.seal(&mut cx, &sealing).unwrap(), []);
-    let durability = dxos_echo::store::Durability::Synced;
-    replica.store.commit(durability).unwrap();
     assert!(replica.space.pending());
     replica.restart();
     assert_eq!(replica.seal().len(), 1);
@@ -469,50 +455,92 @@ fn typing_waits_for_an_engine_that_is_not_there_and_holds_up_nothing_else() {
     sync(&mut replicas);
     assert_converged(&mut replicas);
     assert_eq!(assert_texts_agree(&mut replicas, object), "abcd");
+}
 
-    struct Absent;
-    fn absent<T>() -> Result<T, TextError> {
-        let detail = "not loaded".to_owned();
-        Err(TextError::Unavailable { detail })
+/// Seals with an engine that gives up.
+fn seal_without_engine(replica: &mut Replica, says_open: bool) -> usize {
+    let (key, signer) = (space_key(), replica.signer.clone());
+    let sealing = dxos_echo::Sealing {
+        key: &key,
+        signer: &signer,
+    };
+    replica.store.begin().unwrap();
+    let mut cx = dxos_echo::WriteContext {
+        now: replica.now,
+        store: &mut replica.store,
+        text: &mut Absent { says_open },
+        entropy: &mut replica.entropy,
+    };
+    let sealed = replica.space.seal(&mut cx, &sealing).unwrap();
+    let durability = dxos_echo::store::Durability::Synced;
+    replica.store.commit(durability).unwrap();
+    sealed.len()
+}
+
+#[test]
+fn typing_outlives_an_engine_that_gives_up_while_its_update_is_made() {
+    let mut replicas = replicas(2);
+    let object = replicas[0].create(1, &[]);
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    sync(&mut replicas);
+    replicas[0].type_text(object, "body", &insert(3, "d"));
+    assert_eq!(seal_without_engine(&mut replicas[0], true), 0);
+    assert!(replicas[0].space.pending());
+    // The host put a new engine in its place, in which no text is open.
+    replicas[0].text = Default::default();
+    assert_eq!(replicas[0].seal().len(), 1);
+    assert!(!replicas[0].space.pending());
+    sync(&mut replicas);
+    assert_converged(&mut replicas);
+    assert_eq!(assert_texts_agree(&mut replicas, object), "abcd");
+}
+
+/// An engine that cannot do anything; it may say that a text is open in it.
+struct Absent {
+    says_open: bool,
+}
+
+fn absent<T>() -> Result<T, TextError> {
+    let detail = "not loaded".to_owned();
+    Err(TextError::Unavailable { detail })
+}
+impl TextEngine for Absent {
+    fn open(&mut self, _: TextId, _: u64, _: &[u8], _: &[&[u8]]) -> Result<(), TextError> {
+        absent()
     }
-    impl TextEngine for Absent {
-        fn open(&mut self, _: TextId, _: u64, _: &[u8], _: &[&[u8]]) -> Result<(), TextError> {
-            absent()
-        }
-        fn close(&mut self, _: TextId) {}
-        fn is_open(&self, _: TextId) -> bool {
-            false
-        }
-        fn apply(&mut self, _: TextId, _: &TextDelta) -> Result<(), TextError> {
-            absent()
-        }
-        fn export(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
-            absent()
-        }
-        fn import(&mut self, _: TextId, _: &[u8]) -> Result<Imported, TextError> {
-            absent()
-        }
-        fn content(&mut self, _: TextId) -> Result<String, TextError> {
-            absent()
-        }
-        fn version(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
-            absent()
-        }
-        fn diff(&mut self, _: TextId, _: &[u8], _: &[u8]) -> Result<TextDelta, TextError> {
-            absent()
-        }
-        fn snapshot(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
-            absent()
-        }
-        fn anchor(&mut self, _: TextId, _: u32) -> Result<Vec<u8>, TextError> {
-            absent()
-        }
-        fn position(&mut self, _: TextId, _: &[u8]) -> Result<u32, TextError> {
-            absent()
-        }
-        fn inspect(&mut self, _: &[u8]) -> Result<UpdateRange, TextError> {
-            absent()
-        }
+    fn close(&mut self, _: TextId) {}
+    fn is_open(&self, _: TextId) -> bool {
+        self.says_open
+    }
+    fn apply(&mut self, _: TextId, _: &TextDelta) -> Result<(), TextError> {
+        absent()
+    }
+    fn export(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
+        absent()
+    }
+    fn import(&mut self, _: TextId, _: &[u8]) -> Result<Imported, TextError> {
+        absent()
+    }
+    fn content(&mut self, _: TextId) -> Result<String, TextError> {
+        absent()
+    }
+    fn version(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
+        absent()
+    }
+    fn diff(&mut self, _: TextId, _: &[u8], _: &[u8]) -> Result<TextDelta, TextError> {
+        absent()
+    }
+    fn snapshot(&mut self, _: TextId) -> Result<Vec<u8>, TextError> {
+        absent()
+    }
+    fn anchor(&mut self, _: TextId, _: u32) -> Result<Vec<u8>, TextError> {
+        absent()
+    }
+    fn position(&mut self, _: TextId, _: &[u8]) -> Result<u32, TextError> {
+        absent()
+    }
+    fn inspect(&mut self, _: &[u8]) -> Result<UpdateRange, TextError> {
+        absent()
     }
 }
 
