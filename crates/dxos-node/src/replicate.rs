@@ -487,10 +487,9 @@ impl Node {
         if let Some(conversation) = self.conversations.get_mut(&peer)
             && let Some(peer_space) = conversation.spaces.get_mut(&id)
         {
-            if clean {
-                peer_space.has_through(feed, stored);
-            } else if gap {
-                // What stands before these was pushed and not stored here: it is asked for.
+            if clean || gap {
+                // Not what is stored here: that may be more, and from elsewhere. After a gap what stands before these
+                // was pushed and not stored here: it is asked for.
                 peer_space.has_through(feed, last);
             }
             if unknown {
