@@ -204,6 +204,13 @@ impl Node {
         }
     }
 
+    /// A space was read from the store: it is found by its members from now on.
+    pub(crate) fn take_up(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        self.join_topics(turn, id);
+        // This may be the first run of a build that understands what the one before did not.
+        self.retry_waiting(turn, id);
+    }
+
     fn open_resting(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> Result<(), Failure> {
         let Some(resting) = self.resting.get(&id) else {
             return Err(no_space());
@@ -217,7 +224,7 @@ impl Node {
             Ok(space) => {
                 self.resting.remove(&id);
                 self.spaces.insert(id, space);
-                self.join_topics(turn, id);
+                self.take_up(turn, id);
                 self.all_queries_dirty(turn.cx.now, id);
                 Ok(())
             }

@@ -169,9 +169,7 @@ impl Node {
             swarm: SwarmOutput::default(),
         };
         for id in self.spaces.keys().copied().collect::<Vec<_>>() {
-            self.join_topics(&mut turn, id);
-            // This may be the first run of a build that understands what the one before did not.
-            self.retry_waiting(&mut turn, id);
+            self.take_up(&mut turn, id);
         }
         self.join_invitation_topics(&mut turn);
         if self.identity.is_some() && !self.offline {

@@ -466,7 +466,6 @@ impl Node {
                 return self.storage_failed(turn, id, &error);
             }
         };
-        let stored = space.data.timeframe().get(&feed).map_or(0, |head| head.seq);
         let mut blame = false;
         let mut unknown = false;
         let mut gap = false;
