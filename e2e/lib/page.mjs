@@ -77,6 +77,8 @@ export function selectedPairs(page) {
 
 /** Accessibility faults found by axe, as lines. */
 export async function axe(page, rules = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]) {
+  // Colours under way are nobody's colours: what still fades in is waited for.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity).map((one) => one.finished)));
   // Evaluated by the debugger, not added as a script: the page's policy forbids the latter.
   await page.evaluate(readFileSync(axePath, "utf8"));
   const { violations } = await page.evaluate((values) => window.axe.run(document, { runOnly: { type: "tag", values } }), rules);

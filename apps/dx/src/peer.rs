@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use dxos_client::native::{self, Config, Native};
+use dxos_client::{SpaceLife, SpaceView};
 
 use failed::Failed;
 
@@ -297,6 +298,13 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         client: native.client().clone(),
         wait: Duration::from_secs(options.wait),
     };
+    // Who is in a space is known once it is open.
+    at.client
+        .status_with(|status| {
+            let opening = |view: &SpaceView| view.life == SpaceLife::Opening;
+            (!status.spaces.iter().any(opening)).then_some(())
+        })
+        .await;
     let done = match command {
         PeerCommand::Identity(of) => commands::identity(&at, of.command).await,
         PeerCommand::Space(of) => commands::space(&at, of.command).await,
