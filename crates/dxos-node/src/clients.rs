@@ -393,10 +393,7 @@ impl Node {
         space.data.set_entry_version(self.entry_version);
         self.spaces.insert(id, space);
         self.join_topics(turn, id);
-        self.want_views();
-        if self.live.space_added(id) {
-            self.queries_dirty(turn.cx.now);
-        }
+        self.all_queries_dirty(turn.cx.now, id);
         self.status_dirty(turn.cx.now);
         Ok(())
     }
@@ -551,7 +548,7 @@ impl Node {
         }
     }
 
-    /// A space was opened: all queries of it read it.
+    /// A space was made, joined or opened: all queries of it read it.
     pub(crate) fn all_queries_dirty(&mut self, now: Tick, id: SpaceId) {
         if self.live.space_added(id) {
             self.want_views();
