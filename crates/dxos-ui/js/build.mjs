@@ -1,4 +1,4 @@
-// Builds editor.bundle.js (editor and icon sprite) and copies the fonts beside Composer's other assets.
+// Builds editor.bundle.js (editor and icon sprite) and, with `--out DIR`, copies the fonts to DIR/fonts.
 // Third-party code and files are made here and never committed.
 import { build } from "esbuild";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
@@ -8,7 +8,8 @@ import { ICONS } from "./icons.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const modules = join(here, "node_modules");
-const fonts = join(here, "../../../apps/composer/assets/fonts");
+const out = process.argv.indexOf("--out");
+const fonts = out > 0 ? join(process.argv[out + 1], "fonts") : null;
 
 const icons = {
   name: "icons",
@@ -37,12 +38,14 @@ await build({
   logLevel: "warning",
 });
 
-await mkdir(fonts, { recursive: true });
 const FONTS = [
   ["inter", "inter-latin-wght-normal.woff2"],
   ["inter", "inter-latin-wght-italic.woff2"],
   ["jetbrains-mono", "jetbrains-mono-latin-wght-normal.woff2"],
 ];
-for (const [family, file] of FONTS) {
-  await copyFile(join(modules, "@fontsource-variable", family, "files", file), join(fonts, file));
+if (fonts) {
+  await mkdir(fonts, { recursive: true });
+  for (const [family, file] of FONTS) {
+    await copyFile(join(modules, "@fontsource-variable", family, "files", file), join(fonts, file));
+  }
 }

@@ -12,17 +12,19 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{Profile, WebBuild, dist::files_below};
 
-/// What `build.mjs` makes beside the files in `--out`: the module that `dxos-ui` imports at compile time, and
-/// the fonts. Neither is committed.
-const MADE_IN_TREE: [&str; 2] = [
-    "crates/dxos-ui/js/editor.bundle.js",
-    "apps/composer/assets/fonts",
-];
+/// What `build.mjs` makes beside the files in `--out`: the module that `dxos-ui` imports at compile time. Not
+/// committed.
+const MADE_IN_TREE: &str = "crates/dxos-ui/js/editor.bundle.js";
 
 /// The bundle and what it was made of.
 pub(crate) struct Bundle {
     pub dir: PathBuf,
     pub sources: Vec<PathBuf>,
+}
+
+/// Whether a build makes this file in the tree: newer than the build's start, so never one of its sources.
+pub(crate) fn is_made(path: &Path) -> bool {
+    path.ends_with(MADE_IN_TREE)
 }
 
 /// Builds `crates/dxos-ui/js`. Skipped when none of its files changed.
@@ -39,7 +41,7 @@ pub(crate) fn build(build: &WebBuild) -> Result<Bundle> {
     install(&package)?;
     let sources: Vec<PathBuf> = files_below(&package)?
         .into_iter()
-        .filter(|path| !MADE_IN_TREE.iter().any(|made| path.ends_with(made)))
+        .filter(|path| !is_made(path))
         .collect();
     let stamp_path = dir.with_extension("stamp");
     let mut hasher = blake3::Hasher::new();
@@ -48,9 +50,7 @@ pub(crate) fn build(build: &WebBuild) -> Result<Bundle> {
         hasher.update(&fs::read(source)?);
     }
     let stamp = hasher.finalize().to_hex().to_string();
-    let whole = MADE_IN_TREE
-        .iter()
-        .all(|made| build.root.join(made).exists());
+    let whole = build.root.join(MADE_IN_TREE).exists() && dir.join("fonts").exists();
     if whole && fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) {
         return Ok(Bundle { dir, sources });
     }

@@ -249,7 +249,8 @@ impl WebBuild {
         for name in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
             sources.push(self.root.join(name));
         }
-        sources.retain(|path| path.exists());
+        // Cargo would build again what depends on a file that is newer than the build that made it.
+        sources.retain(|path| path.exists() && !bundle::is_made(path));
         Ok(Built {
             dist: self.dist_dir(),
             version,

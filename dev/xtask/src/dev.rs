@@ -94,7 +94,7 @@ fn wait(changes: &Receiver<()>) -> Result<bool> {
 
 /// Sources and assets; not what builds and editors leave beside them.
 fn is_source(path: &Path) -> bool {
-    let made = ["node_modules", "target", "fonts"];
+    let made = ["node_modules", "target"];
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
