@@ -38,9 +38,15 @@ struct Object {
 pub struct MemoryStore {
     content: Content,
     before: Option<Content>,
+    full: bool,
 }
 
 impl MemoryStore {
+    /// As a disk without room: while it is, every commit fails and changes nothing.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
     fn space(&mut self, space: SpaceId) -> &mut SpaceContent {
         self.content.spaces.entry(space).or_default()
     }
@@ -63,6 +69,10 @@ impl Store for MemoryStore {
         Ok(())
     }
     fn commit(&mut self, _: Durability) -> Result<(), StoreError> {
+        if self.full {
+            self.rollback();
+            return Err(StoreError::Full);
+        }
         self.before = None;
         Ok(())
     }

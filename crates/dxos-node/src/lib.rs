@@ -18,6 +18,7 @@ mod live;
 mod node;
 mod peers;
 mod presence;
+mod progress;
 mod replicate;
 mod space;
 mod status;

@@ -11,6 +11,7 @@ use dxos_mesh::swarm::Path;
 use dxos_mesh::{StreamId, Topic};
 
 use crate::node::{Node, Turn};
+use crate::progress::Movement;
 use crate::wire::{GOSSIP, INVITE, REPLICATE, REPLICATE_VERSION, SpaceMessage};
 
 /// What a stream is for.
@@ -52,6 +53,10 @@ pub(crate) struct PeerSpace {
     pub(crate) wants: BTreeMap<FeedId, Tick>,
     /// Control digest for which our heads were sent last.
     pub(crate) heads_sent_for: Option<(Hash, Hash)>,
+    /// Of what it sent last nothing could be stored.
+    pub(crate) not_taken: bool,
+    /// Since when nothing moved.
+    pub(crate) movement: Movement,
 }
 
 /// See the module.
@@ -94,6 +99,8 @@ impl PeerSpace {
             told_state: None,
             wants: BTreeMap::new(),
             heads_sent_for: None,
+            not_taken: false,
+            movement: Movement::default(),
         }
     }
 }

@@ -73,6 +73,7 @@ impl Node {
         for space in self.spaces.keys().copied().collect::<Vec<_>>() {
             self.compare_states(turn.cx.now, space);
         }
+        self.find_stalls(turn.cx.now);
     }
 
     /// Tells peers when a place of this device changed.

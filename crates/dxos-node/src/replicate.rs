@@ -494,7 +494,8 @@ impl Node {
             if unknown {
                 peer_space.heads_sent_for = None;
             }
-            if received.stored == 0 && !clean && !gap {
+            peer_space.not_taken = received.stored == 0 && !clean && !gap;
+            if peer_space.not_taken {
                 // The answer would be the same again (a fork): not before some time.
                 peer_space.wants.insert(feed, turn.cx.now.plus_ms(WANT_MS));
             }

@@ -6,12 +6,13 @@ use dxos_base::{IdentityKey, PeerId, SpaceId};
 use dxos_mesh::swarm::Path;
 use dxos_services::{
     IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState, SpaceView,
-    StatusView, SyncState,
+    StatusView, SyncProgress, SyncState,
 };
 
 use crate::life::{Resting, life_of};
 use crate::node::Node;
-use crate::peers::PeerSpace;
+use crate::peers::{Conversation, PeerSpace};
+use crate::progress::{Standing, waiting};
 use crate::space::{SpaceRecord, SpaceState};
 
 /// The colour of a person, the same everywhere: degrees on the colour circle, spread by the identity's key.
@@ -50,6 +51,8 @@ fn resting_view(id: SpaceId, space: &Resting) -> SpaceView {
         peers: Vec::new(),
         saved: SaveState::Saved,
         sync: SyncState::Alone,
+        progress: SyncProgress::default(),
+        waiting: Vec::new(),
     }
 }
 
@@ -128,35 +131,26 @@ impl Node {
             peers,
             saved,
             sync,
+            progress: self.progress(space),
+            waiting: waiting(space),
         }
     }
 
     fn peer_views(&self, space: &SpaceState) -> Vec<PeerView> {
         let state = space.graph.state();
-        let control = space.graph.digest();
-        let stored = space.stored().into_iter().collect::<BTreeMap<_, _>>();
-        let view = |(_, conversation): (&PeerId, &crate::peers::Conversation)| {
+        let view = |(_, conversation): (&PeerId, &Conversation)| {
             let peer: &PeerSpace = conversation.spaces.get(&space.id)?;
             let device = peer.device?;
-            let ours = |feed| stored.get(feed).copied().unwrap_or(0);
-            let theirs = |feed| peer.remote.get(feed).copied().unwrap_or(0);
-            let behind = peer
-                .remote
-                .iter()
-                .map(|(feed, seq)| seq.saturating_sub(ours(feed)))
-                .sum();
-            let ahead = stored
-                .iter()
-                .map(|(feed, seq)| seq.saturating_sub(theirs(feed)))
-                .sum();
-            let same_control = peer.remote_control == Some(control);
+            let standing = Standing::of(space, peer);
+            let synced = standing.synced();
             Some(PeerView {
                 device,
                 identity: state.devices.get(&device)?.identity,
                 kind: link_kind(conversation.path),
-                synced: behind == 0 && ahead == 0 && same_control && peer.remote_known,
-                behind,
-                ahead,
+                synced,
+                behind: standing.behind,
+                ahead: standing.ahead,
+                stalled: peer.movement.stalled.filter(|_| !synced),
             })
         };
         self.conversations.iter().filter_map(view).collect()

@@ -143,6 +143,76 @@ pub struct SpaceView {
     pub saved: SaveState,
     /// How far this space is with its connected peers.
     pub sync: SyncState,
+    /// How much of the space is on this device.
+    pub progress: SyncProgress,
+    /// Entries that are stored but not applied yet, by what they wait for.
+    pub waiting: Vec<WaitingView>,
+}
+
+/// How many entries of a space are stored here, of those known to exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SyncProgress {
+    /// Stored on this device.
+    pub stored: u64,
+    /// Stored here or told of by a connected peer; never less than `stored`.
+    pub known: u64,
+}
+
+/// Entries that wait. The others of their feeds apply meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// For what.
+    pub reason: WaitReason,
+    /// How many.
+    pub entries: u64,
+}
+
+/// What a stored entry waits for (DESIGN 4.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WaitReason {
+    /// Credentials its writer had and we have not.
+    Credentials,
+    /// The space key it is sealed under.
+    Key,
+    /// A build that understands its format.
+    Version,
+}
+
+impl std::fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WaitReason::Credentials => "for news of members",
+            WaitReason::Key => "for a key",
+            WaitReason::Version => "for a newer version of this app",
+        })
+    }
+}
+
+/// Why nothing moves between this device and a peer although they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum StallReason {
+    /// This device cannot store what comes.
+    Storage,
+    /// The two know different credentials, and neither gives the other what it lacks.
+    Credentials,
+    /// What the peer sends cannot be taken here: its feed forked, or its writer is nobody known.
+    NotTaken,
+    /// The peer has entries and does not send them.
+    NoAnswer,
+    /// The peer lacks entries and does not ask for them.
+    NotAsking,
+}
+
+impl std::fmt::Display for StallReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            StallReason::Storage => "this device cannot save",
+            StallReason::Credentials => "the lists of members differ",
+            StallReason::NotTaken => "what comes cannot be taken",
+            StallReason::NoAnswer => "no answer",
+            StallReason::NotAsking => "what is here is not asked for",
+        })
+    }
 }
 
 /// How far a space is open on a device.
@@ -195,6 +265,8 @@ pub struct PeerView {
     pub behind: u64,
     /// Entries we have that it lacks.
     pub ahead: u64,
+    /// Not synced, and nothing moved for some 20 seconds.
+    pub stalled: Option<StallReason>,
 }
 
 /// How two peers are connected.

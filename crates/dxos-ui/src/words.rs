@@ -2,7 +2,9 @@
 //!
 //! Invariant: every word follows from a fact given; nothing is guessed from time passed.
 
-use dxos_client::{LinkKind, NetworkView, Role, SaveState, SpaceView, StatusView, SyncState};
+use dxos_client::{
+    LinkKind, NetworkView, PeerView, Role, SaveState, SpaceView, StatusView, SyncState, WaitingView,
+};
 
 /// How the space is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum SyncFact {
     Alone,
     /// Entries are under way.
     Behind,
+    /// Entries are missing somewhere and nothing moves.
+    Stalled,
     /// Same entries and state.
     Synced,
     /// Same entries, other state.
@@ -60,6 +64,27 @@ pub struct StatusWords {
     pub save_word: &'static str,
 }
 
+/// Whose device a peer is.
+fn member_name<'a>(status: &StatusView, space: &'a SpaceView, peer: &PeerView) -> &'a str {
+    let me = status.identity.as_ref();
+    if me.is_some_and(|me| me.identity == peer.identity) {
+        return "your other device";
+    }
+    let mut members = space.members.iter();
+    let member = members.find(|member| member.identity == peer.identity);
+    member.map_or("a peer", |member| &member.name)
+}
+
+/// What is here and cannot be shown yet, and why.
+fn waiting_words(waiting: &[WaitingView]) -> Option<String> {
+    let longest = waiting.iter().max_by_key(|waiting| waiting.entries)?;
+    let (count, verb) = match longest.entries {
+        1 => ("1 change".to_owned(), "waits"),
+        n => (format!("{n} changes"), "wait"),
+    };
+    Some(format!("{count} {verb} {}", longest.reason))
+}
+
 /// What the status bar says about a space; `unacknowledged` writes are still with the client.
 pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usize) -> StatusWords {
     let relayed = space
@@ -76,19 +101,7 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
     };
     let mut others: Vec<&str> = Vec::new();
     for peer in &space.peers {
-        let member = space
-            .members
-            .iter()
-            .find(|member| member.identity == peer.identity);
-        let own = status
-            .identity
-            .as_ref()
-            .is_some_and(|me| me.identity == peer.identity);
-        let name = if own {
-            "your other device"
-        } else {
-            member.map_or("a peer", |m| &m.name)
-        };
+        let name = member_name(status, space, peer);
         if !others.contains(&name) {
             others.push(name);
         }
@@ -102,6 +115,15 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
             (SyncFact::Alone, "No other member is connected".to_owned())
         }
         SyncState::Alone => (SyncFact::Alone, "Only you are in this space".to_owned()),
+        SyncState::Behind
+            if let Some((peer, reason)) = space
+                .peers
+                .iter()
+                .find_map(|peer| Some((peer, peer.stalled?))) =>
+        {
+            let name = member_name(status, space, peer);
+            (SyncFact::Stalled, format!("Stalled with {name}: {reason}"))
+        }
         SyncState::Behind => {
             let get: u64 = space
                 .peers
@@ -122,6 +144,10 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
             SyncFact::Diverged,
             "Copies differ: they are being checked".to_owned(),
         ),
+    };
+    let sync_words = match waiting_words(&space.waiting) {
+        Some(waiting) => format!("{sync_words}. {waiting}"),
+        None => sync_words,
     };
     let (save, save_word) = match (space.saved, unacknowledged) {
         (SaveState::Failed, _) => (SaveFact::Failed, "Not saved"),
@@ -199,7 +225,7 @@ pub fn ago(then_ms: u64, now_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use dxos_base::{DeviceKey, IdentityKey, SpaceId};
-    use dxos_client::{MemberView, PeerView};
+    use dxos_client::{MemberView, StallReason, SyncProgress, WaitReason};
 
     use super::*;
 
@@ -222,10 +248,21 @@ mod tests {
             synced: true,
             behind: 0,
             ahead: 0,
+            stalled: None,
         }
     }
 
     fn say(network: NetworkView, peers: Vec<PeerView>, sync: SyncState, open: usize) -> String {
+        say_waiting(network, peers, sync, open, vec![])
+    }
+
+    fn say_waiting(
+        network: NetworkView,
+        peers: Vec<PeerView>,
+        sync: SyncState,
+        open: usize,
+        waiting: Vec<WaitingView>,
+    ) -> String {
         let space = SpaceView {
             life: dxos_client::SpaceLife::Ready,
             space: SpaceId([0; 20]),
@@ -236,6 +273,8 @@ mod tests {
             peers,
             saved: SaveState::Saved,
             sync,
+            progress: SyncProgress::default(),
+            waiting,
         };
         let status = StatusView {
             identity: None,
@@ -279,6 +318,31 @@ mod tests {
         check(
             say(Connecting, vec![], SyncState::Alone, 0),
             "Connecting | No other member is connected | Saved",
+        );
+        let mut stalled = peer(2, Relayed);
+        stalled.stalled = Some(StallReason::NoAnswer);
+        check(
+            say(
+                Online,
+                vec![peer(3, Relayed), stalled],
+                SyncState::Behind,
+                0,
+            ),
+            "Relayed | Stalled with Bo: no answer | Saved",
+        );
+        let waiting = WaitingView {
+            reason: WaitReason::Version,
+            entries: 2,
+        };
+        check(
+            say_waiting(
+                Online,
+                vec![peer(2, Direct)],
+                SyncState::Synced,
+                0,
+                vec![waiting],
+            ),
+            "Direct | Synced with Bo. 2 changes wait for a newer version of this app | Saved",
         );
     }
 

@@ -23,6 +23,7 @@ fn sync_name(fact: SyncFact) -> &'static str {
     match fact {
         SyncFact::Alone => "alone",
         SyncFact::Behind => "behind",
+        SyncFact::Stalled => "stalled",
         SyncFact::Synced => "synced",
         SyncFact::Diverged => "diverged",
     }

@@ -96,19 +96,30 @@ pub(super) fn line(view: &SpaceView) -> String {
         .filter(|peer| peer.kind == LinkKind::Direct)
         .count();
     let relayed = view.peers.len() - direct;
-    let sync = match view.sync {
-        SyncState::Alone => "alone",
-        SyncState::Behind => "syncing",
-        SyncState::Synced => "synced",
-        SyncState::Diverged => "diverged",
+    let stalled = view.peers.iter().find_map(|peer| peer.stalled);
+    let sync = match (view.sync, stalled) {
+        (SyncState::Alone, _) => "alone".to_owned(),
+        (SyncState::Behind, Some(reason)) => format!("stalled ({reason})"),
+        (SyncState::Behind, None) => {
+            let progress = view.progress;
+            format!(
+                "syncing ({} of {} entries)",
+                progress.stored, progress.known
+            )
+        }
+        (SyncState::Synced, _) => "synced".to_owned(),
+        (SyncState::Diverged, _) => "diverged".to_owned(),
     };
+    let waiting = view.waiting.iter();
+    let waiting = waiting.map(|waiting| format!(", {} wait {}", waiting.entries, waiting.reason));
+    let waiting: String = waiting.collect();
     let name = if view.personal {
         "Personal"
     } else {
         &view.name
     };
     format!(
-        "{name}: {sync}, {relayed} relayed, {direct} direct, {} members",
+        "{name}: {sync}, {relayed} relayed, {direct} direct, {} members{waiting}",
         view.members.len()
     )
 }

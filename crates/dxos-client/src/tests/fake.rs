@@ -158,6 +158,8 @@ impl FakeNode {
             peers: Vec::new(),
             saved,
             sync: SyncState::Alone,
+            progress: SyncProgress::default(),
+            waiting: Vec::new(),
             life: SpaceLife::Ready,
         };
         let status = StatusView {

@@ -394,6 +394,11 @@ impl Net {
         }
     }
 
+    /// Takes all room from a profile's disk, or gives it back.
+    pub fn set_full(&mut self, i: usize, full: bool) {
+        self.peers[i].store.set_full(full);
+    }
+
     /// Changes a profile's store behind the node's back; the node reads it with the next write that fails.
     pub fn damage(&mut self, i: usize, work: impl FnOnce(&mut MemoryStore)) {
         self.damaged = true;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
 use dxos_echo::store::{Findable, ObjectRow, Store as _};
 use dxos_services::{
-    FailureKind, Request, Response, Role, SyncState, TextAddress, VerifyMode, Write,
+    FailureKind, Request, Response, Role, StallReason, SyncState, TextAddress, VerifyMode, Write,
 };
 
 use crate::net::Net;
@@ -234,4 +234,31 @@ fn a_state_that_differs_is_verified_and_repaired_without_being_asked() {
     }
     let asked = net.call(1, Request::Verify { space, mode }).unwrap();
     assert!(matches!(asked, Response::Verified(found) if found.is_sound()));
+}
+
+#[test]
+fn a_peer_that_cannot_save_is_called_stalled_on_both_sides_until_it_can() {
+    let (mut net, space) = pair();
+    net.run(1_000);
+    net.set_full(1, true);
+    document(&mut net, 0, space, "Field notes");
+    net.run(10_000);
+    let peer = |net: &Net, i| net.view(i, space).peers[0].clone();
+    assert_eq!(
+        (peer(&net, 0).ahead, peer(&net, 0).stalled),
+        (1, None),
+        "too early to say"
+    );
+    net.run(20_000);
+    assert_eq!(peer(&net, 0).stalled, Some(StallReason::NotAsking));
+    assert_eq!(peer(&net, 1).stalled, Some(StallReason::Storage));
+    let progress = net.view(1, space).progress;
+    assert_eq!(progress.known, progress.stored + 1);
+    net.set_full(1, false);
+    net.run(30_000);
+    for i in 0..2 {
+        assert_eq!((peer(&net, i).synced, peer(&net, i).stalled), (true, None));
+    }
+    let progress = net.view(1, space).progress;
+    assert_eq!(progress.known, progress.stored);
 }
