@@ -135,6 +135,27 @@ pub enum SpaceCommand {
         #[arg(long, default_value_t = 60)]
         minutes: u64,
     },
+    /// Ends your own membership, on all your devices. What you wrote stays with the others.
+    Leave {
+        /// The space's name or id.
+        space: String,
+    },
+    /// Asks all members to delete a space; nobody writes in it any more. Owners only.
+    Delete {
+        /// The space's name or id.
+        space: String,
+        /// Says that you mean it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Removes a space with all its data from this device; others keep theirs.
+    Remove {
+        /// The space's name or id.
+        space: String,
+        /// Says that you mean it.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Makes everything of a space again from its signed entries and compares it with what is on disk.
     Verify {
         /// The space's name or id.

@@ -39,6 +39,8 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::CancelInvitation { .. }
         | Request::OpenSpace { .. }
         | Request::CloseSpace { .. }
+        | Request::LeaveSpace { .. }
+        | Request::DeleteSpace { .. }
         | Request::RemoveSpace { .. } => true,
         Request::CreateIdentity { .. }
         | Request::CreateSpace { .. }

@@ -149,8 +149,15 @@ impl Space {
         self.needs_rebuild = reissue && !self.pending.is_empty();
     }
 
-    /// Leaves the own feed to another instance of this device that writes it, and goes on in the next one.
-    pub(crate) fn leave_feed(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
+    /// Control heads of the own feed's first entry; empty before there is one.
+    pub fn own_first_heads(&self) -> &[Hash] {
+        let own = self.feeds.get(&self.own);
+        own.map_or(&[], |feed| &feed.state.first)
+    }
+
+    /// Goes on in the next feed, within a transaction: another instance of this device writes the own one, or a cut
+    /// ended it.
+    pub fn leave_feed(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
         if let Some(own) = self
             .feeds
             .get_mut(&self.own)

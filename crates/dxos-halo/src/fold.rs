@@ -593,7 +593,7 @@ impl Fold<'_> {
     }
 }
 
-fn is_last_owner(state: &ControlState, identity: &IdentityKey) -> bool {
+pub(crate) fn is_last_owner(state: &ControlState, identity: &IdentityKey) -> bool {
     state.role(identity) == Some(Role::Owner)
         && !state
             .members

@@ -314,6 +314,26 @@ impl ControlGraph {
         }
     }
 
+    /// Whether a cut leaves out what a device would write next in a feed whose last entry is `seq`.
+    pub fn ends_feed(
+        &self,
+        device: DeviceKey,
+        feed: FeedId,
+        seq: u64,
+        first_heads: &[Hash],
+    ) -> bool {
+        let next = EntryClaim {
+            device,
+            feed,
+            seq: seq + 1,
+            hash: Hash::default(),
+            control_heads: &[],
+            previous_heads: None,
+            first_heads,
+        };
+        self.is_cut(self.folded(), &next)
+    }
+
     /// Whether a removal, demotion or revocation leaves the entry out.
     fn is_cut(&self, folded: &Folded, claim: &EntryClaim<'_>) -> bool {
         let Some(device) = folded.state.devices.get(&claim.device) else {

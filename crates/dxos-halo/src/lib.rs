@@ -17,6 +17,7 @@ pub mod hpke;
 pub mod identity;
 pub mod invite;
 pub mod keyring;
+mod leaving;
 pub mod pairing;
 mod spake;
 pub mod state;
@@ -33,6 +34,7 @@ pub use invite::{
     AuthMethod, CodeError, HostInvitation, InvitationCode, InvitationKind, normal_auth_code,
 };
 pub use keyring::Keyring;
+pub use leaving::{LeaveError, delete_space, leave};
 pub use pairing::{
     Granted, GuestPairing, HostPairing, HostParty, PairingFailure, PairingOutput, PairingSide,
     PairingState, invitation_asked_for, message_kind,

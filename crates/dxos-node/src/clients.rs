@@ -13,13 +13,14 @@ use dxos_echo::store::{Durability, Store, StoreError};
 use dxos_echo::{EchoError, Touched};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, FailureKind, InvitationView, NodeFrame,
-    PROTOCOL_VERSION, Place, QueryAnswer, Request, Response, TextAddress, Write,
+    PROTOCOL_VERSION, Place, QueryAnswer, Request, Response, SpaceLife, TextAddress, Write,
 };
 
 use crate::event::{ChannelId, Effect};
 use crate::failure::{
     failure, from_store, from_text, malformed, no_identity, no_space, not_allowed,
 };
+use crate::life::life_of;
 use crate::live;
 use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
 use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
@@ -124,6 +125,8 @@ impl Node {
                         | Request::CreateSpace { .. }
                         | Request::OpenSpace { .. }
                         | Request::CloseSpace { .. }
+                        | Request::LeaveSpace { .. }
+                        | Request::DeleteSpace { .. }
                         | Request::RemoveSpace { .. }
                 );
                 let result = self.call(turn, channel, request);
@@ -200,6 +203,8 @@ impl Node {
         match request {
             Request::OpenSpace { space } => self.open_space_here(turn, space),
             Request::CloseSpace { space } => self.close_space_here(turn, space),
+            Request::LeaveSpace { space } => self.leave_space(turn, space),
+            Request::DeleteSpace { space } => self.delete_space(turn, space),
             Request::RemoveSpace { space } => self.remove_space_here(turn, space),
             Request::CreateIdentity {
                 name,
@@ -486,10 +491,13 @@ impl Node {
     pub(crate) fn check_writer(&self, id: &SpaceId) -> Result<(), Failure> {
         let identity = self.identity.as_ref().ok_or_else(no_identity)?;
         let space = self.spaces.get(id).ok_or_else(no_space)?;
-        if space.graph.state().may_write(&identity.device()) {
-            return Ok(());
+        let me = Some(identity.identity());
+        match life_of(space, me) {
+            SpaceLife::Deleted => Err(not_allowed("An owner deleted this space.")),
+            SpaceLife::NotMember => Err(not_allowed("You are no member of this space any more.")),
+            _ if space.graph.state().may_write(&identity.device()) => Ok(()),
+            _ => Err(not_allowed("You can read this space, but not change it.")),
         }
-        Err(not_allowed("You can read this space, but not change it."))
     }
 
     // ---- subscriptions and batches ----------------------------------------------------------------------

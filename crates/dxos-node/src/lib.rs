@@ -13,6 +13,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzz;
 mod invitations;
+mod leaving;
 mod life;
 mod live;
 mod node;

@@ -7,13 +7,13 @@
 //! * the others are opened one by one, each within an event of its own, or as soon as somebody asks for one;
 //! * a space that cannot be opened rests with the reason and hinders no other.
 //!
-//! Not here: credentials that tell others of leaving or deletion.
+//! Not here: credentials that tell others of leaving or deletion ([`crate::leaving`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{SpaceId, Tick, limits};
+use dxos_base::{IdentityKey, SpaceId, Tick, limits};
 use dxos_echo::EchoError;
 use dxos_echo::store::{Durability, StoreError};
 use dxos_services::{Failure, FailureKind, Response, Role, SpaceLife};
@@ -209,6 +209,7 @@ impl Node {
         self.join_topics(turn, id);
         // This may be the first run of a build that understands what the one before did not.
         self.retry_waiting(turn, id);
+        self.leave_ended_feed(turn, id);
     }
 
     fn open_resting(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> Result<(), Failure> {
@@ -367,8 +368,12 @@ impl Node {
 }
 
 /// The life of an open space.
-pub(crate) fn life_of(space: &SpaceState) -> SpaceLife {
+pub(crate) fn life_of(space: &SpaceState, me: Option<IdentityKey>) -> SpaceLife {
+    let state = space.graph.state();
+    let member = me.and_then(|me| state.members.get(&me));
     match space.keyring.all().next() {
+        _ if state.deleted => SpaceLife::Deleted,
+        _ if member.is_some_and(|member| member.role.is_none()) => SpaceLife::NotMember,
         Some(_) => SpaceLife::Ready,
         None => SpaceLife::ControlOnly,
     }

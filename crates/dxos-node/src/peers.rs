@@ -2,7 +2,8 @@
 //!
 //! Invariants
 //! * a peer is told of a space, and believed about it, only on a stream where it proved which device it is
-//!   (DESIGN 6: chain proof over handshake hash, space and role).
+//!   (DESIGN 6: chain proof over handshake hash, space and role);
+//! * who left or was removed is heard only for entries that count and are not here yet, and is told nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,8 @@ pub(crate) struct PeerSpace {
     pub(crate) stream: StreamId,
     /// The device the peer proved to be, once it did.
     pub(crate) device: Option<DeviceKey>,
+    /// Its identity is no member any more and has entries from before that are not here.
+    pub(crate) left: bool,
     /// An `Open` that waits for the chain that admits its device.
     unproved: Option<(DeviceKey, Signature)>,
     asked_chain: bool,
@@ -86,6 +89,7 @@ impl PeerSpace {
         PeerSpace {
             stream,
             device: None,
+            left: false,
             unproved: None,
             asked_chain: false,
             greeted: None,
@@ -130,6 +134,12 @@ impl Conversation {
         self.spaces
             .get(space)
             .is_some_and(|space| space.device.is_some())
+    }
+
+    /// Whether the peer has proved itself for a space and may learn what is in it.
+    pub(crate) fn is_served(&self, space: &SpaceId) -> bool {
+        let served = |space: &PeerSpace| space.device.is_some() && !space.left;
+        self.spaces.get(space).is_some_and(served)
     }
 
     /// What a side signs to open a space: bound to this session and to its side of it.
@@ -407,9 +417,9 @@ impl Node {
         };
         let state = space.graph.state();
         let known = state.devices.get(&device);
-        let member = known.filter(|known| {
-            known.active && known.agreement == remote && state.role(&known.identity).is_some()
-        });
+        let known = known.filter(|known| known.active && known.agreement == remote);
+        let member = known.is_some_and(|known| state.role(&known.identity).is_some());
+        let left = !member && known.is_some() && space.lacks_of(&device);
         let signed = dxos_base::verify_signature(&device.0, &proof, &signature).is_ok();
         if !signed {
             tracing::warn!(peer = %peer, space = %id, "peer.proof_refused");
@@ -417,7 +427,7 @@ impl Node {
                 .swarm
                 .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         }
-        if member.is_none() {
+        if !member && !left {
             if !peer_space.asked_chain {
                 peer_space.asked_chain = true;
                 self.send_space(turn, peer, id, &SpaceMessage::NeedChain);
@@ -425,7 +435,7 @@ impl Node {
             return;
         }
         peer_space.unproved = None;
-        peer_space.device = Some(device);
+        (peer_space.device, peer_space.left) = (Some(device), left);
         self.status_dirty(turn.cx.now);
         self.begin_replication(turn, peer, id);
         self.send_presence_to(turn, peer);
@@ -442,16 +452,14 @@ impl Node {
             let Some(conversation) = self.conversations.get_mut(&peer) else {
                 continue;
             };
-            let Some(peer_space) = conversation.spaces.get(&id) else {
+            let Some(peer_space) = conversation.spaces.get_mut(&id) else {
                 continue;
             };
-            let state = space.graph.state();
-            let allowed = |device: &DeviceKey| state.role_of(device).is_some();
-            if peer_space
-                .device
-                .as_ref()
-                .is_some_and(|device| !allowed(device))
-            {
+            let Some(device) = peer_space.device else {
+                continue;
+            };
+            peer_space.left = space.graph.state().role_of(&device).is_none();
+            if peer_space.left && !space.lacks_of(&device) {
                 let stream = peer_space.stream;
                 conversation.spaces.remove(&id);
                 conversation.streams.remove(&stream);

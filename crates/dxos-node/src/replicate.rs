@@ -12,6 +12,7 @@ use dxos_halo::Credential;
 use dxos_mesh::StreamId;
 
 use crate::node::{Node, Turn};
+use crate::peers::Conversation;
 use crate::space::transaction;
 use crate::wire::{REPLICATE_VERSION, SpaceMessage};
 
@@ -90,6 +91,9 @@ impl Node {
                 }
             }
             _ if !proved => {}
+            // Who left gives what it wrote before, and gets nothing.
+            SpaceMessage::Heads { .. } | SpaceMessage::Want { .. }
+                if !conversation.is_served(&id) => {}
             SpaceMessage::Hello {
                 wall_ms,
                 control,
@@ -308,6 +312,7 @@ impl Node {
     pub(crate) fn credentials_changed(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         self.join_topics(turn, id);
         self.retry_waiting(turn, id);
+        self.leave_ended_feed(turn, id);
         self.prove_again(turn, id);
         for peer in self.open_peers(&id) {
             self.send_heads_if_needed(turn, peer, id);
@@ -337,7 +342,7 @@ impl Node {
         let open = self
             .conversations
             .iter()
-            .filter(|(_, conversation)| conversation.is_open(id));
+            .filter(|(_, conversation)| conversation.is_served(id));
         open.map(|(peer, _)| *peer).collect()
     }
 
@@ -511,6 +516,11 @@ impl Node {
         } else {
             self.ask_missing(turn, peer, id);
         }
+        // One that left has given all there was to get.
+        let left = self.conversations.get(&peer);
+        if left.is_some_and(|c| c.is_open(&id) && !c.is_served(&id)) {
+            self.prove_again(turn, id);
+        }
     }
 
     /// Entries were stored (and perhaps applied): clients and other peers hear of it.
@@ -575,7 +585,12 @@ impl Node {
         id: SpaceId,
         news: News,
     ) {
-        let Some(space) = self.spaces.get(&id) else {
+        let served = |peer| {
+            self.conversations
+                .get(peer)
+                .is_some_and(|c: &Conversation| c.is_served(&id))
+        };
+        let Some(space) = self.spaces.get(&id).filter(|_| served(&peer)) else {
             return;
         };
         let digest = space.graph.digest();

@@ -247,6 +247,27 @@ impl SpaceState {
         self.data.set_authors(authors);
     }
 
+    /// Whose device writes a feed.
+    pub(crate) fn author_of(&self, feed: &FeedId) -> Option<IdentityKey> {
+        let device = self.graph.state().devices.get(self.feeds.get(feed)?)?;
+        Some(device.identity)
+    }
+
+    /// Whether entries of before the removal of a device's identity, or its own, count and are not here.
+    pub(crate) fn lacks_of(&self, device: &DeviceKey) -> bool {
+        let state = self.graph.state();
+        let Some(identity) = state.devices.get(device).map(|device| device.identity) else {
+            return false;
+        };
+        let cuts = state
+            .cuts
+            .iter()
+            .filter(|cut| cut.identity == identity && cut.device.is_none_or(|cut| cut == *device));
+        let stored = |feed| self.data.timeframe().get(feed).map_or(0, |head| head.seq);
+        cuts.flat_map(|cut| &cut.points)
+            .any(|point| point.seq > stored(&point.feed))
+    }
+
     /// The data, and who may write it.
     fn data_and_access(&mut self) -> (&mut dxos_echo::Space, SpaceAccess<'_>) {
         let access = SpaceAccess {

@@ -123,7 +123,7 @@ impl Node {
         };
         SpaceView {
             space: space.id,
-            life: life_of(space),
+            life: life_of(space, me),
             name: space.name(),
             personal: space.record.personal,
             role,

@@ -175,6 +175,17 @@ pub enum Request {
         /// The space.
         space: SpaceId,
     },
+    /// Ends one's own membership of a space, for all of one's devices; what one wrote stays with the others. The copy
+    /// on this device can still be read, until [`Request::RemoveSpace`]. Not for the last owner.
+    LeaveSpace {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Asks all members to delete a space: from then on nobody writes in it. Owners only.
+    DeleteSpace {
+        /// The space.
+        space: SpaceId,
+    },
     /// Removes a space with all its data from this device; others keep theirs. Not the personal one.
     RemoveSpace {
         /// The space.

@@ -226,6 +226,10 @@ pub enum SpaceLife {
     ControlOnly,
     /// Open.
     Ready,
+    /// Open for reading: this identity left, or was removed.
+    NotMember,
+    /// Open for reading: an owner deleted the space.
+    Deleted,
     /// It cannot be opened.
     Error {
         /// Why, in words.

@@ -3,7 +3,8 @@
 //! Invariant: every word follows from a fact given; nothing is guessed from time passed.
 
 use dxos_client::{
-    LinkKind, NetworkView, PeerView, Role, SaveState, SpaceView, StatusView, SyncState, WaitingView,
+    LinkKind, NetworkView, PeerView, Role, SaveState, SpaceLife, SpaceView, StatusView, SyncState,
+    WaitingView,
 };
 
 /// How the space is reached.
@@ -107,6 +108,14 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
         }
     }
     let (sync, sync_words) = match space.sync {
+        _ if space.life == SpaceLife::NotMember => (
+            SyncFact::Alone,
+            "You are no member of this space any more: you can read what is here".to_owned(),
+        ),
+        _ if space.life == SpaceLife::Deleted => (
+            SyncFact::Alone,
+            "An owner deleted this space: you can read what is here".to_owned(),
+        ),
         _ if link == LinkFact::Offline => (
             SyncFact::Alone,
             "Your edits stay here and are sent when you are back".to_owned(),

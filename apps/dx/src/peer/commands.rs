@@ -172,6 +172,26 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
             };
             invite(at, space, role, minutes).await?;
         }
+        SpaceCommand::Leave { space } => {
+            let space = find_space(&status, &space)?.space;
+            at.client.spaces().get(space)?.leave().await?;
+            say("left; others hear of it when this profile and they are online (dx peer)");
+        }
+        SpaceCommand::Delete { space, yes } => {
+            let space = find_space(&status, &space)?;
+            sure(yes, space, "deletes it for all members")?;
+            at.client
+                .spaces()
+                .get(space.space)?
+                .delete_for_all()
+                .await?;
+            say("deleted; others hear of it when this profile and they are online (dx peer)");
+        }
+        SpaceCommand::Remove { space, yes } => {
+            let space = find_space(&status, &space)?;
+            sure(yes, space, "removes its data from this device")?;
+            at.client.spaces().get(space.space)?.delete_here().await?;
+        }
         SpaceCommand::Verify { space, repair } => {
             let space = find_space(&status, &space)?.space;
             let mode = match repair {
@@ -183,6 +203,19 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
         }
     }
     Ok(())
+}
+
+/// What cannot be taken back is done only when it is meant.
+fn sure(yes: bool, space: &SpaceView, what: &str) -> Result<(), Failed> {
+    if yes {
+        return Ok(());
+    }
+    let name = shown_name(space);
+    Err(Failed::new(
+        Kind::Usage,
+        format!("this {what}: {name}"),
+        "Add --yes if you mean it.",
+    ))
 }
 
 /// Says what a verification found; fails if something is wrong now.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use dxos_client::native::OpenError;
-use dxos_client::{Failure, FailureKind, InvitationState, InvitationView};
+use dxos_client::{ErrorKind, Failure, FailureKind, InvitationState, InvitationView};
 
 /// Kinds, by exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,22 @@ impl From<Failure> for Failed {
             _ => Kind::Other,
         };
         Failed::new(kind, failure.message, failure.hint)
+    }
+}
+
+impl From<dxos_client::Error> for Failed {
+    fn from(error: dxos_client::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Invalid => Kind::Usage,
+            ErrorKind::NotFound => Kind::NotFound,
+            ErrorKind::NotAllowed => Kind::NotAllowed,
+            ErrorKind::Invitation => Kind::Invitation,
+            ErrorKind::Timeout => Kind::Timeout,
+            ErrorKind::Storage => Kind::Storage,
+            ErrorKind::Profile => Kind::InUse,
+            _ => Kind::Other,
+        };
+        Failed::new(kind, error.to_string(), error.hint())
     }
 }
 

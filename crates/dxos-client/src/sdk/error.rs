@@ -100,6 +100,8 @@ fn words(life: &SpaceLife) -> &str {
         SpaceLife::Opening => "it is being opened",
         SpaceLife::ControlOnly => "no key has come yet",
         SpaceLife::Ready => "it was opened meanwhile",
+        SpaceLife::NotMember => "you are no member of it any more",
+        SpaceLife::Deleted => "an owner deleted it",
         SpaceLife::Error { reason } => reason,
     }
 }
@@ -172,6 +174,10 @@ impl Error {
             }
             Error::NoObject { .. } => "It may have been deleted, or has not arrived yet.",
             Error::NoSpace { .. } => "Join it, or open it on this device.",
+            Error::SpaceLife {
+                life: SpaceLife::NotMember | SpaceLife::Deleted,
+                ..
+            } => "Its data can be read; remove it from this device when you need it no more.",
             Error::SpaceLife { .. } => "Open it on this device.",
             Error::NoType { .. } => "Register the type in code, or make it in the space.",
             Error::TypeTaken { .. } => "Change that type, or give the new one another version.",

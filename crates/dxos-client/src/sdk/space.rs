@@ -145,6 +145,29 @@ impl Space {
         Ok(())
     }
 
+    /// Ends this identity's membership, on all its devices. What it wrote stays with the others; the copy on this
+    /// device can be read until [`delete_here`](Self::delete_here).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAllowed`](super::ErrorKind::NotAllowed) for the personal space, the last owner, and who is no
+    /// member.
+    pub async fn leave(&self) -> Result<(), Error> {
+        let space = self.id;
+        self.client.call(Request::LeaveSpace { space }).await?;
+        Ok(())
+    }
+
+    /// Asks all members to delete it: from when they hear of it nobody writes in it any more. Every device keeps its
+    /// copy until somebody removes it there ([`delete_here`](Self::delete_here)).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAllowed`](super::ErrorKind::NotAllowed) for the personal space and for whoever is no owner.
+    pub async fn delete_for_all(&self) -> Result<(), Error> {
+        let space = self.id;
+        self.client.call(Request::DeleteSpace { space }).await?;
+        Ok(())
+    }
+
     /// Removes it with all its data from this device. Other devices and members keep theirs, and this identity stays a
     /// member: an invitation brings it back.
     ///

@@ -153,3 +153,71 @@ fn a_removed_space_is_gone_here_and_stays_elsewhere() {
     let unknown = net.call(1, Request::OpenSpace { space }).unwrap_err();
     assert_eq!(unknown.kind, FailureKind::NotFound);
 }
+
+fn life(net: &Net, i: usize, space: SpaceId) -> SpaceLife {
+    net.view(i, space).life.clone()
+}
+
+#[test]
+fn who_leaves_a_space_writes_no_more_and_what_was_written_stays() {
+    let (mut net, space) = pair();
+    let theirs = add(&mut net, 1, space, 1).unwrap();
+    // Nobody hears of the last write before its writer has left.
+    net.call(1, Request::SetOffline { offline: true }).unwrap();
+    let last = add(&mut net, 1, space, 2).unwrap();
+    net.call(1, Request::LeaveSpace { space }).unwrap();
+    assert_eq!(life(&net, 1, space), SpaceLife::NotMember);
+    assert_eq!(add(&mut net, 1, space, 3), Err(FailureKind::NotAllowed));
+    assert_eq!(get(&mut net, 1, space, last), Ok(true));
+
+    net.call(1, Request::SetOffline { offline: false }).unwrap();
+    net.run(20_000);
+    assert_eq!(net.view(0, space).members.len(), 1);
+    assert_eq!(net.view(0, space).peers, [], "who left is not spoken to");
+    for object in [theirs, last] {
+        assert_eq!(get(&mut net, 0, space, object), Ok(true));
+    }
+    let after = add(&mut net, 0, space, 4).unwrap();
+    net.run(20_000);
+    assert_eq!(get(&mut net, 1, space, after), Ok(false));
+
+    // Back by an invitation, with all there is.
+    net.invite(0, 1, space, Role::Editor);
+    net.run(2_000);
+    assert_eq!(life(&net, 1, space), SpaceLife::Ready);
+    assert_eq!(get(&mut net, 1, space, after), Ok(true));
+    let again = add(&mut net, 1, space, 5).unwrap();
+    net.run(2_000);
+    assert_eq!(get(&mut net, 0, space, again), Ok(true));
+}
+
+#[test]
+fn the_last_owner_cannot_leave_and_only_an_owner_deletes() {
+    let (mut net, space) = pair();
+    let kind = |net: &mut Net, i, request| net.call(i, request).unwrap_err().kind;
+    let personal = net.peers[0].status.as_ref().unwrap().spaces[0].space;
+    for request in [
+        Request::LeaveSpace { space },
+        Request::LeaveSpace { space: personal },
+        Request::DeleteSpace { space: personal },
+    ] {
+        assert_eq!(kind(&mut net, 0, request), FailureKind::NotAllowed);
+    }
+    let request = Request::DeleteSpace { space };
+    assert_eq!(kind(&mut net, 1, request.clone()), FailureKind::NotAllowed);
+
+    let object = add(&mut net, 1, space, 1).unwrap();
+    net.run(500);
+    net.call(0, request).unwrap();
+    net.run(2_000);
+    for i in 0..2 {
+        assert_eq!(life(&net, i, space), SpaceLife::Deleted);
+        assert_eq!(add(&mut net, i, space, 9), Err(FailureKind::NotAllowed));
+        assert_eq!(get(&mut net, i, space, object), Ok(true));
+    }
+    net.restart(1);
+    net.run(1_000);
+    assert_eq!(life(&net, 1, space), SpaceLife::Deleted);
+    net.call(1, Request::RemoveSpace { space }).unwrap();
+    assert_eq!(get(&mut net, 1, space, object), Err(FailureKind::NotFound));
+}
