@@ -1,93 +1,204 @@
-//! A store in memory, for tests: the naive model of the [`Store`] contract. A transaction keeps a copy of
-//! everything; a crash is a rollback, or dropping back to a clone.
+//! A store in memory, for tests and simulated disks.
+//!
+//! All tables are one ordered map of rows. A transaction notes how to take back each row it changes, so nothing is
+//! ever copied whole: a crash is a rollback, a power loss is [`MemoryStore::undo`], a backup is a clone.
+//!
+//! Invariants
+//! * a rollback leaves exactly what was there at [`Store::begin`]; so does undoing the last transaction kept;
+//! * a write outside a transaction stands at once and cannot be taken back.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod rows;
+
+use std::collections::BTreeMap;
 
 use dxos_base::query::{TextMode, has_words, words};
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 
 use crate::store::*;
+use rows::{Key, ObjectRecord, Row};
 
-/// Everything of one profile.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Content {
-    values: BTreeMap<String, Vec<u8>>,
-    spaces: BTreeMap<SpaceId, SpaceContent>,
-}
+/// How to take back one transaction.
+#[derive(Debug, Default)]
+pub struct Undo(Vec<(Key, Option<Row>)>);
 
-#[derive(Debug, Clone, Default, PartialEq)]
-struct SpaceContent {
-    credentials: Vec<(Hash, Vec<u8>)>,
-    feeds: BTreeMap<FeedId, FeedRow>,
-    entries: BTreeMap<(FeedId, u64), EntryRow>,
-    pending: BTreeMap<u64, Vec<u8>>,
-    pending_last: u64,
-    objects: BTreeMap<ObjectId, Object>,
-    index: BTreeSet<(String, Vec<u8>, ObjectId)>,
-    texts: BTreeMap<TextId, (TextRow, u64)>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Object {
-    row: ObjectRow,
-    findable: Findable,
+impl Undo {
+    /// How many times the transaction changed a row.
+    pub fn rows(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A store in memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct MemoryStore {
-    content: Content,
-    before: Option<Content>,
+    rows: BTreeMap<Key, Row>,
+    open: Option<Undo>,
 }
 
 impl MemoryStore {
-    fn space(&mut self, space: SpaceId) -> &mut SpaceContent {
-        self.content.spaces.entry(space).or_default()
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether the open transaction changed anything.
+    pub fn has_written(&self) -> bool {
+        self.open.as_ref().is_some_and(|undo| !undo.0.is_empty())
+    }
+
+    /// Ends the transaction, keeping all of it; gives how to take it back. Nothing if none is open.
+    pub fn keep(&mut self) -> Option<Undo> {
+        self.open.take()
+    }
+
+    /// Takes a kept transaction back: the last one that has not been taken back.
+    pub fn undo(&mut self, undo: Undo) {
+        for (key, before) in undo.0.into_iter().rev() {
+            match before {
+                Some(row) => self.rows.insert(key, row),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
+    /// What an object was made findable by; `None` if it has no row.
+    pub fn findable(&self, space: SpaceId, object: ObjectId) -> Option<&Findable> {
+        self.record(space, object).map(|record| &record.findable)
+    }
+
+    fn put(&mut self, key: Key, row: Row) {
+        match &mut self.open {
+            Some(undo) => {
+                let before = self.rows.insert(key.clone(), row);
+                undo.0.push((key, before));
+            }
+            None => drop(self.rows.insert(key, row)),
+        }
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(before) = self.rows.remove(&key)
+            && let Some(undo) = &mut self.open
+        {
+            undo.0.push((key, Some(before)));
+        }
+    }
+
+    fn remove_all(&mut self, of: impl Fn(&Key) -> bool) {
+        let keys: Vec<Key> = self.rows.keys().filter(|key| of(key)).cloned().collect();
+        keys.into_iter().for_each(|key| self.remove(key));
+    }
+
+    fn remove_between(&mut self, from: Key, through: Key) {
+        let keys = self.rows.range(from..=through);
+        let keys: Vec<Key> = keys.map(|(key, _)| key.clone()).collect();
+        keys.into_iter().for_each(|key| self.remove(key));
+    }
+
+    /// The next number of a growing sequence; never given twice, even when its rows are removed.
+    fn number(&mut self, key: Key) -> u64 {
+        let next = match self.rows.get(&key) {
+            Some(Row::Number(last)) => last + 1,
+            _ => 1,
+        };
+        self.put(key, Row::Number(next));
+        next
+    }
+
+    fn record(&self, space: SpaceId, object: ObjectId) -> Option<&ObjectRecord> {
+        match self.rows.get(&Key::Object(space, object)) {
+            Some(Row::Object(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    fn unlink(&mut self, space: SpaceId, object: ObjectId) {
+        let Some(record) = self.record(space, object).cloned() else {
+            return;
+        };
+        self.remove(Key::OfType(space, record.row.type_name, object));
+        for index in record.findable.keys {
+            self.remove(Key::Index(space, index.property, index.value, object));
+        }
+        for target in record.findable.references {
+            self.remove(Key::Reference(space, target, object));
+        }
+    }
+
+    fn mark_waiting(&mut self, space: SpaceId, feed: FeedId, seq: u64, state: EntryState) {
+        let key = Key::Waiting(space, feed, seq);
+        match state {
+            EntryState::Waiting => self.put(key, Row::Mark),
+            EntryState::Applied | EntryState::Void => self.remove(key),
+        }
+    }
+}
+
+/// What is committed: an open transaction is no part of a copy.
+impl Clone for MemoryStore {
+    fn clone(&self) -> Self {
+        let mut copy = MemoryStore {
+            rows: self.rows.clone(),
+            open: None,
+        };
+        if let Some(undo) = &self.open {
+            copy.undo(Undo(undo.0.clone()));
+        }
+        copy
     }
 }
 
 impl PartialEq for MemoryStore {
     fn eq(&self, other: &Self) -> bool {
-        self.content == other.content
+        self.rows == other.rows
     }
 }
 
 impl Store for MemoryStore {
     fn begin(&mut self) -> Result<(), StoreError> {
-        if self.before.is_some() {
+        if self.open.is_some() {
             return Err(StoreError::Failed {
                 detail: "transactions do not nest".to_owned(),
             });
         }
-        self.before = Some(self.content.clone());
+        self.open = Some(Undo::default());
         Ok(())
     }
+
     fn commit(&mut self, _: Durability) -> Result<(), StoreError> {
-        self.before = None;
+        self.open = None;
         Ok(())
     }
+
     fn rollback(&mut self) {
-        if let Some(before) = self.before.take() {
-            self.content = before;
+        if let Some(undo) = self.open.take() {
+            self.undo(undo);
         }
     }
 
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.content.values.get(key).cloned())
+        let row = self.rows.get(&Key::Setting(key.to_owned()));
+        Ok(row.and_then(Row::bytes))
     }
+
     fn set(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        let key = Key::Setting(key.to_owned());
         match value {
-            Some(value) => self.content.values.insert(key.to_owned(), value.to_vec()),
-            None => self.content.values.remove(key),
-        };
+            Some(value) => self.put(key, Row::Bytes(value.to_vec())),
+            None => self.remove(key),
+        }
         Ok(())
     }
+
     fn list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let all = self.content.values.range(prefix.to_owned()..);
-        let held = all.take_while(|(key, _)| key.starts_with(prefix));
-        Ok(held
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        let from = self.rows.range(Key::Setting(prefix.to_owned())..);
+        let held = from.map_while(|(key, row)| match (key, row) {
+            (Key::Setting(name), Row::Bytes(bytes)) if name.starts_with(prefix) => {
+                Some((name.clone(), bytes.clone()))
+            }
+            _ => None,
+        });
+        Ok(held.collect())
     }
 
     fn credential_put(
@@ -96,29 +207,54 @@ impl Store for MemoryStore {
         hash: Hash,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
-        let held = &mut self.space(space).credentials;
-        if held.iter().all(|(known, _)| *known != hash) {
-            held.push((hash, bytes.to_vec()));
+        if !self.rows.contains_key(&Key::CredentialHash(space, hash)) {
+            let place = self.number(Key::CredentialNumber(space));
+            self.put(Key::CredentialHash(space, hash), Row::Number(place));
+            self.put(
+                Key::Credential(space, place, hash),
+                Row::Bytes(bytes.to_vec()),
+            );
         }
         Ok(())
     }
+
     fn credentials(&mut self, space: SpaceId) -> Result<Vec<(Hash, Vec<u8>)>, StoreError> {
-        Ok(self.space(space).credentials.clone())
+        let from = Key::Credential(space, 0, Hash([0; 32]));
+        let through = Key::Credential(space, u64::MAX, Hash([255; 32]));
+        let rows = self.rows.range(from..=through);
+        Ok(rows
+            .filter_map(|(key, row)| match key {
+                Key::Credential(_, _, hash) => row.bytes().map(|bytes| (*hash, bytes)),
+                _ => None,
+            })
+            .collect())
     }
 
     fn feeds(&mut self, space: SpaceId) -> Result<Vec<FeedRow>, StoreError> {
-        Ok(self.space(space).feeds.values().cloned().collect())
+        let (first, last) = (FeedId([0; 16]), FeedId([255; 16]));
+        let rows = self
+            .rows
+            .range(Key::Feed(space, first)..=Key::Feed(space, last));
+        Ok(rows
+            .filter_map(|(_, row)| match row {
+                Row::Feed(feed) => Some(feed.clone()),
+                _ => None,
+            })
+            .collect())
     }
+
     fn feed_put(&mut self, space: SpaceId, row: &FeedRow) -> Result<(), StoreError> {
-        self.space(space).feeds.insert(row.feed, row.clone());
+        self.put(Key::Feed(space, row.feed), Row::Feed(row.clone()));
         Ok(())
     }
+
     fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
-        self.space(space)
-            .entries
-            .insert((row.feed, row.seq), row.clone());
+        let key = Key::Entry(space, row.feed, row.seq);
+        self.put(key, Row::Entry(row.clone()));
+        self.mark_waiting(space, row.feed, row.seq, row.state);
         Ok(())
     }
+
     fn entry_state(
         &mut self,
         space: SpaceId,
@@ -126,11 +262,18 @@ impl Store for MemoryStore {
         seq: u64,
         state: EntryState,
     ) -> Result<(), StoreError> {
-        if let Some(row) = self.space(space).entries.get_mut(&(feed, seq)) {
-            row.state = state;
+        let key = Key::Entry(space, feed, seq);
+        if let Some(Row::Entry(entry)) = self.rows.get(&key) {
+            let entry = EntryRow {
+                state,
+                ..entry.clone()
+            };
+            self.put(key, Row::Entry(entry));
+            self.mark_waiting(space, feed, seq, state);
         }
         Ok(())
     }
+
     fn entries(
         &mut self,
         space: SpaceId,
@@ -138,45 +281,57 @@ impl Store for MemoryStore {
         from_seq: u64,
         bytes_max: usize,
     ) -> Result<Vec<EntryRow>, StoreError> {
-        let mut out = Vec::new();
-        let mut bytes = 0;
-        for (_, row) in self
-            .space(space)
-            .entries
-            .range((feed, from_seq)..=(feed, u64::MAX))
-        {
-            bytes += row.bytes.len();
-            out.push(row.clone());
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let (from, through) = (
+            Key::Entry(space, feed, from_seq),
+            Key::Entry(space, feed, u64::MAX),
+        );
+        for (_, row) in self.rows.range(from..=through) {
+            let Row::Entry(entry) = row else { continue };
+            bytes += entry.bytes.len();
+            found.push(entry.clone());
             if bytes > bytes_max {
                 break;
             }
         }
-        Ok(out)
+        Ok(found)
     }
+
     fn entries_waiting(&mut self, space: SpaceId) -> Result<Vec<EntryRow>, StoreError> {
-        let entries = self.space(space).entries.values();
-        Ok(entries
-            .filter(|row| row.state == EntryState::Waiting)
-            .cloned()
+        let from = Key::Waiting(space, FeedId([0; 16]), 0);
+        let through = Key::Waiting(space, FeedId([255; 16]), u64::MAX);
+        let waiting = self.rows.range(from..=through);
+        Ok(waiting
+            .filter_map(|(key, _)| match key {
+                Key::Waiting(_, feed, seq) => self.rows.get(&Key::Entry(space, *feed, *seq)),
+                _ => None,
+            })
+            .filter_map(|row| match row {
+                Row::Entry(entry) => Some(entry.clone()),
+                _ => None,
+            })
             .collect())
     }
 
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {
-        let space = self.space(space);
-        space.pending_last += 1;
-        space.pending.insert(space.pending_last, bytes.to_vec());
-        Ok(space.pending_last)
+        let number = self.number(Key::PendingNumber(space));
+        self.put(Key::Pending(space, number), Row::Bytes(bytes.to_vec()));
+        Ok(number)
     }
+
     fn pending(&mut self, space: SpaceId) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        Ok(self
-            .space(space)
-            .pending
-            .iter()
-            .map(|(row, bytes)| (*row, bytes.clone()))
+        let (from, through) = (Key::Pending(space, 0), Key::Pending(space, u64::MAX));
+        let rows = self.rows.range(from..=through);
+        Ok(rows
+            .filter_map(|(key, row)| match key {
+                Key::Pending(_, number) => row.bytes().map(|bytes| (*number, bytes)),
+                _ => None,
+            })
             .collect())
     }
+
     fn pending_clear(&mut self, space: SpaceId, through: u64) -> Result<(), StoreError> {
-        self.space(space).pending.retain(|row, _| *row > through);
+        self.remove_between(Key::Pending(space, 0), Key::Pending(space, through));
         Ok(())
     }
 
@@ -185,12 +340,9 @@ impl Store for MemoryStore {
         space: SpaceId,
         object: ObjectId,
     ) -> Result<Option<ObjectRow>, StoreError> {
-        Ok(self
-            .space(space)
-            .objects
-            .get(&object)
-            .map(|held| held.row.clone()))
+        Ok(self.record(space, object).map(|record| record.row.clone()))
     }
+
     fn object_put(
         &mut self,
         space: SpaceId,
@@ -198,24 +350,29 @@ impl Store for MemoryStore {
         _: Option<&Findable>,
         now: &Findable,
     ) -> Result<(), StoreError> {
-        let space = self.space(space);
-        let new = Object {
+        self.unlink(space, row.object);
+        self.put(
+            Key::OfType(space, row.type_name.clone(), row.object),
+            Row::Mark,
+        );
+        for key in &now.keys {
+            let (property, value) = (key.property.clone(), key.value.clone());
+            self.put(Key::Index(space, property, value, row.object), Row::Mark);
+        }
+        for target in &now.references {
+            self.put(Key::Reference(space, *target, row.object), Row::Mark);
+        }
+        let record = ObjectRecord {
             row: row.clone(),
             findable: now.clone(),
         };
-        let old = space.objects.insert(row.object, new);
-        for key in old.iter().flat_map(|old| &old.findable.keys) {
-            space
-                .index
-                .remove(&(key.property.clone(), key.value.clone(), row.object));
-        }
-        for key in &now.keys {
-            space
-                .index
-                .insert((key.property.clone(), key.value.clone(), row.object));
-        }
+        self.put(
+            Key::Object(space, row.object),
+            Row::Object(Box::new(record)),
+        );
         Ok(())
     }
+
     fn objects(
         &mut self,
         space: SpaceId,
@@ -223,35 +380,52 @@ impl Store for MemoryStore {
         after: Option<ObjectId>,
         limit: usize,
     ) -> Result<Vec<ObjectRow>, StoreError> {
-        let rows = self.space(space).objects.values().map(|held| &held.row);
+        let (first, last) = (after.unwrap_or(ObjectId([0; 16])), ObjectId([255; 16]));
+        let (from, through) = match type_name {
+            Some(name) => (
+                Key::OfType(space, name.to_owned(), first),
+                Key::OfType(space, name.to_owned(), last),
+            ),
+            None => (Key::Object(space, first), Key::Object(space, last)),
+        };
+        let rows = self.rows.range(from..=through);
         Ok(rows
-            .filter(|row| after.is_none_or(|after| row.object > after))
-            .filter(|row| type_name.is_none_or(|wanted| row.type_name == wanted))
+            .filter_map(|(key, _)| match key {
+                Key::Object(_, object) | Key::OfType(_, _, object) => Some(*object),
+                _ => None,
+            })
+            .filter(|object| Some(*object) != after)
+            .filter_map(|object| self.record(space, object).map(|record| record.row.clone()))
             .take(limit)
-            .cloned()
             .collect())
     }
+
     fn index_scan(
         &mut self,
         space: SpaceId,
         scan: &IndexScan,
     ) -> Result<Vec<ObjectId>, StoreError> {
-        let mut ids: Vec<ObjectId> = self
-            .space(space)
-            .index
-            .iter()
-            .filter(|(property, value, _)| {
-                *property == scan.property
-                    && scan.from.as_ref().is_none_or(|from| value >= from)
-                    && scan.to.as_ref().is_none_or(|to| value < to)
-            })
-            .map(|(_, _, object)| *object)
-            .collect();
+        let first = scan.from.clone().unwrap_or_default();
+        let from = Key::Index(space, scan.property.clone(), first, ObjectId([0; 16]));
+        let inside = |key: &Key| match key {
+            Key::Index(of, property, value, object)
+                if *of == space
+                    && *property == scan.property
+                    && scan.to.as_ref().is_none_or(|to| value < to) =>
+            {
+                Some(*object)
+            }
+            _ => None,
+        };
+        let rows = self.rows.range(from..);
+        let mut found: Vec<ObjectId> = rows.map_while(|(key, _)| inside(key)).collect();
         if scan.descending {
-            ids.reverse();
+            found.reverse();
         }
-        Ok(ids.into_iter().skip(scan.skip).take(scan.limit).collect())
+        let found = found.into_iter().skip(scan.skip);
+        Ok(found.take(scan.limit).collect())
     }
+
     fn search(
         &mut self,
         space: SpaceId,
@@ -260,58 +434,98 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<ObjectId>, StoreError> {
         let asked: Vec<String> = words(query).collect();
-        let objects = self.space(space).objects.iter();
-        let mut found: Vec<(usize, ObjectId)> = objects
-            .filter(|(_, held)| has_words(&held.findable.full_text, query, mode))
-            .map(|(id, held)| {
-                let hits = words(&held.findable.full_text).filter(|word| asked.contains(word));
-                (usize::MAX - hits.count(), *id)
-            })
-            .collect();
+        let (first, last) = (ObjectId([0; 16]), ObjectId([255; 16]));
+        let rows = self
+            .rows
+            .range(Key::Object(space, first)..=Key::Object(space, last));
+        let mut found = Vec::new();
+        for (_, row) in rows {
+            let Row::Object(record) = row else { continue };
+            let text = &record.findable.full_text;
+            if has_words(text, query, mode) {
+                let hits = words(text).filter(|word| asked.contains(word)).count();
+                found.push((usize::MAX - hits, record.row.object));
+            }
+        }
         found.sort_unstable();
         Ok(found.into_iter().map(|(_, id)| id).take(limit).collect())
     }
+
     fn referrers(&mut self, space: SpaceId, target: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
-        let objects = self.space(space).objects.iter();
-        Ok(objects
-            .filter(|(_, held)| held.findable.references.contains(&target))
-            .map(|(id, _)| *id)
+        let from = Key::Reference(space, target, ObjectId([0; 16]));
+        let through = Key::Reference(space, target, ObjectId([255; 16]));
+        let rows = self.rows.range(from..=through);
+        Ok(rows
+            .filter_map(|(key, _)| match key {
+                Key::Reference(_, _, from) => Some(*from),
+                _ => None,
+            })
             .collect())
     }
+
     fn findable_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
-        let space = self.space(space);
-        for held in space.objects.values_mut() {
-            held.findable = Findable::default();
+        self.remove_all(|key| {
+            let found_by = matches!(key, Key::Index(..) | Key::Reference(..));
+            found_by && key.space() == Some(space)
+        });
+        let (first, last) = (ObjectId([0; 16]), ObjectId([255; 16]));
+        let rows = self
+            .rows
+            .range(Key::Object(space, first)..=Key::Object(space, last));
+        let unfound: Vec<(Key, ObjectRecord)> = rows
+            .filter_map(|(key, row)| match row {
+                Row::Object(record) => {
+                    let record = ObjectRecord {
+                        row: record.row.clone(),
+                        findable: Findable::default(),
+                    };
+                    Some((key.clone(), record))
+                }
+                _ => None,
+            })
+            .collect();
+        for (key, record) in unfound {
+            self.put(key, Row::Object(Box::new(record)));
         }
-        space.index.clear();
         Ok(())
     }
+
     fn objects_clear(&mut self, space: SpaceId) -> Result<(), StoreError> {
-        let space = self.space(space);
-        space.objects.clear();
-        space.index.clear();
+        self.remove_all(|key| key.materialised(space));
         Ok(())
     }
 
     fn text(&mut self, space: SpaceId, text: TextId) -> Result<TextRow, StoreError> {
-        Ok(self
-            .space(space)
-            .texts
-            .get(&text)
-            .map(|(row, _)| row.clone())
-            .unwrap_or_default())
+        let snapshot = self.rows.get(&Key::TextSnapshot(space, text));
+        let (from, through) = (
+            Key::TextTail(space, text, 0),
+            Key::TextTail(space, text, u64::MAX),
+        );
+        let tail = self
+            .rows
+            .range(from..=through)
+            .filter_map(|(key, row)| match key {
+                Key::TextTail(_, _, number) => row.bytes().map(|bytes| (*number, bytes)),
+                _ => None,
+            });
+        Ok(TextRow {
+            snapshot: snapshot.and_then(Row::bytes).unwrap_or_default(),
+            tail: tail.collect(),
+        })
     }
+
     fn text_append(
         &mut self,
         space: SpaceId,
         text: TextId,
         update: &[u8],
     ) -> Result<u64, StoreError> {
-        let (row, last) = self.space(space).texts.entry(text).or_default();
-        *last += 1;
-        row.tail.push((*last, update.to_vec()));
-        Ok(*last)
+        let number = self.number(Key::TextNumber(space, text));
+        let key = Key::TextTail(space, text, number);
+        self.put(key, Row::Bytes(update.to_vec()));
+        Ok(number)
     }
+
     fn text_snapshot(
         &mut self,
         space: SpaceId,
@@ -319,17 +533,22 @@ impl Store for MemoryStore {
         snapshot: &[u8],
         through: u64,
     ) -> Result<(), StoreError> {
-        let (row, _) = self.space(space).texts.entry(text).or_default();
-        row.snapshot = snapshot.to_vec();
-        row.tail.retain(|(number, _)| *number > through);
+        let key = Key::TextSnapshot(space, text);
+        self.put(key, Row::Bytes(snapshot.to_vec()));
+        let first = Key::TextTail(space, text, 0);
+        self.remove_between(first, Key::TextTail(space, text, through));
         Ok(())
     }
+
     fn texts(&mut self, space: SpaceId) -> Result<Vec<TextId>, StoreError> {
-        Ok(self.space(space).texts.keys().copied().collect())
+        let mut found: Vec<TextId> = self.rows.keys().filter_map(|key| key.text(space)).collect();
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     fn space_remove(&mut self, space: SpaceId) -> Result<(), StoreError> {
-        self.content.spaces.remove(&space);
+        self.remove_all(|key| key.space() == Some(space));
         Ok(())
     }
 }
