@@ -32,3 +32,29 @@ fn what_one_person_writes_shows_at_the_others() {
     );
     assert_eq!(shown, "Ben is in Herbarium\nBen sees Silver birch\n");
 }
+
+#[test]
+fn a_list_of_tasks_draws_what_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let shown = run(env!("CARGO_BIN_EXE_tasks"), &[path]);
+    let last: Vec<&str> = shown.lines().rev().take(1).collect();
+    assert_eq!(last, ["open: Plant the birch"]);
+    assert!(
+        shown.contains("open: Plant the birch, Rake the leaves\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_type_made_at_run_time_is_used_and_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let shown = run(env!("CARGO_BIN_EXE_types"), &[path]);
+    assert!(shown.contains("\"$schema\""), "{shown}");
+    assert!(
+        shown.contains("refused: ") && shown.contains("Change pages."),
+        "{shown}"
+    );
+    assert!(shown.ends_with("long: \"The Sea\"\n"), "{shown}");
+}

@@ -45,7 +45,7 @@ pub fn seeded(samples: &[Vec<u8>], runs: usize, body: impl Fn(&[u8])) {
     for sample in samples {
         body(sample);
     }
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = SplitMix64::new(0x9e37_79b9_7f4a_7c15);
     for _ in 0..runs {
         let mut bytes = samples[random.below(samples.len())].clone();
         for _ in 0..1 + random.below(4) {
@@ -58,7 +58,7 @@ pub fn seeded(samples: &[Vec<u8>], runs: usize, body: impl Fn(&[u8])) {
 }
 
 /// One small damage, of the kinds decoders are known to fall over.
-fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
+fn mutate(random: &mut SplitMix64, bytes: &mut Vec<u8>, other: &[u8]) {
     /// Ends of ranges, of variable-length integers, and of counts.
     const EDGES: [u8; 8] = [0, 1, 2, 0x7f, 0x80, 0x81, 0xfe, 0xff];
     let at = random.below(bytes.len() + 1);
@@ -80,15 +80,22 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
             let piece = bytes[at..end].repeat(1 + random.below(40));
             drop(bytes.splice(at..at, piece));
         }
-        _ => bytes.push(random.next() as u8),
+        _ => bytes.push(random.number() as u8),
     }
 }
 
-/// SplitMix64: good enough to choose damages, nothing more.
-struct Random(u64);
+/// SplitMix64 (Steele, Lea, Flood 2014): good enough to choose cases and damages, nothing more.
+#[derive(Debug, Clone)]
+pub struct SplitMix64(u64);
 
-impl Random {
-    fn next(&mut self) -> u64 {
+impl SplitMix64 {
+    /// The same numbers for the same seed, on every machine.
+    pub fn new(seed: u64) -> SplitMix64 {
+        SplitMix64(seed)
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -96,7 +103,17 @@ impl Random {
     }
 
     /// A number below `count`, which is not 0.
-    fn below(&mut self, count: usize) -> usize {
-        (self.next() % count as u64) as usize
+    pub fn below(&mut self, count: usize) -> usize {
+        (self.number() % count as u64) as usize
+    }
+
+    /// True in `percent` of 100 cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of some, which are not none.
+    pub fn one<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())].clone()
     }
 }

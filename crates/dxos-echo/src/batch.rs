@@ -41,6 +41,8 @@ struct Loaded {
     link: Link,
     /// What it was findable by when loaded; `None` if it was never written.
     findable: Option<Findable>,
+    /// Its type when loaded; `None` if it was never written.
+    type_name: Option<String>,
     changed: bool,
 }
 
@@ -65,6 +67,7 @@ impl<'w> Batch<'w> {
                             before: first_16(&object_version(&space, &object, &row.body)),
                             link: record.link(space),
                             findable: Some(findable),
+                            type_name: Some(row.type_name),
                             record,
                             changed: false,
                         }
@@ -74,6 +77,7 @@ impl<'w> Batch<'w> {
                         before: 0,
                         link: Link::default(),
                         findable: None,
+                        type_name: None,
                         changed: false,
                     },
                 };
@@ -138,6 +142,7 @@ impl<'w> Batch<'w> {
             before: 0,
             link: Link::default(),
             findable: None,
+            type_name: None,
             changed: true,
         };
         self.records.insert(object, loaded);
@@ -215,6 +220,9 @@ impl Space {
                 body: loaded.record.encode(),
             };
             self.count_row(&row, loaded.before);
+            // Two devices made it at once: it is of the later one's type, and gone from those of the other.
+            let other_type = loaded.type_name.filter(|before| *before != row.type_name);
+            touched.types.extend(other_type);
             puts.push(ObjectPut {
                 row,
                 before: loaded.findable,

@@ -49,7 +49,7 @@ pub struct WriteContext<'a> {
 pub struct Touched {
     /// Objects with a changed register.
     pub objects: BTreeSet<ObjectId>,
-    /// Their types without version; empty string: untyped.
+    /// Their types without version, those they had before too; empty string: untyped.
     pub types: BTreeSet<String>,
     /// Texts that got an update.
     pub texts: BTreeSet<TextId>,

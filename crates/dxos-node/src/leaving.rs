@@ -25,7 +25,7 @@ fn from_leave(error: &LeaveError) -> Failure {
         LeaveError::NotOwner => not_allowed("Only an owner can delete a space."),
         other => failure(
             FailureKind::NotAllowed,
-            &format!("That was not possible: {other}."),
+            format!("That was not possible: {other}."),
             "",
         ),
     }

@@ -25,6 +25,7 @@ mod space;
 mod status;
 mod texts;
 mod verify;
+mod wants;
 mod wire;
 
 pub use event::{ChannelId, Context, Effect, Event, NodeConfig};

@@ -117,6 +117,7 @@ impl Node {
                     peer_space.wants.remove(&feed);
                     peer_space.remote.remove(&feed);
                 }
+                self.ask_missing(turn, peer, id);
             }
             SpaceMessage::Open { .. } => {}
         }
@@ -378,29 +379,14 @@ impl Node {
     /// Asks a peer for what it has and we lack, one window of each feed at a time.
     pub(crate) fn ask_missing(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
         let now = turn.cx.now;
-        let Some(space) = self.spaces.get(&id) else {
-            return;
-        };
-        let Some(conversation) = self.conversations.get_mut(&peer) else {
-            return;
-        };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
-            return;
-        };
-        let mut wants = Vec::new();
-        for (feed, seq) in &peer_space.remote {
-            let stored = space.data.timeframe().get(feed).map_or(0, |head| head.seq);
-            let asked = peer_space.wants.get(feed).is_some_and(|until| *until > now);
-            if *seq > stored && !asked {
-                peer_space.wants.insert(*feed, now.plus_ms(WANT_MS));
-                wants.push(SpaceMessage::Want {
-                    feed: *feed,
-                    after: stored,
-                });
-            }
-        }
-        for want in wants {
-            self.send_space(turn, peer, id, &want);
+        let wanted = self.wanted_feeds(&peer, &id, now);
+        for (feed, after) in wanted {
+            let conversation = self.conversations.get_mut(&peer);
+            let Some(peer_space) = conversation.and_then(|peer| peer.spaces.get_mut(&id)) else {
+                return;
+            };
+            peer_space.wants.insert(feed, now.plus_ms(WANT_MS));
+            self.send_space(turn, peer, id, &SpaceMessage::Want { feed, after });
         }
     }
 

@@ -40,6 +40,8 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::OpenSpace { .. } => "call open space",
             Request::CloseSpace { .. } => "call close space",
             Request::RemoveSpace { .. } => "call remove space",
+            Request::LeaveSpace { .. } => "call leave space",
+            Request::DeleteSpace { .. } => "call delete space",
             Request::Subscribe { .. } => "call subscribe",
             Request::Unsubscribe { .. } => "call unsubscribe",
             Request::Get { .. } => "call get",

@@ -5,45 +5,40 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use dxos_base::{InvitationId, ObjectWrite, Query, SpaceId, Value};
-use dxos_client::native::{Config, Native, open};
-use dxos_client::{Client, InvitationState, InvitationView, Role, Subscription};
+use anyhow::{Context, Result};
+use dxos_client::{Client, Config, Object, Role, Space};
 use dxos_edge::{Edge, EdgeConfig};
-use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
-/// An invitation's life; nobody needs longer here.
-const INVITATION_MS: u64 = 10 * 60 * 1000;
+#[derive(Object, Debug, Clone, PartialEq)]
+#[object(type = "org.example.Plant", version = "0.1.0")]
+struct Plant {
+    #[object(label)]
+    title: String,
+}
 
 fn main() -> Result<()> {
     let directory = std::env::args()
         .nth(1)
         .context("usage: together DIRECTORY")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    LocalSet::new().block_on(&runtime, run(directory.into()))
+    dxos_client::native::run(together(directory.into()))?
 }
 
-async fn run(directory: PathBuf) -> Result<()> {
+async fn together(directory: PathBuf) -> Result<()> {
     let signal_url = signal_server().await?;
     let ada = person(&directory, "Ada", &signal_url).await?;
     let ben = person(&directory, "Ben", &signal_url).await?;
 
-    let space = ada.client().create_space("Herbarium").await?;
-    join(ada.client(), ben.client(), space).await?;
-    println!("Ben is in Herbarium");
+    let space = ada.spaces().create("Herbarium").await?;
+    let bens = join(&space, &ben).await?;
+    println!("Ben is in {}", bens.name());
 
-    let mut seen = Titles::of(ben.client(), space);
-    let values = [("title".to_owned(), Value::from("Silver birch"))];
-    let plant = ObjectWrite::create(
-        ada.client().new_object_id(),
-        "org.example.type.Plant@0.1.0",
-        values,
-    );
-    ada.client().write(space, vec![plant]).await?;
-    println!("Ben sees {}", seen.next().await?);
+    let mut plants = bens.query(Plant::all()).subscribe();
+    let title = "Silver birch".to_owned();
+    space.add(Plant { title }).await?;
+    while plants.rows().is_empty() {
+        plants.next().await.context("the client has ended")?;
+    }
+    println!("Ben sees {}", plants.rows()[0].clone().into_value()?.title);
 
     ada.close().await;
     ben.close().await;
@@ -60,92 +55,21 @@ async fn signal_server() -> Result<String> {
 }
 
 /// A person with a new profile.
-async fn person(directory: &Path, name: &str, signal_url: &str) -> Result<Native> {
-    let native = open(Config {
-        profile: directory.join(name),
-        signal_url: signal_url.to_owned(),
-    })
-    .await?;
-    let client = native.client();
-    client.create_identity(name, "together", "example").await?;
-    Ok(native)
+async fn person(directory: &Path, name: &str, signal_url: &str) -> Result<Client> {
+    let config = Config::default()
+        .directory(directory.join(name))
+        .signal_url(signal_url);
+    let client = Client::open(config).await?;
+    client.halo().create_identity(name).await?;
+    Ok(client)
 }
 
-/// `host` invites, `guest` joins; the digits go from one to the other as if read aloud.
-async fn join(host: &Client, guest: &Client, space: SpaceId) -> Result<()> {
-    let invitation = host.invite(space, Role::Editor, INVITATION_MS).await?;
-    let mut steps = Steps::of(guest);
-    let mut view = guest.join(&invitation.code).await?;
-    let mut asked = false;
-    loop {
-        match view.state {
-            InvitationState::Success => return Ok(()),
-            InvitationState::ReadyForAuthentication if !asked => {
-                asked = true;
-                guest
-                    .authenticate(view.invitation, &invitation.auth_code)
-                    .await?;
-            }
-            InvitationState::Error
-            | InvitationState::Expired
-            | InvitationState::Timeout
-            | InvitationState::Cancelled => bail!("not joined: {}", view.reason),
-            _ => {}
-        }
-        view = steps.next(view.invitation).await?;
-    }
-}
-
-/// What happens to invitations and joins, one step after the other.
-struct Steps {
-    steps: mpsc::UnboundedReceiver<InvitationView>,
-    _listener: Subscription,
-}
-
-impl Steps {
-    fn of(client: &Client) -> Steps {
-        let (tell, steps) = mpsc::unbounded_channel();
-        let listener = client.on_invitation(move |view| drop(tell.send(view.clone())));
-        Steps {
-            steps,
-            _listener: listener,
-        }
-    }
-
-    async fn next(&mut self, invitation: InvitationId) -> Result<InvitationView> {
-        loop {
-            let view = self.steps.recv().await.context("the client has ended")?;
-            if view.invitation == invitation {
-                return Ok(view);
-            }
-        }
-    }
-}
-
-/// The next title that a live query over a space tells.
-struct Titles {
-    found: mpsc::UnboundedReceiver<String>,
-    _subscription: Subscription,
-}
-
-impl Titles {
-    fn of(client: &Client, space: SpaceId) -> Titles {
-        let (tell, found) = mpsc::unbounded_channel();
-        let subscription = client.subscribe(space, Query::all(), move |rows| {
-            for title in rows
-                .iter()
-                .filter_map(|row| row.values.get("title")?.as_str())
-            {
-                drop(tell.send(title.to_owned()));
-            }
-        });
-        Titles {
-            found,
-            _subscription: subscription,
-        }
-    }
-
-    async fn next(&mut self) -> Result<String> {
-        self.found.recv().await.context("the client has ended")
-    }
+/// The space's owner invites, `guest` joins; the digits go from one to the other as if read aloud.
+async fn join(space: &Space, guest: &Client) -> Result<Space> {
+    let invitation = space.share(Role::Editor).await?;
+    let shown = invitation.view().context("the invitation is open")?;
+    let join = guest.spaces().join(&shown.code).await?;
+    join.wait_until_ready().await?;
+    join.authenticate(&shown.auth_code).await?;
+    Ok(join.success().await?)
 }

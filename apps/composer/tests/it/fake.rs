@@ -54,6 +54,8 @@ pub fn space(n: u8, name: &str, personal: bool, members: Vec<MemberView>) -> Spa
         peers: Vec::new(),
         saved: SaveState::Saved,
         sync: SyncState::Alone,
+        progress: dxos_client::SyncProgress::default(),
+        waiting: Vec::new(),
     }
 }
 

@@ -174,18 +174,24 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
         }
         SpaceCommand::Leave { space } => {
             let space = find_space(&status, &space)?.space;
+            let met = online::together(at, space).await;
             at.client.spaces().get(space)?.leave().await?;
-            say("left; others hear of it when this profile and they are online (dx peer)");
+            say(format_args!(
+                "left; {}",
+                online::heard(at, space, met).await
+            ));
         }
         SpaceCommand::Delete { space, yes } => {
             let space = find_space(&status, &space)?;
             sure(yes, space, "deletes it for all members")?;
+            let met = online::together(at, space.space).await;
             at.client
                 .spaces()
                 .get(space.space)?
                 .delete_for_all()
                 .await?;
-            say("deleted; others hear of it when this profile and they are online (dx peer)");
+            let heard = online::heard(at, space.space, met).await;
+            say(format_args!("deleted; {heard}"));
         }
         SpaceCommand::Remove { space, yes } => {
             let space = find_space(&status, &space)?;

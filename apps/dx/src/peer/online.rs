@@ -61,6 +61,23 @@ pub(super) async fn together(at: &At, space: SpaceId) -> Together {
     }
 }
 
+/// Whether others heard that this profile left a space or deleted it, in words; `met` is how it stood before.
+pub(super) async fn heard(at: &At, space: SpaceId, met: Together) -> &'static str {
+    const LATER: &str = "others hear of it when this profile and they are online (dx peer)";
+    if met != Together::Synced {
+        return LATER;
+    }
+    // Who has heard of a leaving ends the conversation; who has heard of a deletion is as far as this device again.
+    let told = at.client.status_with(move |status| {
+        let view = of(status, space)?;
+        (view.peers.is_empty() || view.sync == SyncState::Synced).then_some(())
+    });
+    tokio::select! {
+        () = told => "the others know",
+        () = tokio::time::sleep(ALONE) => LATER,
+    }
+}
+
 fn of(status: &StatusView, space: SpaceId) -> Option<&SpaceView> {
     status.spaces.iter().find(|view| view.space == space)
 }

@@ -131,7 +131,7 @@ pub enum Filter {
     ChildOf {
         /// The object.
         parent: ObjectId,
-        /// Children of children too.
+        /// Children of children too: below children that are shown.
         transitive: bool,
     },
     /// The property's value is among those of other objects (semi-join).

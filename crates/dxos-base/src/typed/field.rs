@@ -229,6 +229,13 @@ impl<O: Object> TypedQuery<O> {
         self
     }
 
+    /// Those made last first, after orders named before.
+    #[must_use]
+    pub fn newest_first(mut self) -> Self {
+        self.window = self.window.order_by_descending("@created");
+        self
+    }
+
     /// At most so many rows; 0: as many as there may be.
     #[must_use]
     pub fn limit(mut self, rows: u32) -> Self {

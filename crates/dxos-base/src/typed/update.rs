@@ -3,7 +3,7 @@
 //! Invariants
 //! * applied to the object as shown, the writes give what the program made of it;
 //! * what is equal is not written; elements of a list that stay keep their ids, a moved one is moved;
-//! * counters are counted by the difference, sets change by member.
+//! * counters are counted by the difference, sets change by member, also those that begin with the change.
 
 use std::collections::BTreeMap;
 
@@ -107,13 +107,21 @@ impl Walk<'_> {
                 _ => self.map(Kinds::below(kind), old, new),
             },
             (Some(Value::List(old)), Value::List(new)) => {
+                // What others put into an empty list meanwhile stays, as in any other one.
                 let elements = self.view.elements(&self.path);
-                if elements.len() == old.len() && !old.is_empty() {
+                let short = !old.is_empty() || new.len() <= ALIGNED_MAX;
+                if elements.len() == old.len() && short {
                     let elements = elements.to_vec();
                     self.list(Kinds::below(kind), &elements, old, new);
                 } else {
                     self.whole(after);
                 }
+            }
+            (None, Value::Counter(new)) if self.view.value(&self.path).is_none() => {
+                // Steps that others make meanwhile add up: an absent counter is one that stands at 0.
+                let path = self.path.clone();
+                self.writes
+                    .push(ObjectWrite::count(self.object, path, *new));
             }
             _ => self.whole(after),
         }
@@ -318,6 +326,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::path::key_path;
 
     type Values = BTreeMap<String, Value>;
 
@@ -367,7 +376,7 @@ mod tests {
         check(&[1, 2, 3], &[1, 9, 3], 1);
         check(&[1, 2, 3], &[3, 1, 2], 1);
         check(&[1, 2, 3], &[], 3);
-        check(&[], &[1, 2], 1);
+        check(&[], &[1, 2], 2);
         check(&[1, 1, 2], &[1, 2, 1], 1);
     }
 
@@ -396,6 +405,30 @@ mod tests {
                 ObjectWrite::include(object, "s", "c"),
             ]
         );
+    }
+
+    #[test]
+    fn what_two_programs_begin_at_once_adds_up() {
+        let object = ObjectId([1; 16]);
+        let mut view = ObjectView::created(object, "", &Values::new());
+        let mut last = 0u64;
+        let mut element = || {
+            last += 1;
+            ElementId(last.to_le_bytes())
+        };
+        // Neither has seen what the other one writes. An absent list reads as an empty one.
+        let before = values(&[("l", list(&[]))]);
+        let after = |n: i64| values(&[("l", list(&[n])), ("c", Value::Counter(n))]);
+        let writes = [1, 2].map(|n| update_writes(&view, &[], &before, &after(n), &mut element));
+        for write in writes.iter().flatten() {
+            view.apply(write);
+        }
+        assert_eq!(view.values["c"], Value::Counter(3));
+        assert_eq!(view.elements(&key_path(&["l"])).len(), 2);
+        // One that is no counter is replaced.
+        view.apply(&ObjectWrite::set(object, "c", Value::Null));
+        let again = update_writes(&view, &[], &Values::new(), &after(4), &mut element);
+        assert!(again.contains(&ObjectWrite::set(object, "c", Value::Counter(4))));
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -120,13 +120,14 @@ pub(crate) fn way<'q>(
     match filter {
         Filter::Nothing => return Some(Way::Nothing),
         Filter::Ids(ids) => return Some(Way::Ids(distinct(ids.clone()))),
-        Filter::ChildOf {
-            transitive: true, ..
-        } => return Some(Way::Ids(known.objects(filter)?)),
         Filter::In { path, .. } if path.single() == Some("@id") => {
             return Some(Way::Ids(known.objects(filter)?));
         }
+        // Deleted objects stand in no index, and may be children themselves.
         _ if deleted != Deleted::Exclude => return None,
+        Filter::ChildOf {
+            transitive: true, ..
+        } => return Some(Way::Ids(known.objects(filter)?)),
         _ => {}
     }
     Some(match filter {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use dxos_base::fuzz::SplitMix64;
 use dxos_base::query::{
     Aggregate, Comparison, Deleted, Filter, Nested, OrderBy, PropertyPath, Query, Select, TextMode,
     Traversal, field, text_mode,
@@ -22,32 +23,42 @@ const TYPES: [&str; 5] = [
     "",
 ];
 
-/// Randomness from a seed.
+/// Properties of objects, beside reserved ones.
+const PROPERTIES: [&str; 6] = ["x", "y", "s", "n", "r", "l"];
+/// Kinds of values: see [`Sample::value_of`].
+const KINDS: u64 = 9;
+
+/// Randomness from a seed, and the schema it gave: which properties objects of each type mostly have, and of which
+/// kind the values mostly are.
 #[derive(Debug, Clone)]
-pub struct Sample(u64);
+pub struct Sample {
+    random: SplitMix64,
+    schema: BTreeMap<(&'static str, &'static str), Option<u64>>,
+}
 
 impl Sample {
     /// The same for the same seed.
     pub fn new(seed: u64) -> Sample {
-        Sample(seed)
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014).
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let mut sample = Sample {
+            random: SplitMix64::new(seed),
+            schema: BTreeMap::new(),
+        };
+        for of in TYPES {
+            for property in PROPERTIES {
+                let kind = sample.chance(70).then(|| sample.below(KINDS));
+                sample.schema.insert((of, property), kind);
+            }
+        }
+        sample
     }
 
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.random.number() % end
     }
 
     fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize].clone()
+        self.random.one(of)
     }
 
     fn chance(&mut self, percent: u64) -> bool {
@@ -72,30 +83,45 @@ impl Sample {
         words.join(" ")
     }
 
-    /// A value for a property.
+    /// A value of any kind.
     fn value(&mut self) -> Value {
-        match self.below(12) {
-            0..3 => Value::Int(self.below(5) as i64 - 2),
-            3 => Value::float(self.below(8) as f64 / 2.0 - 2.0),
-            4..6 => Value::String(self.words()),
-            6 => Value::String("p".repeat(140) + self.one(&["x", "y"])),
-            7 => Value::Bool(self.chance(50)),
-            8 => Value::Timestamp(self.below(3) as i64),
-            9 => Value::Null,
-            10 => Value::List(vec![Value::Int(self.below(3) as i64), self.reference()]),
+        let kind = self.below(KINDS);
+        self.value_of(kind)
+    }
+
+    fn value_of(&mut self, kind: u64) -> Value {
+        match kind {
+            0 => Value::Int(self.below(5) as i64 - 2),
+            1 => Value::float(self.below(8) as f64 / 2.0 - 2.0),
+            2 => Value::String(self.words()),
+            3 => Value::String("p".repeat(140) + self.one(&["x", "y"])),
+            4 => Value::Bool(self.chance(50)),
+            5 => Value::Timestamp(self.below(3) as i64),
+            6 => Value::Null,
+            7 => Value::List(vec![Value::Int(self.below(3) as i64), self.reference()]),
             _ => self.reference(),
         }
     }
 
-    fn property_value(&mut self, name: &str) -> Value {
+    /// A value for a property of an object of a type, or of any.
+    fn property_value(&mut self, of: Option<&'static str>, name: &'static str) -> Value {
+        let of = of.unwrap_or_else(|| self.one(&TYPES));
+        let kind = self.schema[&(of, name)].filter(|_| self.chance(75));
         match name {
-            "n" => Value::Map([("c".to_owned(), self.value())].into()),
+            "n" => Value::Map([("c".to_owned(), self.value_of_some(kind))].into()),
             "r" => self.reference(),
             "l" => {
                 let count = self.below(3);
                 Value::List((0..count).map(|_| self.reference()).collect())
             }
-            _ => self.value(),
+            _ => self.value_of_some(kind),
+        }
+    }
+
+    fn value_of_some(&mut self, kind: Option<u64>) -> Value {
+        match kind {
+            Some(kind) => self.value_of(kind),
+            None => self.value(),
         }
     }
 
@@ -111,10 +137,11 @@ impl Sample {
     }
 
     fn create(&mut self, object: ObjectId) -> ObjectWrite {
-        let mut values = BTreeMap::new();
-        for name in ["x", "y", "s", "n", "r", "l"] {
-            if self.chance(65) {
-                values.insert(name.to_owned(), self.property_value(name));
+        let (of, mut values) = (self.one(&TYPES), BTreeMap::new());
+        for name in PROPERTIES {
+            let usual = self.schema[&(of, name)].is_some();
+            if self.chance(if usual { 85 } else { 25 }) {
+                values.insert(name.to_owned(), self.property_value(Some(of), name));
             }
         }
         for name in ["@source", "@target"] {
@@ -128,10 +155,9 @@ impl Sample {
             let parent = ObjectId([self.below(below) as u8 + 1; 16]);
             values.insert("@parent".to_owned(), Value::Ref(Ref::local(parent)));
         }
-        let type_name = self.one(&TYPES).to_owned();
         ObjectWrite::Create {
             object,
-            type_name,
+            type_name: of.to_owned(),
             values,
         }
     }
@@ -150,7 +176,7 @@ impl Sample {
             4 => self.meta_edit(object),
             _ => {
                 let name = self.one(&["x", "x", "y", "s", "r", "l"]);
-                ObjectWrite::set(object, name, self.property_value(name))
+                ObjectWrite::set(object, name, self.property_value(None, name))
             }
         }
     }
@@ -329,6 +355,9 @@ impl Sample {
             .limit(self.below(8) as u32)
     }
 }
+
+/// How many names [`parts`] gives, over all queries.
+pub const PARTS: usize = 53;
 
 /// Names of everything a query is made of, for counting.
 pub fn parts(query: &Query) -> Vec<&'static str> {

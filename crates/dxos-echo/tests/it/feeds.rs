@@ -46,6 +46,19 @@ fn replicas_agree_and_repeats_change_nothing() {
 }
 
 #[test]
+fn an_object_that_takes_another_type_is_told_under_both() {
+    let (_, mut replicas) = three();
+    let create = |of: &str| ObjectWrite::create(dxos_base::ObjectId([1; 16]), of, []);
+    replicas[0].edit(&[create("org.example.Task@0.1.0")]);
+    replicas[1].now = Tick(replicas[1].now.0 + 5);
+    replicas[1].edit(&[create("org.example.Person@0.1.0")]);
+    let entries = bytes(&replicas[1].seal());
+    let touched = replicas[0].receive(&entries).touched;
+    let types: Vec<&String> = touched.types.iter().collect();
+    assert_eq!(types, ["org.example.Person", "org.example.Task"]);
+}
+
+#[test]
 fn concurrent_deletion_and_edit_end_alike_everywhere() {
     let (_, mut replicas) = three();
     let object = replicas[0].create(1, &[("title", "a".into())]);

@@ -39,14 +39,22 @@ pub struct Members {
     pub devices: RefCell<BTreeMap<FeedId, DeviceKey>>,
     pub void: RefCell<BTreeSet<FeedId>>,
     pub unknown_heads: RefCell<BTreeSet<Hash>>,
+    /// Credentials there are beside the first; some make an entry void for whoever has them.
+    pub credentials: RefCell<Vec<Option<(FeedId, u64)>>>,
+    /// Keys there are beside the first.
+    pub keys: Cell<u8>,
     /// Seq, heads of the entry before, heads: of every entry decided on.
     pub claims: RefCell<Vec<Claimed>>,
 }
 
-/// One replica's access: the members, and whether it holds the key.
+/// One replica's access: the members, and what it holds of keys and credentials.
 pub struct Known {
     pub members: Rc<Members>,
     pub has_key: Cell<bool>,
+    /// How many of [`Members::credentials`] have come.
+    pub credentials: Cell<usize>,
+    /// How many of [`Members::keys`] have come.
+    pub keys: Cell<u8>,
 }
 
 impl Access for Known {
@@ -64,22 +72,41 @@ impl Access for Known {
             return Decision::Void;
         }
         let unknown = self.members.unknown_heads.borrow();
-        match claim
-            .control_heads
-            .iter()
-            .any(|head| unknown.contains(head))
-        {
-            true => Decision::Wait,
+        let told = self.members.credentials.borrow();
+        let (known, later) = told.split_at(self.credentials.get());
+        let waits = |head: &Hash| {
+            let come = known.len() + 1..=known.len() + later.len();
+            unknown.contains(head) || come.into_iter().any(|n| credential(n) == *head)
+        };
+        if claim.control_heads.iter().any(waits) {
+            return Decision::Wait;
+        }
+        match known.contains(&Some((claim.header.feed, claim.header.seq))) {
+            true => Decision::Void,
             false => Decision::Counts,
         }
     }
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
-        (self.has_key.get() && *id == space_key().id()).then(space_key)
+        let mut keys = (0..=self.keys.get()).map(nth_key);
+        keys.find(|key| self.has_key.get() && key.id() == *id)
     }
 }
 
 pub fn space_key() -> SpaceKey {
-    SpaceKey([9; 32])
+    nth_key(0)
+}
+
+/// The `n`th key after the first.
+fn nth_key(n: u8) -> SpaceKey {
+    SpaceKey([9 + n; 32])
+}
+
+/// The control head after `n` of [`Members::credentials`].
+pub fn credential(n: usize) -> Hash {
+    match n {
+        0 => Hash([1; 32]),
+        n => dxos_base::hash("credential", &[&n.to_le_bytes()]),
+    }
 }
 
 pub struct Replica {
@@ -122,6 +149,8 @@ impl Replica {
             access: Known {
                 members: members.clone(),
                 has_key: Cell::new(true),
+                credentials: Cell::new(0),
+                keys: Cell::new(0),
             },
         }
     }
@@ -185,7 +214,7 @@ impl Replica {
 
     pub fn seal(&mut self) -> Vec<SealedEntry> {
         let signer = self.signer.clone();
-        let key = space_key();
+        let key = nth_key(self.access.keys.get());
         self.run(|space, cx, _, _| {
             space.seal(
                 cx,
@@ -245,10 +274,12 @@ impl Replica {
     }
 
     pub fn object(&mut self, object: ObjectId) -> ObjectView {
-        self.space
-            .object(&mut self.store, object)
-            .unwrap()
-            .expect("the object is here")
+        self.shown(object).expect("the object is here")
+    }
+
+    /// As [`Replica::object`]; `None` if it was never written.
+    pub fn shown(&mut self, object: ObjectId) -> Option<ObjectView> {
+        self.space.object(&mut self.store, object).unwrap()
     }
 
     /// All entries `other` may lack, by its timeframe.

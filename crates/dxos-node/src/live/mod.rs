@@ -17,6 +17,8 @@ mod again;
 mod counts;
 mod diff;
 mod run;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};

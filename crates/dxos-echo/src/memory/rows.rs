@@ -2,8 +2,8 @@
 //!
 //! Invariant: within a table keys sort as its reads want them.
 
+use crate::store::{EntryRow, FeedRow, Findable, ObjectRow};
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
-use dxos_echo::store::{EntryRow, FeedRow, Findable, ObjectRow};
 
 /// Names a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ impl Key {
 }
 
 /// What a row holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Row {
     /// Nothing: its key says all.
     Mark,
@@ -103,17 +103,8 @@ impl Row {
 }
 
 /// An object with what makes it findable.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ObjectRecord {
     pub(super) row: ObjectRow,
-    pub(super) words: Vec<String>,
     pub(super) findable: Findable,
-}
-
-/// Lower-case words of a text.
-pub(super) fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
 }

@@ -1,0 +1,113 @@
+//! `dx` as a person types it, without any network: what it prints, where, and with which exit code.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Profile(tempfile::TempDir);
+
+impl Profile {
+    fn new() -> Self {
+        let profile = Profile(tempfile::tempdir().unwrap());
+        profile.prints(&["identity", "create", "Ada"]);
+        profile
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let profile = self.path().join("profile");
+        Command::new(env!("CARGO_BIN_EXE_dx"))
+            .args(arguments)
+            .arg("--profile")
+            .arg(profile)
+            .args(["--wait", "0"])
+            .output()
+            .unwrap()
+    }
+
+    /// What a command prints that has to succeed.
+    fn prints(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "dx {arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit code and words of a command that has to fail.
+    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        let code = output.status.code().unwrap();
+        assert_ne!(code, 0, "dx {arguments:?}");
+        (code, String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[test]
+fn objects_go_in_and_out_as_json() {
+    let profile = Profile::new();
+    let space = profile.prints(&["space", "create", "Garden"]);
+    let file = profile.path().join("objects.json");
+    let json = r#"[{"@type": "org.example.Plant@0.1.0", "title": "Silver birch", "metres": 12}]"#;
+    std::fs::write(&file, json).unwrap();
+    let put = profile.prints(&["object", "put", "Garden", file.to_str().unwrap()]);
+    let address = put.split_whitespace().next().unwrap();
+    assert!(
+        address.starts_with(&format!("dxos://{}/", space.trim())),
+        "{put}"
+    );
+    let shown = profile.prints(&["object", "get", address]);
+    assert!(
+        shown.contains("Silver birch") && shown.contains("@id"),
+        "{shown}"
+    );
+    let title = profile.prints(&["object", "get", &format!("{address}/title")]);
+    assert_eq!(title, "\"Silver birch\"\n");
+
+    profile.prints(&["object", "copy", address, "--to", "Garden"]);
+    let found = profile.prints(&[
+        "query",
+        "type=org.example.Plant",
+        "metres>10",
+        "--space",
+        "Garden",
+    ]);
+    assert_eq!(found.lines().count(), 2, "{found}");
+
+    let (code, words) = profile.fails(&["object", "get", &format!("{address}/nothing")]);
+    assert_eq!(code, 3, "{words}");
+    let (code, words) = profile.fails(&["object", "get", "over there"]);
+    assert_eq!(code, 2, "{words}");
+    assert!(words.contains("dxos://SPACE/OBJECT"), "{words}");
+    std::fs::write(&file, "{").unwrap();
+    let (code, words) = profile.fails(&["object", "put", "Garden", file.to_str().unwrap()]);
+    assert_eq!(code, 2, "{words}");
+}
+
+#[test]
+fn a_space_is_verified_and_removed_and_its_last_owner_stays() {
+    let profile = Profile::new();
+    profile.prints(&["space", "create", "Garden"]);
+    profile.prints(&["space", "verify", "Garden"]);
+    profile.prints(&["space", "verify", "Garden", "--repair"]);
+    let (code, words) = profile.fails(&["space", "verify", "Nowhere"]);
+    assert_eq!(code, 3, "{words}");
+
+    let (code, words) = profile.fails(&["space", "leave", "Garden"]);
+    assert_eq!(code, 4, "{words}");
+    assert!(words.contains("last owner"), "{words}");
+    let (code, words) = profile.fails(&["space", "delete", "Garden"]);
+    assert_eq!(code, 2, "{words}");
+    assert!(words.contains("--yes"), "{words}");
+    let deleted = profile.prints(&["space", "delete", "Garden", "--yes"]);
+    assert!(deleted.starts_with("deleted; "), "{deleted}");
+    let (code, words) = profile.fails(&["doc", "create", "Moss", "--space", "Garden"]);
+    assert_ne!(code, 0, "{words}");
+
+    profile.prints(&["space", "remove", "Garden", "--yes"]);
+    let listed = profile.prints(&["space", "list"]);
+    assert!(!listed.contains("Garden"), "{listed}");
+}
