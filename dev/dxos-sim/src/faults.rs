@@ -14,7 +14,7 @@ use crate::world::{Item, Mend, World};
 use dxos_node::Event;
 
 /// Milliseconds of a year.
-const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
+pub const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {

@@ -1,13 +1,16 @@
 //! What runs were made of, and whether every fault and every kind of message was among it.
 
+use crate::edits::WRITES;
 use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 30] = [
+pub const FAULTS: [&str; 32] = [
     "acknowledgement lost",
     "channel lost",
+    "clock at 1970",
     "clock jumped",
+    "clock years ahead",
     "clock years off",
     "commit fails",
     "direct link cut",
@@ -151,6 +154,8 @@ pub struct Report {
     pub peers: u64,
     /// Faults by kind.
     pub faults: Counts,
+    /// Acknowledged writes by kind.
+    pub writes: Counts,
     /// Messages by kind.
     pub messages: Counts,
     /// Other things.
@@ -179,6 +184,8 @@ impl Report {
             "clock years off",
             world.peers.iter().filter(off).count() as u64,
         );
+        faults.insert("clock at 1970", world.clocks_apart);
+        faults.insert("clock years ahead", world.clocks_apart);
         let mut messages = world.network.tap.frames.clone();
         for (kind, count) in &world.frames {
             *messages.entry(kind).or_default() += count;
@@ -199,6 +206,7 @@ impl Report {
             edits: world.ledger.lasting() as u64,
             peers: world.peers.len() as u64,
             faults,
+            writes: world.writes.clone(),
             messages,
             notes: world.notes.clone(),
             figures,
@@ -220,6 +228,7 @@ impl Report {
         self.peers += other.peers;
         for (mine, theirs) in [
             (&mut self.faults, other.faults),
+            (&mut self.writes, other.writes),
             (&mut self.messages, other.messages),
             (&mut self.notes, other.notes),
         ] {
@@ -234,11 +243,12 @@ impl Report {
         self.violations.sort();
     }
 
-    /// Kinds of faults and messages that a suite must see and this one did not.
+    /// Kinds of faults, writes and messages that a suite must see and this one did not.
     pub fn missing(&self) -> Vec<&'static str> {
         let none = |counts: &Counts, kind: &&str| counts.get(*kind).copied().unwrap_or(0) == 0;
         let faults = FAULTS.iter().filter(|kind| none(&self.faults, kind));
         faults
+            .chain(WRITES.iter().filter(|kind| none(&self.writes, kind)))
             .chain(MESSAGES.iter().filter(|kind| none(&self.messages, kind)))
             .copied()
             .collect()
@@ -262,6 +272,7 @@ impl Report {
         );
         for (title, counts) in [
             ("faults", &self.faults),
+            ("acknowledged writes", &self.writes),
             ("messages", &self.messages),
             ("notes", &self.notes),
         ] {

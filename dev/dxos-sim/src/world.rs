@@ -105,6 +105,14 @@ pub struct World {
     pub joining: Joining,
     /// How often each fault happened.
     pub faults: Counts,
+    /// How often each kind of write was acknowledged.
+    pub writes: Counts,
+    /// Bytes on all lines now, and the most there ever were.
+    pub under_way_bytes: u64,
+    /// See [`World::under_way_bytes`].
+    pub under_way_bytes_max: u64,
+    /// Peers whose clocks stand at 1970, and as many years ahead.
+    pub clocks_apart: u64,
     /// How often each kind of frame and event happened beside the network's.
     pub frames: Counts,
     /// Events the nodes were handed.
@@ -140,6 +148,10 @@ impl World {
             objects: Vec::new(),
             joining: Joining::default(),
             faults: Counts::new(),
+            writes: Counts::new(),
+            under_way_bytes: 0,
+            under_way_bytes_max: 0,
+            clocks_apart: 0,
             frames: Counts::new(),
             events: 0,
             chaos: true,
@@ -187,6 +199,8 @@ impl World {
     /// Puts what the network sends on its way.
     pub fn post(&mut self, mail: Mail) {
         for (at, parcel) in mail {
+            self.under_way_bytes += parcel.bytes();
+            self.under_way_bytes_max = self.under_way_bytes_max.max(self.under_way_bytes);
             self.queue.push(at, Item::Parcel(parcel));
         }
     }
@@ -207,6 +221,7 @@ impl World {
     fn happen(&mut self, item: Item) {
         match item {
             Item::Parcel(parcel) => {
+                self.under_way_bytes -= parcel.bytes();
                 let mut mail = Mail::new();
                 let heard = self.network.arrive(self.now(), parcel, &mut mail);
                 self.post(mail);

@@ -1,13 +1,14 @@
 //! What people did and what they were told of it: the measure of "no acknowledged edit is lost".
 //!
-//! Every character typed in a run is another one and every property value written is another one, so each can be found
-//! again in what the replicas show at the end.
+//! Every character typed in a run is another one and every property value, member and element written is another one, so
+//! each can be found again in what the replicas show at the end.
 //!
 //! Invariants
 //! * an acknowledged insertion shows exactly once, unless somebody deleted it; an acknowledged deletion stays;
 //! * what was refused never shows; what was sent and not answered may;
 //! * the value of a property is that of a write nobody who had seen it has replaced (by a write that lasts).
 
+mod collections;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{ObjectId, ObjectView, SpaceId, Value};
 use dxos_services::TextAddress;
+
+pub use collections::{ITEMS, MEMBERS, PARTS, TAGS, VOTES, items, named};
 
 /// Names an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,15 @@ enum What {
         object: ObjectId,
         shown: bool,
         over: BTreeSet<EditId>,
+    },
+    Step {
+        register: Register,
+        by: i64,
+    },
+    Item {
+        register: Register,
+        added: Option<i64>,
+        removed: Option<i64>,
     },
 }
 
@@ -367,8 +379,11 @@ impl Ledger {
                 ));
             }
         }
+        self.check_collections(space, &views)?;
         for (object, edits) in &shown {
-            let Some(view) = views.get(object) else {
+            // What stands below a deleted object is hidden, whatever was done to itself.
+            let hidden_above = |view: &&&ObjectView| view.shown || view.meta.parent.is_none();
+            let Some(view) = views.get(object).filter(hidden_above) else {
                 continue;
             };
             let explained = self.choices(edits).into_iter().any(|choice| match choice {
