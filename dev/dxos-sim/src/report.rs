@@ -5,7 +5,7 @@ use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 32] = [
+pub const FAULTS: [&str; 33] = [
     "acknowledgement lost",
     "channel lost",
     "clock at 1970",
@@ -15,6 +15,7 @@ pub const FAULTS: [&str; 32] = [
     "commit fails",
     "direct link cut",
     "disk full",
+    "entry before its key or credentials",
     "forged frame",
     "frame duplicated",
     "frames come twice",
@@ -177,6 +178,14 @@ impl Report {
             "remote write between acknowledge and seal",
             sum(|store| store.amid_pending()),
         );
+        // Where builds are mixed entries wait for a newer one too.
+        let newest = |peer: &crate::peer::Peer| peer.entry_version == crate::peer::OLDER;
+        if world.peers.iter().all(newest) {
+            faults.insert(
+                "entry before its key or credentials",
+                sum(|store| store.waited()),
+            );
+        }
         faults.insert("unsynced commit lost", sum(|store| store.power_took()));
         faults.insert("frame duplicated", world.network.duplicated);
         let off = |peer: &&crate::peer::Peer| peer.clock_off_ms.abs() > 300 * 24 * 3600 * 1000;

@@ -61,6 +61,7 @@ pub struct CrashStore {
     amid_pending: u64,
     power_took: u64,
     largest_commit: usize,
+    waited: u64,
     entry_bytes: BTreeMap<SpaceId, u64>,
     misuses: Vec<&'static str>,
 }
@@ -109,6 +110,11 @@ impl CrashStore {
     /// Commits that power losses have taken back.
     pub fn power_took(&self) -> u64 {
         self.power_took
+    }
+
+    /// Entries that came before what they wait for.
+    pub fn waited(&self) -> u64 {
+        self.waited
     }
 
     /// Rows changed by one commit, at most.
@@ -320,6 +326,7 @@ impl Store for CrashStore {
     fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
         self.writable("entry_put")?;
         self.took_entry = Some(space);
+        self.waited += u64::from(row.state == EntryState::Waiting);
         *self.entry_bytes.entry(space).or_default() += row.bytes.len() as u64;
         self.tables.entry_put(space, row)
     }
