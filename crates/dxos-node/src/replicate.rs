@@ -294,12 +294,15 @@ impl Node {
         };
         let agreement = identity.agreement().clone();
         let added = transaction(turn.cx, Durability::Synced, |cx| {
-            space.add_credentials(credentials, &agreement, cx)
+            space.take_credentials(credentials, &agreement, cx)
         });
         match added {
-            Ok(true) => self.credentials_changed(turn, id),
-            Ok(false) => {}
-            Err(error) => self.storage_failed(turn, id, &error.into()),
+            Ok((true, decided_anew)) => {
+                self.entries_applied(turn, id, decided_anew);
+                self.credentials_changed(turn, id);
+            }
+            Ok((false, _)) => {}
+            Err(error) => self.storage_failed(turn, id, &error),
         }
         self.prove(turn, peer, id);
     }

@@ -2,7 +2,11 @@
 //!
 //! Invariants
 //! * a credential in the graph is in the store, by the same commit;
-//! * `feeds` names every feed any known device of the space can have.
+//! * `feeds` names every feed any known device of the space can have;
+//! * every entry stands as the credentials in the store say, by the commit that stored them.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -219,6 +223,23 @@ impl SpaceState {
             self.refold(agreement);
         }
         Ok(changed)
+    }
+
+    /// Adds credentials of a peer, within a transaction; tells whether any was new. Where they cut what somebody wrote,
+    /// entries that were applied may be void now: all are decided anew, in the same commit.
+    pub(crate) fn take_credentials(
+        &mut self,
+        credentials: impl IntoIterator<Item = Credential>,
+        agreement: &AgreementSecret,
+        cx: &mut Context<'_>,
+    ) -> Result<(bool, dxos_echo::Received), EchoError> {
+        let cuts = self.graph.state().cuts.clone();
+        let changed = self.add_credentials(credentials, agreement, cx)?;
+        let decided_anew = match self.graph.state().cuts == cuts {
+            true => dxos_echo::Received::default(),
+            false => self.rebuild(cx)?,
+        };
+        Ok((changed, decided_anew))
     }
 
     /// Derives keys and feeds from the graph again.
