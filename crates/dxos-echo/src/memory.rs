@@ -20,6 +20,7 @@ struct SpaceContent {
     credentials: Vec<(Hash, Vec<u8>)>,
     feeds: BTreeMap<FeedId, FeedRow>,
     entries: BTreeMap<(FeedId, u64), EntryRow>,
+    branches: BTreeMap<(FeedId, Hash), BranchRow>,
     pending: BTreeMap<u64, Vec<u8>>,
     pending_last: u64,
     objects: BTreeMap<ObjectId, Object>,
@@ -159,6 +160,47 @@ impl Store for MemoryStore {
             .filter(|row| row.state == EntryState::Waiting)
             .cloned()
             .collect())
+    }
+
+    fn entries_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+    ) -> Result<(), StoreError> {
+        self.space(space)
+            .entries
+            .retain(|(of, seq), _| *of != feed || *seq < from_seq);
+        Ok(())
+    }
+
+    fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
+        let key = (row.place.feed, row.place.hash);
+        self.space(space).branches.insert(key, row.clone());
+        Ok(())
+    }
+    fn branch(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError> {
+        Ok(self.space(space).branches.get(&(feed, hash)).cloned())
+    }
+    fn branch_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<(), StoreError> {
+        self.space(space).branches.remove(&(feed, hash));
+        Ok(())
+    }
+    fn branches(&mut self, space: SpaceId) -> Result<Vec<BranchPlace>, StoreError> {
+        let rows = self.space(space).branches.values();
+        let mut places: Vec<BranchPlace> = rows.map(|row| row.place).collect();
+        places.sort_unstable();
+        Ok(places)
     }
 
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {

@@ -132,6 +132,7 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
         link,
         link_word,
         sync,
+        forks: Vec::new(),
         sync_words,
         save,
         save_word,
@@ -236,6 +237,7 @@ mod tests {
             peers,
             saved: SaveState::Saved,
             sync,
+            forks: Vec::new(),
         };
         let status = StatusView {
             identity: None,

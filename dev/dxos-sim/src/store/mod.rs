@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, VecDeque};
 use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId, invariant};
 use dxos_echo::store::{
-    Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan, ObjectRow, Store, StoreError,
-    TextRow,
+    BranchPlace, BranchRow, Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan,
+    ObjectRow, Store, StoreError, TextRow,
 };
 
 use rows::{Key, ObjectRecord, Row, words};
@@ -498,6 +498,76 @@ impl Store for CrashStore {
             }
         }
         Ok(found)
+    }
+
+    fn entries_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+    ) -> Result<(), StoreError> {
+        self.writable("entries_remove")?;
+        for key in self.keys_between(
+            Key::Entry(space, feed, from_seq),
+            Key::Entry(space, feed, u64::MAX),
+        ) {
+            self.remove(key);
+        }
+        for key in self.keys_between(
+            Key::Waiting(space, feed, from_seq),
+            Key::Waiting(space, feed, u64::MAX),
+        ) {
+            self.remove(key);
+        }
+        Ok(())
+    }
+
+    fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
+        self.writable("branch_put")?;
+        self.put(
+            Key::Branch(space, row.place.feed, row.place.hash),
+            Row::Branch(row.clone()),
+        );
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError> {
+        self.alive()?;
+        Ok(match self.rows.get(&Key::Branch(space, feed, hash)) {
+            Some(Row::Branch(row)) => Some(row.clone()),
+            _ => None,
+        })
+    }
+
+    fn branch_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<(), StoreError> {
+        self.writable("branch_remove")?;
+        self.remove(Key::Branch(space, feed, hash));
+        Ok(())
+    }
+
+    fn branches(&mut self, space: SpaceId) -> Result<Vec<BranchPlace>, StoreError> {
+        self.alive()?;
+        let from = Key::Branch(space, FeedId([0; 16]), Hash([0; 32]));
+        let through = Key::Branch(space, FeedId([255; 16]), Hash([255; 32]));
+        let rows = self.rows.range(from..=through);
+        let mut places: Vec<BranchPlace> = rows
+            .filter_map(|(_, row)| match row {
+                Row::Branch(row) => Some(row.place),
+                _ => None,
+            })
+            .collect();
+        places.sort_unstable();
+        Ok(places)
     }
 
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {
