@@ -7,6 +7,7 @@ pub mod access;
 mod batch;
 mod cascade;
 pub mod change;
+mod diff;
 pub mod entry;
 pub mod error;
 mod feed;

@@ -9,13 +9,14 @@
 //! * an entry is marked in the transaction in which its changes are acknowledged in the new feed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use dxos_base::{Clock, DeviceKey, FeedId, Hash, ObjectId, Path, SpaceKey, TextDelta, TextId};
 
 use crate::access::Access;
 use crate::batch::Batch;
 use crate::change::{Change, Operation, Stamp};
-use crate::entry::{Body, Entry};
+use crate::entry::{self, Body};
 use crate::error::EchoError;
 use crate::forks::{Tree, children};
 use crate::space::{Space, Touched, WriteContext};
@@ -89,12 +90,13 @@ impl Space {
         row: &BranchRow,
         access: &dyn Access,
     ) -> Result<Option<Option<Body>>, EchoError> {
-        let entry = Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "branch" })?;
-        if entry.header.version > self.entry_version {
+        let read =
+            entry::Entry::decode(&row.bytes).map_err(|_| EchoError::Damaged { what: "branch" })?;
+        if read.header.version > self.entry_version {
             return Ok(None);
         }
-        let key: Option<SpaceKey> = access.key(&entry.header.key);
-        Ok(key.map(|key| entry.open(&key).ok()))
+        let key: Option<SpaceKey> = access.key(&read.header.key);
+        Ok(key.map(|key| read.open(&key).ok()))
     }
 
     /// The changes of a branch's entry as they are issued again: totals of the feed's slots become those of the
@@ -129,11 +131,12 @@ impl Space {
             if *slot != place.feed {
                 continue;
             }
-            if !bases.contains_key(&first.hash) {
-                bases.insert(first.hash, self.totals_before(store, access, &first)?);
-            }
+            let base = match bases.entry(first.hash) {
+                Entry::Occupied(held) => held.into_mut(),
+                Entry::Vacant(vacant) => vacant.insert(self.totals_before(store, access, &first)?),
+            };
             let key = (change.object, change.path.clone(), *assignment);
-            let before = bases[&first.hash].get(&key).copied().unwrap_or(0);
+            let before = base.get(&key).copied().unwrap_or(0);
             *total = total.wrapping_sub(before);
             *slot = branch_slot(&first.hash);
         }
@@ -168,8 +171,9 @@ impl Space {
         let tree = &self.forks[&first.feed];
         let mut totals = Totals::new();
         let mut take = |bytes: &[u8]| -> Result<(), EchoError> {
-            let entry = Entry::decode(bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
-            let body = access.key(&entry.header.key).map(|key| entry.open(&key));
+            let read =
+                entry::Entry::decode(bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
+            let body = access.key(&read.header.key).map(|key| read.open(&key));
             let Some(Ok(body)) = body else { return Ok(()) };
             for change in body.changes {
                 if let Operation::Count {

@@ -71,15 +71,6 @@ impl Node {
         };
         let now = turn.cx.now;
         let stored: BTreeMap<FeedId, u64> = space.stored().into_iter().collect();
-        let timeframe = space.data.timeframe().iter();
-        let tips = timeframe.map(|(feed, head)| Tip {
-            feed: *feed,
-            seq: head.seq,
-            hash: head.hash,
-        });
-        let tips: Vec<Tip> = tips
-            .filter(|tip| !space.data.is_forked(&tip.feed))
-            .collect();
         let Some(peer_space) = self.peer_space(&peer, &id) else {
             return;
         };
@@ -94,7 +85,22 @@ impl Node {
             return;
         }
         peer_space.suspected = Some((ours, theirs, now));
-        self.send_tips(turn, peer, id, tips);
+        self.tell_ends(turn, peer, id);
+    }
+
+    /// Tells a peer where the feeds end that are not known to have forked.
+    pub(crate) fn tell_ends(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
+        let timeframe = space.data.timeframe().iter();
+        let tips = timeframe.map(|(feed, head)| Tip {
+            feed: *feed,
+            seq: head.seq,
+            hash: head.hash,
+        });
+        let tips = tips.filter(|tip| !space.data.is_forked(&tip.feed));
+        self.send_tips(turn, peer, id, tips.collect());
     }
 
     pub(crate) fn tips_received(

@@ -180,6 +180,7 @@ impl Node {
         };
         // Both sides compare the two greetings, not what they have by now, so they come to the same answer.
         let same = peer_space.greeted.take().filter(|(ours, _)| *ours == data);
+        let differs = same.is_none();
         peer_space.remote_control = Some(control);
         // The peer listens from its greeting on: what it was told before it may have dropped for want of our proof.
         peer_space.told.clear();
@@ -195,6 +196,10 @@ impl Node {
             peer_space.remote_known = true;
         }
         self.send_heads_if_needed(turn, peer, id);
+        if differs {
+            // As much of a feed on both sides may not be the same.
+            self.tell_ends(turn, peer, id);
+        }
         self.tell_have(turn, peer, id, News::Stored);
         self.status_dirty(turn.cx.now);
     }

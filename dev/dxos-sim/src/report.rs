@@ -4,7 +4,7 @@ use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 30] = [
+pub const FAULTS: [&str; 33] = [
     "acknowledgement lost",
     "channel lost",
     "clock jumped",
@@ -12,6 +12,7 @@ pub const FAULTS: [&str; 30] = [
     "commit fails",
     "direct link cut",
     "disk full",
+    "feed forked",
     "forged frame",
     "frame duplicated",
     "frames come twice",
@@ -33,12 +34,14 @@ pub const FAULTS: [&str; 30] = [
     "switched offline",
     "unsynced commit lost",
     "window gone",
+    "whole copy put back",
+    "whole copy to be put back again",
     "wrong auth code",
     "wrong invitation code",
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
-pub const MESSAGES: [&str; 91] = [
+pub const MESSAGES: [&str; 93] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -103,7 +106,9 @@ pub const MESSAGES: [&str; 91] = [
     "replicate need chain",
     "replicate open",
     "replicate refused",
+    "replicate tips",
     "replicate want",
+    "replicate want chain",
     "reply answer",
     "reply done",
     "reply failure",

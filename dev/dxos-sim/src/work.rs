@@ -25,6 +25,7 @@ enum Act {
     Set,
     Remove,
     Tree,
+    Count,
     Delete,
     Restore,
     Type,
@@ -38,11 +39,12 @@ enum Act {
     Burst,
 }
 
-const ACTS: [(u64, Act); 15] = [
+const ACTS: [(u64, Act); 16] = [
     (7, Act::Create),
     (26, Act::Set),
     (3, Act::Remove),
     (5, Act::Tree),
+    (6, Act::Count),
     (3, Act::Delete),
     (3, Act::Restore),
     (38, Act::Type),
@@ -122,6 +124,13 @@ impl World {
             }
             (Act::Remove, Some(object)) => self.set(index, person, space, object, "title", None),
             (Act::Tree, Some(object)) => self.set_tree(index, person, space, object),
+            (Act::Count, Some(object)) => {
+                let by = 1 + self.random.below(9) as i64;
+                let edit = self.ledger.count(index, space, object, by);
+                let path = dxos_base::key_path(&["steps"]);
+                let write = ObjectWrite::Count { object, path, by };
+                self.peers[index].persons[person].write(space, vec![write], vec![edit]);
+            }
             (Act::Delete, Some(object)) => self.show(index, person, space, object, false),
             (Act::Restore, Some(object)) => self.show(index, person, space, object, true),
             (Act::Type, _) => self.type_text(index, person),
