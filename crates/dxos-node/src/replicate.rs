@@ -322,7 +322,7 @@ impl Node {
     pub(crate) fn credentials_changed(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         self.join_topics(turn, id);
         self.retry_waiting(turn, id);
-        self.settle_forks(turn, id);
+        self.with_texts_held(turn, id, |node, turn| node.settle_forks(turn, id));
         self.prove_again(turn, id);
         for peer in self.open_peers(&id) {
             self.send_heads_if_needed(turn, peer, id);
@@ -526,10 +526,13 @@ impl Node {
                 peer_space.chain_wants.retain(|(of, _), _| *of != feed);
             }
         }
-        let mends = !received.forked.is_empty();
-        self.entries_applied(turn, id, received);
-        if mends {
-            self.mend_forks(turn, id);
+        if received.forked.is_empty() {
+            self.entries_applied(turn, id, received);
+        } else {
+            self.with_texts_held(turn, id, |node, turn| {
+                node.entries_applied(turn, id, received);
+                node.mend_forks(turn, id);
+            });
         }
         if blame {
             return self
