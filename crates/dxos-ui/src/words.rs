@@ -132,7 +132,6 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
         link,
         link_word,
         sync,
-        forks: Vec::new(),
         sync_words,
         save,
         save_word,
