@@ -209,6 +209,8 @@ impl Node {
         self.join_topics(turn, id);
         // This may be the first run of a build that understands what the one before did not.
         self.retry_waiting(turn, id);
+        // A fork that was found, and the run ended before all of it was done.
+        self.mend_forks(turn, id);
     }
 
     fn open_resting(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> Result<(), Failure> {

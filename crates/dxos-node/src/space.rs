@@ -57,6 +57,8 @@ pub(crate) struct SpaceState {
     pub(crate) verify_wanted: bool,
     /// When the node last did so of its own accord.
     pub(crate) verified_at: Option<Tick>,
+    /// Entries issued again after a fork, in this run.
+    pub(crate) reissued: u64,
 }
 
 /// Membership as ECHO asks for it.
@@ -87,6 +89,11 @@ impl Access for SpaceAccess<'_> {
             Verdict::Void => Decision::Void,
             Verdict::Wait => Decision::Wait,
         }
+    }
+
+    fn picked(&self, feed: &FeedId, seq: u64) -> Option<Hash> {
+        let device = self.feeds.get(feed)?;
+        self.graph.state().picked(device, feed, seq)
     }
 
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
@@ -158,6 +165,7 @@ impl SpaceState {
             diverged: false,
             verify_wanted: false,
             verified_at: None,
+            reissued: 0,
         };
         space.refold(agreement);
         if space.data.pending() {
@@ -301,6 +309,30 @@ impl SpaceState {
     ) -> Result<dxos_echo::Received, EchoError> {
         let (data, access) = self.data_and_access();
         data.retry_waiting(&mut write_context(cx), &access)
+    }
+
+    /// The device a feed belongs to.
+    pub(crate) fn device_of_feed(&self, feed: &FeedId) -> Option<DeviceKey> {
+        self.feeds.get(feed).copied()
+    }
+
+    /// Lets forked feeds stand as the credentials have it, within a transaction.
+    pub(crate) fn settle_forks(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Received, EchoError> {
+        let (data, access) = self.data_and_access();
+        data.settle_forks(&mut write_context(cx), &access)
+    }
+
+    /// Issues again what this device wrote on branches that were not picked, within a transaction.
+    pub(crate) fn reissue(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Reissued, EchoError> {
+        let heads = self.control_heads();
+        let (data, access) = self.data_and_access();
+        data.reissue(&mut write_context(cx), &access, &heads)
     }
 
     /// Makes the materialised state again from entries and pending writes, within a transaction.

@@ -1,12 +1,13 @@
 //! The status: everything the shell shows about a node, derived from its state whenever it may have changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dxos_base::{IdentityKey, PeerId, SpaceId};
+use dxos_base::{DeviceKey, FeedId, IdentityKey, PeerId, SpaceId};
+use dxos_echo::Tip;
 use dxos_mesh::swarm::Path;
 use dxos_services::{
-    IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState, SpaceView,
-    StatusView, SyncState,
+    ForkView, IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState,
+    SpaceView, StatusView, SyncState,
 };
 
 use crate::life::{Resting, life_of};
@@ -50,7 +51,36 @@ fn resting_view(id: SpaceId, space: &Resting) -> SpaceView {
         peers: Vec::new(),
         saved: SaveState::Saved,
         sync: SyncState::Alone,
+        forks: Vec::new(),
     }
+}
+
+/// Devices whose feeds forked in a space.
+fn fork_views(space: &SpaceState, own: Option<DeviceKey>) -> Vec<ForkView> {
+    let open: Vec<FeedId> = space.data.open_forks().iter().map(|f| f.feed).collect();
+    let mut views: BTreeMap<DeviceKey, ForkView> = BTreeMap::new();
+    for feed in space.data.forked() {
+        let Some(device) = space.device_of_feed(&feed) else {
+            continue;
+        };
+        let Some(known) = space.graph.state().devices.get(&device) else {
+            continue;
+        };
+        let view = views.entry(device).or_insert(ForkView {
+            device,
+            identity: known.identity,
+            branches: 0,
+            open: false,
+            reissued: if own == Some(device) {
+                space.reissued
+            } else {
+                0
+            },
+        });
+        view.branches += space.data.tips_of(&feed).len() as u64;
+        view.open |= open.contains(&feed);
+    }
+    views.into_values().collect()
 }
 
 impl Node {
@@ -128,6 +158,10 @@ impl Node {
             peers,
             saved,
             sync,
+            forks: fork_views(
+                space,
+                self.identity.as_ref().map(dxos_halo::Identity::device),
+            ),
         }
     }
 
@@ -135,6 +169,7 @@ impl Node {
         let state = space.graph.state();
         let control = space.graph.digest();
         let stored = space.stored().into_iter().collect::<BTreeMap<_, _>>();
+        let tips: BTreeSet<Tip> = space.data.tips().into_iter().collect();
         let view = |(_, conversation): (&PeerId, &crate::peers::Conversation)| {
             let peer: &PeerSpace = conversation.spaces.get(&space.id)?;
             let device = peer.device?;
@@ -150,11 +185,16 @@ impl Node {
                 .map(|(feed, seq)| seq.saturating_sub(theirs(feed)))
                 .sum();
             let same_control = peer.remote_control == Some(control);
+            let same_branches = peer.remote_tips.values().flatten().eq(tips.iter());
             Some(PeerView {
                 device,
                 identity: state.devices.get(&device)?.identity,
                 kind: link_kind(conversation.path),
-                synced: behind == 0 && ahead == 0 && same_control && peer.remote_known,
+                synced: behind == 0
+                    && ahead == 0
+                    && same_control
+                    && same_branches
+                    && peer.remote_known,
                 behind,
                 ahead,
             })

@@ -143,6 +143,23 @@ pub struct SpaceView {
     pub saved: SaveState,
     /// How far this space is with its connected peers.
     pub sync: SyncState,
+    /// Devices of which two copies wrote to the space, each without the other.
+    pub forks: Vec<ForkView>,
+}
+
+/// A device of which two copies wrote: its feed forked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkView {
+    /// The device.
+    pub device: DeviceKey,
+    /// Its identity.
+    pub identity: IdentityKey,
+    /// How many branches there are, the one that stands included.
+    pub branches: u64,
+    /// No branch is picked yet: what the copies wrote does not show.
+    pub open: bool,
+    /// Of this device: entries of the other branches whose changes it has issued again, in this run.
+    pub reissued: u64,
 }
 
 /// How far a space is open on a device.

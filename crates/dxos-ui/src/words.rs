@@ -236,6 +236,7 @@ mod tests {
             peers,
             saved: SaveState::Saved,
             sync,
+            forks: Vec::new(),
         };
         let status = StatusView {
             identity: None,

@@ -5,7 +5,7 @@ use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 33] = [
+pub const FAULTS: [&str; 36] = [
     "acknowledgement lost",
     "channel lost",
     "clock at 1970",
@@ -16,6 +16,7 @@ pub const FAULTS: [&str; 33] = [
     "direct link cut",
     "disk full",
     "entry before its key or credentials",
+    "feed forked",
     "forged frame",
     "frame duplicated",
     "frames come twice",
@@ -37,12 +38,14 @@ pub const FAULTS: [&str; 33] = [
     "switched offline",
     "unsynced commit lost",
     "window gone",
+    "whole copy put back",
+    "whole copy to be put back again",
     "wrong auth code",
     "wrong invitation code",
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
-pub const MESSAGES: [&str; 91] = [
+pub const MESSAGES: [&str; 93] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -107,7 +110,9 @@ pub const MESSAGES: [&str; 91] = [
     "replicate need chain",
     "replicate open",
     "replicate refused",
+    "replicate tips",
     "replicate want",
+    "replicate want chain",
     "reply answer",
     "reply done",
     "reply failure",

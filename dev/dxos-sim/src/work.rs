@@ -23,6 +23,7 @@ enum Act {
     Set,
     Remove,
     Edit,
+    Count,
     Delete,
     Restore,
     Type,
@@ -36,11 +37,12 @@ enum Act {
     Burst,
 }
 
-const ACTS: [(u64, Act); 15] = [
+const ACTS: [(u64, Act); 16] = [
     (7, Act::Create),
     (26, Act::Set),
     (3, Act::Remove),
     (34, Act::Edit),
+    (6, Act::Count),
     (3, Act::Delete),
     (3, Act::Restore),
     (38, Act::Type),
@@ -114,6 +116,13 @@ impl World {
             }
             (Act::Remove, Some(object)) => self.remove_property(index, person, space, object),
             (Act::Edit, Some(object)) => self.edit(index, person, space, object),
+            (Act::Count, Some(object)) => {
+                let by = 1 + self.random.below(9) as i64;
+                let edit = self.ledger.count(index, space, object, by);
+                let path = dxos_base::key_path(&["steps"]);
+                let write = dxos_base::ObjectWrite::Count { object, path, by };
+                self.peers[index].persons[person].write(space, "count", vec![write], vec![edit]);
+            }
             (Act::Delete, Some(object)) => self.show(index, person, space, object, false),
             (Act::Restore, Some(object)) => self.show(index, person, space, object, true),
             (Act::Type, _) => self.type_text(index, person),

@@ -124,7 +124,9 @@ pub struct World {
     /// Lines about what happens, when asked for.
     pub trace: bool,
     /// Copies of profiles, made to be put back.
-    pub copies: BTreeMap<usize, crate::store::Copy>,
+    pub copies: BTreeMap<usize, crate::faults::Backup>,
+    /// Peers put back of which others have all that they had written since, and how much of it they kept themselves.
+    pub relying: BTreeMap<usize, u64>,
     /// All objects as peers' persons were answered, for comparing.
     pub answers: BTreeMap<(usize, usize), Vec<ObjectView>>,
     /// Figures of the nodes as last told.
@@ -158,6 +160,7 @@ impl World {
             violation: None,
             trace,
             copies: BTreeMap::new(),
+            relying: BTreeMap::new(),
             answers: BTreeMap::new(),
             figures: BTreeMap::new(),
             notes: Counts::new(),

@@ -54,6 +54,7 @@ pub fn space(n: u8, name: &str, personal: bool, members: Vec<MemberView>) -> Spa
         peers: Vec::new(),
         saved: SaveState::Saved,
         sync: SyncState::Alone,
+        forks: Vec::new(),
     }
 }
 

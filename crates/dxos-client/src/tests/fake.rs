@@ -158,6 +158,7 @@ impl FakeNode {
             peers: Vec::new(),
             saved,
             sync: SyncState::Alone,
+            forks: Vec::new(),
             life: SpaceLife::Ready,
         };
         let status = StatusView {

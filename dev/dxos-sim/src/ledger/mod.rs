@@ -5,6 +5,7 @@
 //!
 //! Invariants
 //! * an acknowledged insertion shows exactly once, unless somebody deleted it; an acknowledged deletion stays;
+//! * a counter is the sum of the acknowledged steps, and of some of those whose fate is not known;
 //! * what was refused never shows; what was sent and not answered may;
 //! * the value of a property is that of a write nobody who had seen it has replaced (by a write that lasts).
 
@@ -58,6 +59,11 @@ enum What {
         register: Register,
         value: Option<Value>,
         over: BTreeSet<EditId>,
+    },
+    Count {
+        space: SpaceId,
+        object: ObjectId,
+        by: i64,
     },
     Shown {
         space: SpaceId,
@@ -189,6 +195,11 @@ impl Ledger {
                 over,
             },
         )
+    }
+
+    /// The counter `steps` of an object is stepped.
+    pub fn count(&mut self, peer: usize, space: SpaceId, object: ObjectId, by: i64) -> EditId {
+        self.record(peer, What::Count { space, object, by })
     }
 
     /// An object is deleted or restored by someone who made the edits `own`.
@@ -361,6 +372,9 @@ impl Ledger {
                 _ => {}
             }
         }
+        for (object, view) in &views {
+            self.check_count(space, *object, view)?;
+        }
         for ((object, property), edits) in &registers {
             let Some(view) = views.get(object) else {
                 continue;
@@ -399,6 +413,44 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    fn check_count(
+        &self,
+        space: SpaceId,
+        object: ObjectId,
+        view: &ObjectView,
+    ) -> Result<(), String> {
+        let (mut least, mut most) = (0, 0);
+        for edit in &self.edits {
+            let What::Count {
+                space: in_space,
+                object: of,
+                by,
+            } = edit.what
+            else {
+                continue;
+            };
+            if (in_space, of) != (space, object) {
+                continue;
+            }
+            match edit.fate {
+                Fate::Acknowledged { .. } => (least, most) = (least + by, most + by),
+                Fate::Sent | Fate::Lost => most += by,
+                Fate::Refused => {}
+            }
+        }
+        let found = match view.values.get("steps") {
+            Some(Value::Counter(total)) => *total,
+            None => 0,
+            Some(other) => return Err(format!("{object}.steps is {other:?}")),
+        };
+        match (least..=most).contains(&found) {
+            true => Ok(()),
+            false => Err(format!(
+                "{object}.steps is {found}, not between {least} and {most}"
+            )),
+        }
     }
 
     /// The edits of a register that may be the last, and `None` if it may be as it was before all.
