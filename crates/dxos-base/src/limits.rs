@@ -21,6 +21,10 @@ pub const ENTRY_BODY_BYTES_SOFT: usize = 64 * 1024;
 pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// Feeds a device may open in one space over its life (DESIGN 4.4).
 pub const FEEDS_PER_DEVICE_MAX: u8 = 16;
+/// Branches kept of a forked feed.
+pub const FEED_BRANCHES_MAX: usize = 64;
+/// Points of a feed named when a branch of it is asked for.
+pub const FEED_POINTS_MAX: usize = 128;
 /// A credential, whole.
 pub const CREDENTIAL_BYTES_MAX: usize = 64 * 1024;
 /// Parents a credential names (DESIGN 4.8).

@@ -39,6 +39,8 @@ pub trait Access {
     fn device_of_feed(&self, feed: &FeedId) -> Option<DeviceKey>;
     /// Whether an entry counts.
     fn decide(&self, claim: &Claim<'_>) -> Decision;
+    /// The entry picked at a fork of a feed, by its hash: what the credentials say, whether there is a fork or not.
+    fn picked(&self, feed: &FeedId, seq: u64) -> Option<Hash>;
     /// A space key, if this node holds it.
     fn key(&self, id: &KeyId) -> Option<SpaceKey>;
 }

@@ -102,7 +102,9 @@ impl Space {
     /// Writes a feed's row.
     pub(crate) fn put_feed(&mut self, store: &mut dyn Store, id: FeedId) -> Result<(), EchoError> {
         let feed = &self.feeds[&id];
-        if feed.stored_seq > 0 {
+        if feed.stored_seq == 0 {
+            self.timeframe.remove(&id);
+        } else {
             self.timeframe.insert(
                 id,
                 FeedHead {
@@ -120,11 +122,17 @@ impl Space {
         };
         Ok(store.feed_put(self.space, &row)?)
     }
+
+    /// All feeds this device may write.
+    pub(crate) fn own_feeds(&self) -> Vec<FeedId> {
+        (0..limits::FEEDS_PER_DEVICE_MAX)
+            .map(|n| feed_id(&self.space, &self.device, n))
+            .collect()
+    }
+
     /// The feed to write: the one this instance has begun, else the first never used.
     pub(crate) fn choose_feed(&mut self) {
-        let feeds =
-            (0..limits::FEEDS_PER_DEVICE_MAX).map(|n| feed_id(&self.space, &self.device, n));
-        let feeds: Vec<FeedId> = feeds.collect();
+        let feeds = self.own_feeds();
         self.feeds_used_up = false;
         let mine = feeds.iter().rev().find(|id| {
             let own = self.feeds.get(id).and_then(|feed| feed.state.own.as_ref());

@@ -4,7 +4,10 @@
 //! * nothing is stored before its signature, space and place in the chain are verified;
 //! * what becomes of an entry depends on the entry and the credentials only (the caller's [`Access`]), never on
 //!   what arrived first;
-//! * an entry is applied once: known ones are passed over.
+//! * an entry is applied once: known ones are passed over;
+//! * of two entries signed for one place both are kept, and neither counts until one is picked ([`forks`](crate::forks)).
+
+use std::collections::BTreeSet;
 
 use dxos_base::{DeviceKey, FeedId, Hash, TextDelta, TextId};
 
@@ -14,8 +17,9 @@ use crate::change::Operation;
 use crate::entry::Entry;
 use crate::error::EchoError;
 use crate::feed::{Feed, WaitReason};
+use crate::forks::{Apart, Tip};
 use crate::space::{Space, Summary, Touched, WriteContext};
-use crate::store::{EntryRow, EntryState, Store};
+use crate::store::{BranchPlace, EntryRow, EntryState, Store};
 
 /// What receiving did.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,6 +34,8 @@ pub struct Received {
     pub text_deltas: Vec<(TextId, TextDelta)>,
     /// Entries not taken.
     pub refused: Vec<Refusal>,
+    /// Feeds of which entries came that do not stand.
+    pub forked: BTreeSet<FeedId>,
     /// Entries that a rebuild gave another standing than they had.
     pub redecided: u64,
 }
@@ -64,15 +70,18 @@ pub enum RefusalReason {
         /// The last one held.
         stored_seq: u64,
     },
-    /// Names another predecessor than the one held: a fork, or the sender is to blame.
-    #[error("entry does not continue its feed")]
-    BadChain,
+    /// Continues an entry that is not held: the feed forked before it. Ask for the branch that ends with it.
+    #[error("entry continues another branch of its feed")]
+    Apart {
+        /// Its hash.
+        hash: Hash,
+    },
     /// The sender is to blame.
     #[error("signature does not match")]
     BadSignature,
-    /// The writer signed two entries for one place; the one held first stays until a cut picks a branch.
-    #[error("the feed is forked")]
-    Fork,
+    /// More branches of this feed are not kept.
+    #[error("the feed has too many branches")]
+    TooManyBranches,
 }
 
 /// Records held before their rows are written.
@@ -111,19 +120,48 @@ impl Space {
                     }
                     out.stored += 1;
                 }
+                Admission::Branch => {
+                    self.store_branch(cx.store, &entry, bytes)?;
+                    out.forked.insert(entry.header.feed);
+                    out.stored += 1;
+                }
                 Admission::Known => out.known += 1,
                 Admission::Refused(reason) => {
                     let (feed, seq) = (Some(entry.header.feed), entry.header.seq);
-                    if reason == RefusalReason::Fork && entry.header.feed == self.own {
-                        self.leave_feed(cx.store)?;
-                    }
                     out.refused.push(Refusal { feed, seq, reason });
                 }
             }
             self.flush_if_long(&mut batch, cx.store, &mut out)?;
         }
         self.finish(cx, batch, changed, &mut out)?;
+        if !out.forked.is_empty() {
+            let stood = self.stand(cx, access, out.forked.clone())?;
+            out.touched.merge(stood.touched);
+            out.text_deltas.extend(stood.text_deltas);
+            out.redecided += stood.redecided;
+        }
         Ok(out)
+    }
+
+    /// Keeps an entry that does not continue the standing chain.
+    fn store_branch(
+        &mut self,
+        store: &mut dyn Store,
+        entry: &Entry<'_>,
+        bytes: &[u8],
+    ) -> Result<(), EchoError> {
+        let place = BranchPlace {
+            feed: entry.header.feed,
+            seq: entry.header.seq,
+            hash: entry.hash,
+            previous: entry.header.previous,
+            reissued: false,
+        };
+        self.branch_put(store, place, bytes.to_vec())?;
+        if place.feed == self.own {
+            self.leave_forked_feed(store)?;
+        }
+        Ok(())
     }
 
     /// Tries waiting entries again: after new credentials, keys, or an upgrade.
@@ -228,29 +266,31 @@ impl Space {
             .feeds
             .get(&header.feed)
             .map_or((0, Hash::default()), |feed| (feed.stored_seq, feed.head));
-        if header.seq > stored_seq + 1 {
-            return Ok(Admission::Refused(RefusalReason::Gap { stored_seq }));
-        }
-        let next = header.seq == stored_seq + 1;
-        let known = if next {
-            false
-        } else if header.seq == stored_seq {
-            head == entry.hash
-        } else {
-            let held = store.entries(self.space, header.feed, header.seq, 0)?;
-            held.first()
-                .is_some_and(|row| row.seq == header.seq && row.hash == entry.hash)
+        let known = Tip {
+            feed: header.feed,
+            seq: header.seq,
+            hash: entry.hash,
         };
-        if known {
+        if self.holds(store, &known)? {
             return Ok(Admission::Known);
+        }
+        let ends = !self.is_forked_at_end(&header.feed);
+        if header.seq > stored_seq + 1 && ends && !self.forks.contains_key(&header.feed) {
+            return Ok(Admission::Refused(RefusalReason::Gap { stored_seq }));
         }
         if !entry.verify(&device) {
             return Ok(Admission::Refused(RefusalReason::BadSignature));
         }
-        Ok(match next {
-            true if header.previous == head => Admission::New(device),
-            true => Admission::Refused(RefusalReason::BadChain),
-            false => Admission::Refused(RefusalReason::Fork),
+        if header.seq == stored_seq + 1 && header.previous == head && ends {
+            return Ok(Admission::New(device));
+        }
+        Ok(match self.place_apart(store, access, entry)? {
+            Apart::Branch => Admission::Branch,
+            Apart::Unknown if header.seq > stored_seq + 1 && ends => {
+                Admission::Refused(RefusalReason::Gap { stored_seq })
+            }
+            Apart::Unknown => Admission::Refused(RefusalReason::Apart { hash: entry.hash }),
+            Apart::TooMany => Admission::Refused(RefusalReason::TooManyBranches),
         })
     }
 
@@ -481,6 +521,7 @@ impl Settled {
 
 enum Admission {
     New(DeviceKey),
+    Branch,
     Known,
     Refused(RefusalReason),
 }

@@ -24,6 +24,7 @@ use crate::change::Change;
 use crate::entry::{ENTRY_VERSION, feed_id};
 use crate::error::EchoError;
 use crate::feed::{Feed, FeedState, WaitReason};
+use crate::forks::Tree;
 use crate::fresh::{Fresh, is_flat};
 use crate::plan::Planner;
 use crate::record::Record;
@@ -164,6 +165,8 @@ pub struct Space {
     pub(crate) own: FeedId,
     pub(crate) feeds: BTreeMap<FeedId, Feed>,
     pub(crate) timeframe: BTreeMap<FeedId, FeedHead>,
+    /// Of feeds that forked: what does not stand.
+    pub(crate) forks: BTreeMap<FeedId, Tree>,
     pub(crate) clock: HybridClock,
     pub(crate) pending: Vec<(u64, PendingSet)>,
     pub(crate) pending_since: Option<Tick>,
@@ -201,6 +204,7 @@ impl Space {
             own: feed_id(&space, &device, 0),
             feeds: BTreeMap::new(),
             timeframe: BTreeMap::new(),
+            forks: BTreeMap::new(),
             clock: HybridClock::default(),
             pending: Vec::new(),
             pending_since: None,
@@ -241,6 +245,7 @@ impl Space {
     pub fn reload(&mut self, store: &mut dyn Store) -> Result<(), EchoError> {
         self.feeds.clear();
         self.timeframe.clear();
+        self.forks.clear();
         self.open_texts.clear();
         self.links.clear();
         self.needs_rebuild = false;
@@ -265,6 +270,10 @@ impl Space {
                 state,
             };
             self.feeds.insert(row.feed, feed);
+        }
+        for place in store.branches(self.space)? {
+            let tree = self.forks.entry(place.feed).or_default();
+            tree.insert((place.seq, place.hash), place);
         }
         self.pending = Vec::new();
         for (row, bytes) in store.pending(self.space)? {

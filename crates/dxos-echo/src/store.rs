@@ -98,6 +98,30 @@ pub enum EntryState {
     Void = 2,
 }
 
+/// An entry of a forked feed that does not stand: of a branch not picked, or of one of several nobody picked from yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchRow {
+    /// Where it stands.
+    pub place: BranchPlace,
+    /// The signed bytes, as made by the writer.
+    pub bytes: Vec<u8>,
+}
+
+/// Where an entry of a branch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BranchPlace {
+    /// The feed.
+    pub feed: FeedId,
+    /// Its place in the feed, from 1.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+    /// Hash of the entry before; zeros for the first.
+    pub previous: Hash,
+    /// This device wrote it and has issued its changes again.
+    pub reissued: bool,
+}
+
 /// A materialised object: the whole record in one body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {
@@ -218,6 +242,29 @@ pub trait Store {
     ) -> Result<Vec<EntryRow>, StoreError>;
     /// All waiting entries of a space, by feed and seq.
     fn entries_waiting(&mut self, space: SpaceId) -> Result<Vec<EntryRow>, StoreError>;
+
+    /// Removes the entries of a feed from `from_seq` on.
+    fn entries_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+    ) -> Result<(), StoreError>;
+
+    /// Adds or replaces an entry of a branch, by feed and hash.
+    fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError>;
+    /// An entry of a branch.
+    fn branch(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError>;
+    /// Removes an entry of a branch.
+    fn branch_remove(&mut self, space: SpaceId, feed: FeedId, hash: Hash)
+    -> Result<(), StoreError>;
+    /// Where the entries of all branches of a space stand, by feed, seq and hash.
+    fn branches(&mut self, space: SpaceId) -> Result<Vec<BranchPlace>, StoreError>;
 
     /// Appends an acknowledged, not yet sealed change set; gives its number (growing).
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError>;

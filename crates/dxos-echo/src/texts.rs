@@ -20,6 +20,7 @@ use dxos_base::{
 
 use crate::batch::{Batch, first_16};
 use crate::change::{Change, Operation, SessionNonce};
+use crate::diff::difference;
 use crate::error::EchoError;
 use crate::plan::{Planner, text_id_at};
 use crate::record::{Record, RegisterValue};
@@ -769,31 +770,4 @@ fn parts_of(delta: &TextDelta) -> Vec<TextDelta> {
         }
     }
     parts
-}
-
-/// One replacement that makes `new` of `old`.
-fn difference(old: &str, new: &str) -> TextDelta {
-    if old == new {
-        return Vec::new();
-    }
-    let prefix: usize = old
-        .chars()
-        .zip(new.chars())
-        .take_while(|(a, b)| a == b)
-        .map(|(a, _)| a.len_utf8())
-        .sum();
-    let (old_rest, new_rest) = (&old[prefix..], &new[prefix..]);
-    let suffix: usize = old_rest
-        .chars()
-        .rev()
-        .zip(new_rest.chars().rev())
-        .take_while(|(a, b)| a == b)
-        .map(|(a, _)| a.len_utf8())
-        .sum();
-    let units = |text: &str| text.encode_utf16().count() as u32;
-    vec![TextChange {
-        from: units(&old[..prefix]),
-        delete: units(&old_rest[..old_rest.len() - suffix]),
-        insert: new_rest[..new_rest.len() - suffix].to_owned(),
-    }]
 }

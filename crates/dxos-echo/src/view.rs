@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 pub(crate) use dxos_base::query::{bare_type, full_text_of, index_value};
 use dxos_base::{
     ElementId, FeedId, ForeignKey, ObjectId, ObjectMeta, ObjectView, Path, SpaceId, Step, Value,
+    limits,
 };
 
 use crate::change::{Kind, Scalar, Stamp};
@@ -319,16 +320,41 @@ fn show_container(
 
 /// Sum of the totals under an assignment, if there are any.
 fn total(own: &[Row<'_>], standing: Stamp) -> Option<i128> {
+    let origin = origin_of(own, standing);
     own.iter().fold(None, |sum, (_, part, register)| {
         match (part, &register.value) {
             (Part::Slot { assignment, .. }, RegisterValue::Total(total))
-                if *assignment == standing =>
+                if *assignment == standing
+                    || (assignment.clock == standing.clock
+                        && origin_of(own, *assignment) == origin) =>
             {
                 Some(sum.unwrap_or(0i128).saturating_add(*total as i128))
             }
             _ => sum,
         }
     })
+}
+
+/// The feed in which an assignment was first made. One that was issued again after a fork names the feed it was taken
+/// from: as a slot written at the assignment's own clock, which no step has. Steps under either are steps of one.
+fn origin_of(own: &[Row<'_>], assignment: Stamp) -> FeedId {
+    let mut origin = assignment.feed;
+    for _ in 0..limits::FEEDS_PER_DEVICE_MAX {
+        let made_in = |row: &&Row<'_>| match row.1 {
+            Part::Slot {
+                assignment: again, ..
+            } => {
+                (again.clock, again.feed) == (assignment.clock, origin)
+                    && row.2.stamp.clock == assignment.clock
+            }
+            _ => false,
+        };
+        match own.iter().find(made_in).map(|row| row.1) {
+            Some(Part::Slot { slot, .. }) => origin = *slot,
+            _ => break,
+        }
+    }
+    origin
 }
 
 trait AddBase {

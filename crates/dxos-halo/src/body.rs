@@ -190,7 +190,8 @@ pub enum CredentialBody {
     FeedCut {
         /// Whose feed.
         device: DeviceKey,
-        /// The branch: up to and with this entry.
+        /// The fork (its feed and the place for which more than one entry was signed) and, as `head`, the entry that
+        /// stands there.
         point: FeedPoint,
     },
     /// Space keys sealed to members, or the HALO key sealed to devices. Sorted by (key, recipient).

@@ -26,6 +26,8 @@ pub(crate) struct CountedIndex {
     pub(crate) cancelled: BTreeMap<Hash, Vec<usize>>,
     /// Removals, demotions and revocations.
     pub(crate) removals: Vec<usize>,
+    /// Picks of branches of forked feeds.
+    pub(crate) feed_cuts: Vec<usize>,
 }
 
 impl CountedIndex {

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dxos_base::{DeviceKey, Hash, IdentityKey, SpaceId, verify_signature};
+use dxos_base::{DeviceKey, FeedId, Hash, IdentityKey, SpaceId, verify_signature};
 
 use crate::body::{CredentialBody, Role, invitation_proof_hash};
 use crate::counted::{CountedIndex, effective, is_removal};
@@ -390,6 +390,7 @@ impl Fold<'_> {
             CredentialBody::InvitationCancelled { invitation } => {
                 index.cancelled.entry(*invitation).or_default().push(i);
             }
+            CredentialBody::FeedCut { .. } => index.feed_cuts.push(i),
             _ => {}
         }
     }
@@ -425,7 +426,32 @@ impl Fold<'_> {
             invitation.cancelled = index.cancelled.contains_key(hash);
         }
         state.cuts = self.standing_cuts(index);
+        state.picks = self.standing_picks(index);
         state
+    }
+
+    /// At each fork: of the picks that no later one about it follows, the entry with the smallest hash.
+    fn standing_picks(&self, index: &CountedIndex) -> BTreeMap<(DeviceKey, FeedId, u64), Hash> {
+        let pick = |i: usize| match self.credential(i).body() {
+            CredentialBody::FeedCut { device, point } => {
+                Some(((*device, point.feed, point.seq), point.head))
+            }
+            _ => None,
+        };
+        let mut picks = BTreeMap::new();
+        for &i in &index.feed_cuts {
+            let Some((fork, head)) = pick(i) else {
+                continue;
+            };
+            let replaced = index.feed_cuts.iter().any(|j| {
+                self.dag.follows(*j, i) && pick(*j).is_some_and(|(other, _)| other == fork)
+            });
+            if !replaced {
+                let picked = picks.entry(fork).or_insert(head);
+                *picked = head.min(*picked);
+            }
+        }
+        picks
     }
 
     /// Adds one counted credential; later ones in order replace profiles and agreement keys.
@@ -543,9 +569,6 @@ impl Fold<'_> {
                 state.invitations.insert(hash, invitation);
             }
             CredentialBody::Epoch { .. } => state.epochs.push(hash),
-            CredentialBody::FeedCut { device, point } => {
-                state.feed_cuts.insert(hash, (*device, *point));
-            }
             CredentialBody::SpaceDeleted => state.deleted = true,
             _ => {}
         }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dxos_base::{AgreementKey, DeviceKey, Hash, IdentityKey, KeyId, SpaceId};
+use dxos_base::{AgreementKey, DeviceKey, FeedId, Hash, IdentityKey, KeyId, SpaceId};
 
 use crate::body::{FeedPoint, Role};
 
@@ -109,8 +109,9 @@ pub struct ControlState {
     pub cuts: Vec<Cut>,
     /// Epochs that count.
     pub epochs: Vec<Hash>,
-    /// Picked branches of forked feeds, by the hash of their credential.
-    pub feed_cuts: BTreeMap<Hash, (DeviceKey, FeedPoint)>,
+    /// Picked branches of forked feeds, of the device whose feed it is said to be: by device, feed and seq the hash of
+    /// the entry that stands there. Has an effect only where the feed is that device's and did fork.
+    pub picks: BTreeMap<(DeviceKey, FeedId, u64), Hash>,
     /// The owner asked to delete the space.
     pub deleted: bool,
     /// Credentials that are part of the set and do not count.
@@ -129,10 +130,15 @@ impl ControlState {
             invitations: BTreeMap::new(),
             cuts: Vec::new(),
             epochs: Vec::new(),
-            feed_cuts: BTreeMap::new(),
+            picks: BTreeMap::new(),
             deleted: false,
             void: BTreeSet::new(),
         }
+    }
+
+    /// The entry picked at a fork of a device's feed.
+    pub fn picked(&self, device: &DeviceKey, feed: &FeedId, seq: u64) -> Option<Hash> {
+        self.picks.get(&(*device, *feed, seq)).copied()
     }
 
     /// The role of a present member.

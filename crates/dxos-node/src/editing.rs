@@ -391,6 +391,45 @@ impl Node {
         id: SpaceId,
         deltas: &[(TextId, TextDelta)],
     ) {
+        if let Some(held) = &mut self.held_texts {
+            held.extend(deltas.iter().cloned());
+            return;
+        }
+        self.tell_texts(turn, id, deltas);
+    }
+
+    /// Does `work` on a space and tells editors afterwards what it came to: where a text comes back to what it was, or
+    /// nearly, nothing else is told, and what people did meanwhile stays where they did it.
+    pub(crate) fn with_texts_held(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        work: impl FnOnce(&mut Node, &mut Turn<'_, '_>),
+    ) {
+        if self.held_texts.is_some() {
+            return work(self, turn);
+        }
+        self.held_texts = Some(Vec::new());
+        work(self, turn);
+        let held = self.held_texts.take().unwrap_or_default();
+        let mut rest = Vec::new();
+        for (address, open) in &self.texts {
+            let changed = held.iter().any(|(text, _)| *text == open.text);
+            if address.space != id || !changed {
+                continue;
+            }
+            let now = turn.cx.text.version(open.text);
+            let whole = now.and_then(|now| turn.cx.text.diff(open.text, &open.version, &now));
+            match whole {
+                Ok(delta) => rest.push((open.text, delta)),
+                // The version from before is not among what there is now.
+                Err(_) => rest.extend(held.iter().filter(|(of, _)| *of == open.text).cloned()),
+            }
+        }
+        self.tell_texts(turn, id, &rest);
+    }
+
+    fn tell_texts(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId, deltas: &[(TextId, TextDelta)]) {
         let open = self.texts.iter().filter(|(address, _)| address.space == id);
         let open = open.map(|(address, open)| (address.clone(), open.text, open.version.clone()));
         for (address, text, before) in open.collect::<Vec<_>>() {

@@ -10,6 +10,7 @@ mod clients;
 mod editing;
 mod event;
 mod failure;
+mod forks;
 #[doc(hidden)]
 pub mod fuzz;
 mod invitations;

@@ -210,6 +210,8 @@ impl Node {
         // This may be the first run of a build that understands what the one before did not.
         self.retry_waiting(turn, id);
         self.leave_ended_feed(turn, id);
+        // A fork that was found, and the run ended before all of it was done.
+        self.mend_forks(turn, id);
     }
 
     fn open_resting(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> Result<(), Failure> {

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use dxos_base::crypto::Cipher;
-use dxos_base::{DecodeError, PeerId, SpaceId, Tick};
+use dxos_base::{DecodeError, PeerId, SpaceId, TextDelta, TextId, Tick};
 use dxos_echo::EchoError;
 use dxos_echo::entry::ENTRY_VERSION;
 use dxos_echo::store::{Durability, StoreError};
@@ -74,6 +74,8 @@ pub struct Node {
     pub(crate) offline: bool,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     pub(crate) texts: BTreeMap<TextAddress, OpenText>,
+    /// How open texts changed, while that is not told yet.
+    pub(crate) held_texts: Option<Vec<(TextId, TextDelta)>>,
     pub(crate) conversations: BTreeMap<PeerId, Conversation>,
     pub(crate) presence: BTreeMap<SpaceId, PresenceTable>,
     pub(crate) own_presence: OwnPresence,
@@ -117,6 +119,7 @@ impl Node {
             offline: false,
             channels: BTreeMap::new(),
             texts: BTreeMap::new(),
+            held_texts: None,
             conversations: BTreeMap::new(),
             presence: BTreeMap::new(),
             own_presence: OwnPresence::new(u64::from_le_bytes(cx.entropy.array())),

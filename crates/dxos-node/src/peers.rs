@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{AgreementKey, DeviceKey, FeedId, Hash, PeerId, Signature, SpaceId, Tick, hash};
+use dxos_echo::Tip;
 use dxos_mesh::swarm::Path;
 use dxos_mesh::{StreamId, Topic};
 
@@ -54,6 +55,14 @@ pub(crate) struct PeerSpace {
     pub(crate) told_state: Option<[u8; 16]>,
     /// Feeds asked for and not answered yet.
     pub(crate) wants: BTreeMap<FeedId, Tick>,
+    /// Ends of the chains of forked feeds the peer holds, by feed.
+    pub(crate) remote_tips: BTreeMap<FeedId, BTreeSet<Tip>>,
+    /// Ends of chains of forked feeds the peer was told of.
+    pub(crate) told_tips: BTreeSet<Tip>,
+    /// Chains asked for and not answered yet, by their last entry.
+    pub(crate) chain_wants: BTreeMap<(FeedId, Hash), Tick>,
+    /// States (ours, the peer's) for which all tips were sent, and when.
+    pub(crate) suspected: Option<([u8; 16], [u8; 16], Tick)>,
     /// Control digest for which our heads were sent last.
     pub(crate) heads_sent_for: Option<(Hash, Hash)>,
     /// Of what it sent last nothing could be stored.
@@ -85,6 +94,13 @@ impl PeerSpace {
         }
     }
 
+    /// The peer says how much of a feed it has: after a fork that may be less than before.
+    pub(crate) fn says(&mut self, feed: FeedId, seq: u64) {
+        if self.remote.insert(feed, seq) != Some(seq) {
+            self.remote_state = None;
+        }
+    }
+
     fn new(stream: StreamId) -> Self {
         PeerSpace {
             stream,
@@ -102,6 +118,10 @@ impl PeerSpace {
             told_control: None,
             told_state: None,
             wants: BTreeMap::new(),
+            remote_tips: BTreeMap::new(),
+            told_tips: BTreeSet::new(),
+            chain_wants: BTreeMap::new(),
+            suspected: None,
             heads_sent_for: None,
             not_taken: false,
             movement: Movement::default(),

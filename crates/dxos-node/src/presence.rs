@@ -68,6 +68,7 @@ impl Node {
             for space in spaces.unwrap_or_default() {
                 self.tell_have(turn, peer, space, News::All);
                 self.ask_missing(turn, peer, space);
+                self.suspect_fork(turn, peer, space);
             }
         }
         for space in self.spaces.keys().copied().collect::<Vec<_>>() {

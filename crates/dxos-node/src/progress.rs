@@ -3,9 +3,10 @@
 //! Invariants
 //! * a peer is called stalled only after [`STALL_MS`] in which nothing moved in either direction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{FeedId, Hash, PeerId, Tick};
+use dxos_echo::Tip;
 use dxos_services::{StallReason, SyncProgress, WaitingView};
 
 use crate::node::Node;
@@ -24,10 +25,11 @@ pub(crate) struct Standing {
     pub(crate) ahead: u64,
     control: (Hash, Option<Hash>),
     known: bool,
+    same_branches: bool,
 }
 
 impl Standing {
-    pub(crate) fn of(space: &SpaceState, peer: &PeerSpace) -> Self {
+    pub(crate) fn of(space: &SpaceState, peer: &PeerSpace, tips: &BTreeSet<Tip>) -> Self {
         let stored = space.stored();
         let ours: BTreeMap<FeedId, u64> = stored.iter().copied().collect();
         let behind = peer.remote.iter();
@@ -43,12 +45,14 @@ impl Standing {
             ahead,
             control: (space.graph.digest(), peer.remote_control),
             known: peer.remote_known,
+            same_branches: peer.remote_tips.values().flatten().eq(tips.iter()),
         }
     }
 
     /// The same entries and credentials, as far as both were told.
     pub(crate) fn synced(&self) -> bool {
-        self.behind == 0 && self.ahead == 0 && self.same_control() && self.known
+        let same_entries = self.behind == 0 && self.ahead == 0 && self.same_branches;
+        same_entries && self.same_control() && self.known
     }
 
     fn same_control(&self) -> bool {
@@ -130,7 +134,8 @@ impl Node {
             let Some(space) = spaces.get(id).filter(|_| peer_space.device.is_some()) else {
                 continue;
             };
-            let standing = Standing::of(space, peer_space);
+            let tips: BTreeSet<Tip> = space.data.tips().into_iter().collect();
+            let standing = Standing::of(space, peer_space, &tips);
             let not_taken = peer_space.not_taken;
             if peer_space
                 .movement

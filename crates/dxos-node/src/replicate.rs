@@ -7,7 +7,7 @@
 
 use dxos_base::{FeedId, Hash, PeerId, SpaceId, Tick, limits};
 use dxos_echo::store::Durability;
-use dxos_echo::{EntryHeader, Received, RefusalReason, SealedEntry};
+use dxos_echo::{EntryHeader, Received, RefusalReason, SealedEntry, Tip};
 use dxos_halo::Credential;
 use dxos_mesh::StreamId;
 
@@ -17,15 +17,15 @@ use crate::space::transaction;
 use crate::wire::{REPLICATE_VERSION, SpaceMessage};
 
 /// Bytes of entries in one answer to `Want`.
-const WINDOW_BYTES: usize = 256 * 1024;
+pub(crate) const WINDOW_BYTES: usize = 256 * 1024;
 /// A `Want` without answer is asked again after this.
-const WANT_MS: u64 = 5_000;
+pub(crate) const WANT_MS: u64 = 5_000;
 /// Applied entries of others are announced together after this; their writer pushes them meanwhile.
 const ANNOUNCE_MS: u64 = 40;
 /// Credentials taken from one message.
 const CREDENTIALS_MAX: usize = 4_096;
 /// Feeds a peer may name.
-const FEEDS_MAX: usize = 65_536;
+pub(crate) const FEEDS_MAX: usize = 65_536;
 
 /// What is worth a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,9 @@ impl Node {
             }
             _ if !proved => {}
             // Who left gives what it wrote before, and gets nothing.
-            SpaceMessage::Heads { .. } | SpaceMessage::Want { .. }
+            SpaceMessage::Heads { .. }
+            | SpaceMessage::Want { .. }
+            | SpaceMessage::WantChain { .. }
                 if !conversation.is_served(&id) => {}
             SpaceMessage::Hello {
                 wall_ms,
@@ -119,6 +121,13 @@ impl Node {
                 }
                 self.ask_missing(turn, peer, id);
             }
+            SpaceMessage::Tips { tips } => self.tips_received(turn, peer, id, &tips),
+            SpaceMessage::WantChain {
+                feed,
+                seq,
+                hash,
+                points,
+            } => self.chain_wanted(turn, peer, id, &Tip { feed, seq, hash }, &points),
             SpaceMessage::Open { .. } => {}
         }
     }
@@ -178,11 +187,14 @@ impl Node {
         };
         // Both sides compare the two greetings, not what they have by now, so they come to the same answer.
         let same = peer_space.greeted.take().filter(|(ours, _)| *ours == data);
+        let differs = same.is_none();
         peer_space.remote_control = Some(control);
         // The peer listens from its greeting on: what it was told before it may have dropped for want of our proof.
         peer_space.told.clear();
         (peer_space.told_control, peer_space.heads_sent_for) = (None, None);
         peer_space.told_state = None;
+        peer_space.told_tips.clear();
+        peer_space.chain_wants.clear();
         if let Some((_, stored)) = same {
             for (feed, seq) in &stored {
                 peer_space.has_through(*feed, *seq);
@@ -191,6 +203,10 @@ impl Node {
             peer_space.remote_known = true;
         }
         self.send_heads_if_needed(turn, peer, id);
+        if differs {
+            // As much of a feed on both sides may not be the same.
+            self.tell_ends(turn, peer, id);
+        }
         self.tell_have(turn, peer, id, News::Stored);
         self.status_dirty(turn.cx.now);
     }
@@ -299,12 +315,15 @@ impl Node {
         };
         let agreement = identity.agreement().clone();
         let added = transaction(turn.cx, Durability::Synced, |cx| {
-            space.add_credentials(credentials, &agreement, cx)
+            space.take_credentials(credentials, &agreement, cx)
         });
         match added {
-            Ok(true) => self.credentials_changed(turn, id),
-            Ok(false) => {}
-            Err(error) => self.storage_failed(turn, id, &error.into()),
+            Ok((true, decided_anew)) => {
+                self.entries_applied(turn, id, decided_anew);
+                self.credentials_changed(turn, id);
+            }
+            Ok((false, _)) => {}
+            Err(error) => self.storage_failed(turn, id, &error),
         }
         self.prove(turn, peer, id);
     }
@@ -314,6 +333,7 @@ impl Node {
         self.join_topics(turn, id);
         self.retry_waiting(turn, id);
         self.leave_ended_feed(turn, id);
+        self.with_texts_held(turn, id, |node, turn| node.settle_forks(turn, id));
         self.prove_again(turn, id);
         for peer in self.open_peers(&id) {
             self.send_heads_if_needed(turn, peer, id);
@@ -364,7 +384,7 @@ impl Node {
         };
         for (feed, seq) in feeds {
             if peer_space.remote.len() < FEEDS_MAX || peer_space.remote.contains_key(&feed) {
-                peer_space.has_through(feed, seq);
+                peer_space.says(feed, seq);
             }
         }
         peer_space.remote_known = true;
@@ -373,6 +393,7 @@ impl Node {
         self.send_heads_if_needed(turn, peer, id);
         self.ask_missing(turn, peer, id);
         self.compare_states(turn.cx.now, id);
+        self.suspect_fork(turn, peer, id);
         self.status_dirty(turn.cx.now);
     }
 
@@ -388,6 +409,7 @@ impl Node {
             peer_space.wants.insert(feed, now.plus_ms(WANT_MS));
             self.send_space(turn, peer, id, &SpaceMessage::Want { feed, after });
         }
+        self.ask_chains(turn, peer, id);
     }
 
     fn want_received(
@@ -460,24 +482,29 @@ impl Node {
         let mut blame = false;
         let mut unknown = false;
         let mut gap = false;
+        let mut apart = None;
         for refusal in &received.refused {
             match refusal.reason {
-                RefusalReason::Malformed
-                | RefusalReason::BadChain
-                | RefusalReason::BadSignature => {
+                RefusalReason::Malformed | RefusalReason::BadSignature => {
                     tracing::warn!(peer = %peer, space = %id, seq = refusal.seq, "peer.bad_entry");
                     blame = true;
                 }
                 RefusalReason::UnknownFeed => unknown = true,
                 RefusalReason::Gap { .. } => gap = true,
+                RefusalReason::Apart { hash } => {
+                    let seq = refusal.seq;
+                    apart = refusal.feed.map(|feed| Tip { feed, seq, hash });
+                }
                 _ => {}
             }
         }
+        // Of a forked feed these may not be what the peer lets stand: its own word counts.
+        let forked = space.data.is_forked(&feed);
         let clean = received.refused.is_empty();
         if let Some(conversation) = self.conversations.get_mut(&peer)
             && let Some(peer_space) = conversation.spaces.get_mut(&id)
         {
-            if clean || gap {
+            if (clean || gap) && !forked {
                 // Not what is stored here: that may be more, and from elsewhere. After a gap what stands before these
                 // was pushed and not stored here: it is asked for.
                 peer_space.has_through(feed, last);
@@ -487,15 +514,29 @@ impl Node {
             }
             peer_space.not_taken = received.stored == 0 && !clean && !gap;
             if peer_space.not_taken {
-                // The answer would be the same again (a fork): not before some time.
+                // The answer would be the same again: not before some time.
                 peer_space.wants.insert(feed, turn.cx.now.plus_ms(WANT_MS));
             }
+            if received.stored > 0 {
+                // There may be more of the chains asked for.
+                peer_space.chain_wants.retain(|(of, _), _| *of != feed);
+            }
         }
-        self.entries_applied(turn, id, received);
+        if received.forked.is_empty() {
+            self.entries_applied(turn, id, received);
+        } else {
+            self.with_texts_held(turn, id, |node, turn| {
+                node.entries_applied(turn, id, received);
+                node.mend_forks(turn, id);
+            });
+        }
         if blame {
             return self
                 .swarm
                 .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
+        }
+        if let Some(tip) = apart {
+            self.ask_chain(turn, peer, id, tip);
         }
         if unknown {
             self.send_heads_if_needed(turn, peer, id);
@@ -525,7 +566,7 @@ impl Node {
         self.status_dirty(turn.cx.now);
     }
 
-    fn plan_announce(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+    pub(crate) fn plan_announce(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         if let Some(space) = self.spaces.get_mut(&id) {
             space
                 .announce_at
@@ -576,7 +617,11 @@ impl Node {
                 .get(peer)
                 .is_some_and(|c: &Conversation| c.is_served(&id))
         };
-        let Some(space) = self.spaces.get(&id).filter(|_| served(&peer)) else {
+        if !served(&peer) {
+            return;
+        }
+        self.tell_tips(turn, peer, id);
+        let Some(space) = self.spaces.get(&id) else {
             return;
         };
         let digest = space.graph.digest();
@@ -670,7 +715,11 @@ impl Node {
                 .iter()
                 .all(|(feed, seq)| peer_space.remote.get(feed) == Some(seq))
                 && peer_space.remote.values().filter(|seq| **seq > 0).count() == stored.len();
-            (same_control && same_entries).then_some(peer_space.remote_state?)
+            let theirs = peer_space.remote_state?;
+            // As many entries may be others, of a feed that forked: that shows within a round trip.
+            let (mine, other, at) = peer_space.suspected?;
+            let looked_at = (mine, other) == (ours, theirs) && at.plus_ms(WANT_MS) <= now;
+            (same_control && same_entries && looked_at).then_some(theirs)
         });
         let diverged = differs.into_iter().any(|theirs| theirs != ours);
         if diverged {

@@ -2,7 +2,11 @@
 //!
 //! Invariants
 //! * a credential in the graph is in the store, by the same commit;
-//! * `feeds` names every feed any known device of the space can have.
+//! * `feeds` names every feed any known device of the space can have;
+//! * every entry stands as the credentials in the store say, by the commit that stored them.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +57,8 @@ pub(crate) struct SpaceState {
     pub(crate) verify_wanted: bool,
     /// When the node last did so of its own accord.
     pub(crate) verified_at: Option<Tick>,
+    /// Entries issued again after a fork, in this run.
+    pub(crate) reissued: u64,
 }
 
 /// Membership as ECHO asks for it.
@@ -83,6 +89,11 @@ impl Access for SpaceAccess<'_> {
             Verdict::Void => Decision::Void,
             Verdict::Wait => Decision::Wait,
         }
+    }
+
+    fn picked(&self, feed: &FeedId, seq: u64) -> Option<Hash> {
+        let device = self.feeds.get(feed)?;
+        self.graph.state().picked(device, feed, seq)
     }
 
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
@@ -154,6 +165,7 @@ impl SpaceState {
             diverged: false,
             verify_wanted: false,
             verified_at: None,
+            reissued: 0,
         };
         space.refold(agreement);
         if space.data.pending() {
@@ -219,6 +231,23 @@ impl SpaceState {
             self.refold(agreement);
         }
         Ok(changed)
+    }
+
+    /// Adds credentials of a peer, within a transaction; tells whether any was new. Where they cut what somebody wrote,
+    /// entries that were applied may be void now: all are decided anew, in the same commit.
+    pub(crate) fn take_credentials(
+        &mut self,
+        credentials: impl IntoIterator<Item = Credential>,
+        agreement: &AgreementSecret,
+        cx: &mut Context<'_>,
+    ) -> Result<(bool, dxos_echo::Received), EchoError> {
+        let cuts = self.graph.state().cuts.clone();
+        let changed = self.add_credentials(credentials, agreement, cx)?;
+        let decided_anew = match self.graph.state().cuts == cuts {
+            true => dxos_echo::Received::default(),
+            false => self.rebuild(cx)?,
+        };
+        Ok((changed, decided_anew))
     }
 
     /// Derives keys and feeds from the graph again.
@@ -301,6 +330,30 @@ impl SpaceState {
     ) -> Result<dxos_echo::Received, EchoError> {
         let (data, access) = self.data_and_access();
         data.retry_waiting(&mut write_context(cx), &access)
+    }
+
+    /// The device a feed belongs to.
+    pub(crate) fn device_of_feed(&self, feed: &FeedId) -> Option<DeviceKey> {
+        self.feeds.get(feed).copied()
+    }
+
+    /// Lets forked feeds stand as the credentials have it, within a transaction.
+    pub(crate) fn settle_forks(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Received, EchoError> {
+        let (data, access) = self.data_and_access();
+        data.settle_forks(&mut write_context(cx), &access)
+    }
+
+    /// Issues again what this device wrote on branches that were not picked, within a transaction.
+    pub(crate) fn reissue(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<dxos_echo::Reissued, EchoError> {
+        let heads = self.control_heads();
+        let (data, access) = self.data_and_access();
+        data.reissue(&mut write_context(cx), &access, &heads)
     }
 
     /// Makes the materialised state again from entries and pending writes, within a transaction.

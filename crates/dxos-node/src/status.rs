@@ -1,12 +1,13 @@
 //! The status: everything the shell shows about a node, derived from its state whenever it may have changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dxos_base::{IdentityKey, PeerId, SpaceId};
+use dxos_base::{DeviceKey, FeedId, IdentityKey, PeerId, SpaceId};
+use dxos_echo::Tip;
 use dxos_mesh::swarm::Path;
 use dxos_services::{
-    IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState, SpaceView,
-    StatusView, SyncProgress, SyncState,
+    ForkView, IdentityView, LinkKind, MemberView, NetworkView, PeerView, Role, SaveState,
+    SpaceView, StatusView, SyncProgress, SyncState,
 };
 
 use crate::life::{Resting, life_of};
@@ -53,7 +54,36 @@ fn resting_view(id: SpaceId, space: &Resting) -> SpaceView {
         sync: SyncState::Alone,
         progress: SyncProgress::default(),
         waiting: Vec::new(),
+        forks: Vec::new(),
     }
+}
+
+/// Devices whose feeds forked in a space.
+fn fork_views(space: &SpaceState, own: Option<DeviceKey>) -> Vec<ForkView> {
+    let open: Vec<FeedId> = space.data.open_forks().iter().map(|f| f.feed).collect();
+    let mut views: BTreeMap<DeviceKey, ForkView> = BTreeMap::new();
+    for feed in space.data.forked() {
+        let Some(device) = space.device_of_feed(&feed) else {
+            continue;
+        };
+        let Some(known) = space.graph.state().devices.get(&device) else {
+            continue;
+        };
+        let view = views.entry(device).or_insert(ForkView {
+            device,
+            identity: known.identity,
+            branches: 0,
+            open: false,
+            reissued: if own == Some(device) {
+                space.reissued
+            } else {
+                0
+            },
+        });
+        view.branches += space.data.tips_of(&feed).len() as u64;
+        view.open |= open.contains(&feed);
+    }
+    views.into_values().collect()
 }
 
 impl Node {
@@ -133,15 +163,20 @@ impl Node {
             sync,
             progress: self.progress(space),
             waiting: waiting(space),
+            forks: fork_views(
+                space,
+                self.identity.as_ref().map(dxos_halo::Identity::device),
+            ),
         }
     }
 
     fn peer_views(&self, space: &SpaceState) -> Vec<PeerView> {
         let state = space.graph.state();
+        let tips: BTreeSet<Tip> = space.data.tips().into_iter().collect();
         let view = |(_, conversation): (&PeerId, &Conversation)| {
             let peer: &PeerSpace = conversation.spaces.get(&space.id)?;
             let device = peer.device?;
-            let standing = Standing::of(space, peer);
+            let standing = Standing::of(space, peer, &tips);
             let synced = standing.synced();
             Some(PeerView {
                 device,

@@ -48,7 +48,9 @@ impl Node {
         let open = asked.wants.values().filter(|until| **until > now).count();
         let lacking = asked.remote.iter().filter_map(|(feed, seq)| {
             let stored = space.data.timeframe().get(feed).map_or(0, |head| head.seq);
-            (*seq > stored && !is_open(feed)).then_some((Rank::Rest, *feed, stored))
+            // Of a forked feed a seq does not say which entry it is.
+            let lacks = *seq > stored && !is_open(feed) && !space.data.is_forked(feed);
+            lacks.then_some((Rank::Rest, *feed, stored))
         });
         let mut lacking: Vec<_> = lacking.collect();
         // Nobody waits where there is room for all.

@@ -83,6 +83,23 @@ pub(crate) enum SpaceMessage {
         /// The feed.
         feed: FeedId,
     },
+    /// Ends of the chains the sender holds: of feeds that forked, all of a feed's each time they change; of all feeds
+    /// where two peers have as much and differ. A chain the other side lacks proves a fork to it.
+    Tips {
+        /// Feed, seq and hash of the last entry.
+        tips: Vec<(FeedId, u64, Hash)>,
+    },
+    /// Asks for the chain that ends with an entry; the answer is `Entries`.
+    WantChain {
+        /// The feed.
+        feed: FeedId,
+        /// Where the chain ends.
+        seq: u64,
+        /// Hash of its last entry.
+        hash: Hash,
+        /// What the asker holds of the feed: ends of chains, and points of the standing one.
+        points: Vec<(u64, Hash)>,
+    },
 }
 
 impl SpaceMessage {
@@ -99,6 +116,8 @@ impl SpaceMessage {
             SpaceMessage::Want { .. } => "replicate want",
             SpaceMessage::Entries { .. } => "replicate entries",
             SpaceMessage::Nothing { .. } => "replicate nothing",
+            SpaceMessage::Tips { .. } => "replicate tips",
+            SpaceMessage::WantChain { .. } => "replicate want chain",
         }
     }
 }

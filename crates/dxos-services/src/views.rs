@@ -147,6 +147,8 @@ pub struct SpaceView {
     pub progress: SyncProgress,
     /// Entries that are stored but not applied yet, by what they wait for.
     pub waiting: Vec<WaitingView>,
+    /// Devices of which two copies wrote to the space, each without the other.
+    pub forks: Vec<ForkView>,
 }
 
 /// How many entries of a space are stored here, of those known to exist.
@@ -213,6 +215,21 @@ impl std::fmt::Display for StallReason {
             StallReason::NotAsking => "what is here is not asked for",
         })
     }
+}
+
+/// A device of which two copies wrote: its feed forked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkView {
+    /// The device.
+    pub device: DeviceKey,
+    /// Its identity.
+    pub identity: IdentityKey,
+    /// How many branches there are, the one that stands included.
+    pub branches: u64,
+    /// No branch is picked yet: what the copies wrote does not show.
+    pub open: bool,
+    /// Of this device: entries of the other branches whose changes it has issued again, in this run.
+    pub reissued: u64,
 }
 
 /// How far a space is open on a device.

@@ -4,6 +4,8 @@
 //! * Truth: `cred`, `entry`, `pending`, `text` and `tail`, `kv`. Materialised: `obj`, `shape`, `ix`, `link`, `doc`, `fts`.
 //! * One row per object holds the whole record: a row per property costs 2.7 times as much. Records of a type are
 //!   stored as what they differ by from its *shape*.
+//! * `branch` holds entries of forked feeds that do not stand. It is truth too, and came after the first tables: a
+//!   database without it gets it when it is opened.
 //! * What was indexed of an object is not stored a second time: the writer knows it and says so, and a write touches
 //!   only the index rows that change.
 //! * An entry's number is its feed's number and its place in one integer: a row fills a page up to its end, which a
@@ -51,6 +53,12 @@ CREATE VIRTUAL TABLE fts USING fts5(body, content='', contentless_delete=1,
 CREATE TABLE text(tid INTEGER PRIMARY KEY, sid INTEGER NOT NULL, text BLOB NOT NULL, snapshot BLOB NOT NULL,
   UNIQUE(sid, text));
 CREATE TABLE tail(tid INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(tid, n)) WITHOUT ROWID;
+";
+
+/// Tables that came after version 2 and change nothing in the others: made in databases that lack them.
+const TABLES_LATER: &str = "
+CREATE TABLE IF NOT EXISTS branch(sid INTEGER NOT NULL, feed BLOB NOT NULL, hash BLOB NOT NULL, seq INTEGER NOT NULL,
+  previous BLOB NOT NULL, reissued INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(sid, feed, hash));
 ";
 
 /// Whether the pages live in a file or only in memory.
@@ -104,7 +112,7 @@ pub(crate) fn prepare(connection: &Connection, medium: Medium) -> Result<(), Sto
             ))
             .map_err(store_error)?;
     }
-    Ok(())
+    connection.execute_batch(TABLES_LATER).map_err(store_error)
 }
 
 /// Reads the format version without changing anything: 0 for an empty database.

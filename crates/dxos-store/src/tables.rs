@@ -5,8 +5,8 @@
 use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 use dxos_echo::store::{
-    Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan, ObjectPut, ObjectRow, Store,
-    StoreError, TextRow,
+    BranchPlace, BranchRow, Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan,
+    ObjectPut, ObjectRow, Store, StoreError, TextRow,
 };
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -61,6 +61,21 @@ fn entry_row(feed: FeedId, row: &Row<'_>) -> Result<EntryRow, StoreError> {
             _ => return Err(corrupt("unknown state of an entry")),
         },
         bytes,
+    })
+}
+
+fn branch_place(row: &Row<'_>) -> Result<BranchPlace, StoreError> {
+    let blob = |at: usize| {
+        row.get_ref(at)
+            .and_then(|value| Ok(value.as_blob()?))
+            .map_err(store_error)
+    };
+    Ok(BranchPlace {
+        feed: FeedId(fixed(blob(0)?, "feed id")?),
+        hash: Hash(fixed(blob(1)?, "entry hash")?),
+        seq: stored_sequence(row.get(2).map_err(store_error)?)?,
+        previous: Hash(fixed(blob(3)?, "entry hash")?),
+        reissued: row.get(4).map_err(store_error)?,
     })
 }
 
@@ -329,6 +344,103 @@ impl Store for SqliteStore {
         Ok(found)
     }
 
+    fn entries_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+    ) -> Result<(), StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(());
+        };
+        let Some(fid) = self.feed_number(sid, feed)? else {
+            return Ok(());
+        };
+        let Ok(from) = entry_number(fid, from_seq) else {
+            return Ok(());
+        };
+        self.statement("DELETE FROM entry WHERE n >= ?1 AND n < ?2")?
+            .execute(params![from, (fid + 1) << PLACE_BITS])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
+        let sid = self.space_number(space)?;
+        let place = &row.place;
+        self.statement(
+            "INSERT OR REPLACE INTO branch(sid, feed, hash, seq, previous, reissued, bytes)
+             VALUES(?,?,?,?,?,?,?)",
+        )?
+        .execute(params![
+            sid,
+            place.feed.as_bytes(),
+            &place.hash.0[..],
+            sequence(place.seq)?,
+            &place.previous.0[..],
+            place.reissued,
+            row.bytes
+        ])
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(None);
+        };
+        let mut statement = self.statement(
+            "SELECT feed, hash, seq, previous, reissued, bytes FROM branch
+             WHERE sid = ? AND feed = ? AND hash = ?",
+        )?;
+        let mut rows = statement
+            .query(params![sid, feed.as_bytes(), &hash.0[..]])
+            .map_err(store_error)?;
+        let Some(row) = rows.next().map_err(store_error)? else {
+            return Ok(None);
+        };
+        Ok(Some(BranchRow {
+            place: branch_place(row)?,
+            bytes: row.get(5).map_err(store_error)?,
+        }))
+    }
+
+    fn branch_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<(), StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(());
+        };
+        self.statement("DELETE FROM branch WHERE sid = ? AND feed = ? AND hash = ?")?
+            .execute(params![sid, feed.as_bytes(), &hash.0[..]])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn branches(&mut self, space: SpaceId) -> Result<Vec<BranchPlace>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.statement(
+            "SELECT feed, hash, seq, previous, reissued FROM branch WHERE sid = ?
+             ORDER BY feed, seq, hash",
+        )?;
+        let mut rows = statement.query([sid]).map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            found.push(branch_place(row)?);
+        }
+        Ok(found)
+    }
+
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {
         let sid = self.space_number(space)?;
         let number = self.pending_next();
@@ -492,6 +604,7 @@ impl Store for SqliteStore {
         for sql in [
             "DELETE FROM entry WHERE n >> 40 IN (SELECT fid FROM feed WHERE sid = ?)",
             "DELETE FROM feed WHERE sid = ?",
+            "DELETE FROM branch WHERE sid = ?",
             "DELETE FROM cred WHERE sid = ?",
             "DELETE FROM pending WHERE sid = ?",
             "DELETE FROM tail WHERE tid IN (SELECT tid FROM text WHERE sid = ?)",

@@ -284,6 +284,7 @@ mod tests {
             sync,
             progress: SyncProgress::default(),
             waiting,
+            forks: Vec::new(),
         };
         let status = StatusView {
             identity: None,

@@ -4,7 +4,7 @@
 //! network: chunks and commits are those of a node (256 KiB, one commit each).
 
 use anyhow::{Result, ensure};
-use dxos_base::{DeviceKey, FeedId, KeyId, SpaceKey};
+use dxos_base::{DeviceKey, FeedId, Hash, KeyId, SpaceKey};
 use dxos_echo::store::Durability;
 use dxos_echo::{Access, Claim, Decision};
 
@@ -27,6 +27,9 @@ impl Access for OneWriter {
     }
     fn decide(&self, _: &Claim<'_>) -> Decision {
         Decision::Counts
+    }
+    fn picked(&self, _: &FeedId, _: u64) -> Option<Hash> {
+        None
     }
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
         (*id == space_key().id()).then(space_key)

@@ -17,6 +17,9 @@ const QUIET_MS: u64 = 5_000;
 /// Frames a pair of peers may exchange in the quiet time: presence, signs of life, answers.
 const QUIET_FRAMES_PER_PAIR_MAX: u64 = 40;
 
+/// A device's two copies wrote to one feed.
+const FORKED: &str = "feed forked";
+
 impl World {
     /// Runs until all replicas say that they are the same, then checks that it is so.
     pub fn come_to_rest(&mut self) {
@@ -103,6 +106,9 @@ impl World {
             let Some(view) = status.spaces.iter().find(|view| view.space == space) else {
                 return Some(format!("peer {index} is not in the space"));
             };
+            if view.forks.iter().any(|fork| fork.open) {
+                return Some(format!("peer {index} sees a fork nobody settled"));
+            }
             if view.saved != SaveState::Saved {
                 return Some(format!("peer {index} is {:?}", view.saved));
             }
@@ -122,6 +128,11 @@ impl World {
         let Some(space) = self.space else { return };
         if let Err(words) = self.compare_stores(space) {
             self.violate(words);
+        }
+        let branches = self.peers[0].store.branches(space);
+        if branches.is_ok_and(|branches| !branches.is_empty()) && !self.faults.contains_key(FORKED)
+        {
+            self.fault(FORKED);
         }
         let views = self.look_at_objects(space);
         let texts = self.look_at_texts();
@@ -293,6 +304,7 @@ struct Disk {
     credentials: Vec<dxos_base::Hash>,
     feeds: BTreeMap<dxos_base::FeedId, (u64, dxos_base::Hash, u64)>,
     states: BTreeMap<(dxos_base::FeedId, u64), EntryState>,
+    branches: Vec<(dxos_base::FeedId, u64, dxos_base::Hash)>,
     objects: BTreeMap<dxos_base::ObjectId, (bool, String, Vec<u8>)>,
 }
 
@@ -325,6 +337,9 @@ impl Disk {
                 states.insert((row.feed, entry.seq), entry.state);
             }
         }
+        let branches = store.branches(space).map_err(fails)?;
+        let branches = branches.iter().map(|at| (at.feed, at.seq, at.hash));
+        let branches = branches.collect();
         let rows = store
             .objects(space, None, None, usize::MAX)
             .map_err(fails)?;
@@ -336,6 +351,7 @@ impl Disk {
             credentials,
             feeds,
             states,
+            branches,
             objects,
         })
     }
@@ -350,6 +366,12 @@ impl Disk {
         }
         if self.feeds != other.feeds {
             return Some(format!("feeds {:?} and {:?}", self.feeds, other.feeds));
+        }
+        if self.branches != other.branches {
+            return Some(format!(
+                "branches {:?} and {:?}",
+                self.branches, other.branches
+            ));
         }
         if self.states != other.states {
             let differing = self.states.iter().zip(&other.states).find(|(a, b)| a != b);

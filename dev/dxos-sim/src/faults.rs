@@ -14,7 +14,7 @@ use crate::world::{Item, Mend, World};
 use dxos_node::Event;
 
 /// Milliseconds of a year.
-const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
+pub const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {
@@ -36,9 +36,17 @@ enum Fault {
     PersonReplaced,
     Offline,
     CopyRestored,
+    WholeCopyRestored,
 }
 
-const FAULTS: [(u64, Fault); 18] = [
+/// A copy of a profile, to be put back.
+pub struct Backup {
+    copy: crate::store::Copy,
+    /// The instance marker is put back with it: the node cannot tell, and its feed may fork.
+    whole: bool,
+}
+
+const FAULTS: [(u64, Fault); 19] = [
     (10, Fault::Kill),
     (14, Fault::CrashAtCommit),
     (7, Fault::PowerLoss),
@@ -57,6 +65,7 @@ const FAULTS: [(u64, Fault); 18] = [
     (4, Fault::PersonReplaced),
     (4, Fault::Offline),
     (3, Fault::CopyRestored),
+    (4, Fault::WholeCopyRestored),
 ];
 
 impl World {
@@ -118,9 +127,10 @@ impl World {
                 let after = self.random.between(500, 6000);
                 self.later(after, Item::Mend(Mend::Online(peer)));
             }
-            Fault::CopyRestored if runs && self.is_member(peer) => {
+            Fault::CopyRestored | Fault::WholeCopyRestored if runs && self.is_member(peer) => {
                 let copy = self.peers[peer].store.copy();
-                self.copies.insert(peer, copy);
+                let whole = matches!(fault, Fault::WholeCopyRestored);
+                self.copies.insert(peer, Backup { copy, whole });
                 let after = self.random.between(300, 5000);
                 self.later(after, Item::PutBack { peer });
             }
@@ -245,14 +255,77 @@ impl World {
 
     /// The backup made before is put in the place of the profile.
     pub fn put_back(&mut self, index: usize) {
-        let Some(copy) = self.copies.remove(&index).filter(|_| self.chaos) else {
+        let Some(backup) = self.copies.remove(&index).filter(|_| self.chaos) else {
             return;
         };
-        self.fault("old copy put back");
+        self.fault(match backup.whole {
+            true => "whole copy put back",
+            false => "old copy put back",
+        });
         self.died(index, 3000);
-        let kept = self.peers[index].store.restore(&copy);
-        self.peers[index].restored();
-        self.forgotten(index, kept);
+        // Where others have all of it, nothing of it may be lost: it comes back as a branch.
+        let kept_elsewhere = backup.whole && self.others_hold_all(index);
+        let kept = self.peers[index].store.restore(&backup.copy);
+        if backup.whole {
+            if self.random.chance(70) {
+                // Time to write before it hears of what it had written.
+                self.network.weather.unreached.insert(index);
+                let after = self.random.between(1500, 7000);
+                self.later(after, Item::Mend(Mend::Reach(index)));
+            }
+            if self.random.chance(35) {
+                self.fault("whole copy to be put back again");
+                self.copies.insert(index, backup);
+                let after = self.random.between(800, 6000);
+                self.later(after, Item::PutBack { peer: index });
+            }
+        } else {
+            self.peers[index].restored();
+        }
+        // What others relied on this one to have may be gone with it.
+        for (peer, kept) in std::mem::take(&mut self.relying) {
+            self.ledger.power_lost(peer, kept);
+        }
+        if kept_elsewhere {
+            self.relying.insert(index, kept);
+        }
+        self.forgotten(index, if kept_elsewhere { u64::MAX } else { kept });
+    }
+
+    /// Whether other peers have all entries a peer has, and nothing of it waits to become one.
+    fn others_hold_all(&mut self, index: usize) -> bool {
+        let Some(space) = self.space else {
+            return false;
+        };
+        let (before, rest) = self.peers.split_at_mut(index);
+        let Some((peer, after)) = rest.split_first_mut() else {
+            return false;
+        };
+        let mut ends = Vec::new();
+        let store = &mut peer.store;
+        let (Ok(pending), Ok(feeds), Ok(branches)) = (
+            store.pending(space),
+            store.feeds(space),
+            store.branches(space),
+        ) else {
+            return false;
+        };
+        let feeds = feeds.iter().filter(|feed| feed.stored_seq > 0);
+        ends.extend(feeds.map(|feed| (feed.feed, feed.stored_seq, feed.head)));
+        ends.extend(branches.iter().map(|at| (at.feed, at.seq, at.hash)));
+        let mut others: Vec<_> = before.iter_mut().chain(after).collect();
+        pending.is_empty()
+            && ends.into_iter().all(|(feed, seq, hash)| {
+                others.iter_mut().any(|other| {
+                    let store = &mut other.store;
+                    let stands = store.entries(space, feed, seq, 0);
+                    let stands = stands.is_ok_and(|rows| rows.iter().any(|row| row.hash == hash));
+                    stands
+                        || store
+                            .branch(space, feed, hash)
+                            .is_ok_and(|row| row.is_some())
+                })
+            })
     }
 
     /// A channel breaks; the person connects again soon.

@@ -6,8 +6,10 @@
 //!
 //! Not here: adapters (SQLite, OPFS, WebSocket, WebRTC have conformance suites), browsers (`e2e`).
 
+mod away;
 mod check;
 mod direct;
+mod edits;
 mod faults;
 mod joining;
 mod kinds;
@@ -25,6 +27,7 @@ mod tap;
 mod work;
 mod world;
 
+pub use away::{COMMIT_ROWS_MAX, CaughtUp, UNDER_WAY_BYTES_MAX, away};
 pub use report::Report;
 pub use run::{EVENTS_MIN, FAULTS_MIN, run};
 pub use store::{CrashPoint, CrashStore, WriteFault};

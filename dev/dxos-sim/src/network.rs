@@ -60,6 +60,18 @@ pub enum Parcel {
     Link(End, LinkEvent),
 }
 
+impl Parcel {
+    /// How long it is.
+    pub fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Parcel::Up(_, bytes) | Parcel::Down(_, Event::SignalFrame(bytes)) => bytes.len(),
+            Parcel::Link(_, LinkEvent::Message { message, .. }) => message.len(),
+            _ => 0,
+        };
+        bytes as u64
+    }
+}
+
 /// What is sent, and when it arrives.
 pub type Mail = Vec<(Time, Parcel)>;
 

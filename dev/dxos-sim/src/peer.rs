@@ -19,6 +19,9 @@ use crate::tap::Counts;
 /// Wall time at the beginning of every run: 2026.
 const EPOCH_MS: i64 = 1_790_000_000_000;
 
+/// What a clock is off by that begins at 1970.
+pub const AT_1970_MS: i64 = -EPOCH_MS;
+
 /// Entry version of builds of today.
 pub const OLDER: u8 = dxos_echo::entry::ENTRY_VERSION;
 /// Entry version of builds to come, played by the same code.

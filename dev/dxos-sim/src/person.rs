@@ -29,8 +29,8 @@ pub enum Done {
     Invited(Result<InvitationView, Failure>),
     /// A join began.
     Joining(Result<InvitationView, Failure>),
-    /// A write was answered.
-    Wrote(Vec<EditId>, Result<(), Failure>),
+    /// A write of a kind was answered.
+    Wrote(&'static str, Vec<EditId>, Result<(), Failure>),
     /// A text was opened, or not.
     Opened(TextAddress, Result<(), Failure>),
     /// All objects of a space.
@@ -268,12 +268,13 @@ impl Person {
     pub fn write(
         &mut self,
         space: SpaceId,
+        kind: &'static str,
         writes: Vec<dxos_base::ObjectWrite>,
         edits: Vec<EditId>,
     ) {
         self.own.extend(&edits);
         let written = self.client.write(space, writes);
-        self.ask(async move { Done::Wrote(edits, written.await) });
+        self.ask(async move { Done::Wrote(kind, edits, written.await) });
     }
 
     /// Opens a text on the screen.

@@ -1,17 +1,22 @@
 //! What runs were made of, and whether every fault and every kind of message was among it.
 
+use crate::edits::WRITES;
 use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 30] = [
+pub const FAULTS: [&str; 36] = [
     "acknowledgement lost",
     "channel lost",
+    "clock at 1970",
     "clock jumped",
+    "clock years ahead",
     "clock years off",
     "commit fails",
     "direct link cut",
     "disk full",
+    "entry before its key or credentials",
+    "feed forked",
     "forged frame",
     "frame duplicated",
     "frames come twice",
@@ -33,12 +38,14 @@ pub const FAULTS: [&str; 30] = [
     "switched offline",
     "unsynced commit lost",
     "window gone",
+    "whole copy put back",
+    "whole copy to be put back again",
     "wrong auth code",
     "wrong invitation code",
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
-pub const MESSAGES: [&str; 91] = [
+pub const MESSAGES: [&str; 93] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -103,7 +110,9 @@ pub const MESSAGES: [&str; 91] = [
     "replicate need chain",
     "replicate open",
     "replicate refused",
+    "replicate tips",
     "replicate want",
+    "replicate want chain",
     "reply answer",
     "reply done",
     "reply failure",
@@ -151,6 +160,8 @@ pub struct Report {
     pub peers: u64,
     /// Faults by kind.
     pub faults: Counts,
+    /// Acknowledged writes by kind.
+    pub writes: Counts,
     /// Messages by kind.
     pub messages: Counts,
     /// Other things.
@@ -172,6 +183,14 @@ impl Report {
             "remote write between acknowledge and seal",
             sum(|store| store.amid_pending()),
         );
+        // Where builds are mixed entries wait for a newer one too.
+        let newest = |peer: &crate::peer::Peer| peer.entry_version == crate::peer::OLDER;
+        if world.peers.iter().all(newest) {
+            faults.insert(
+                "entry before its key or credentials",
+                sum(|store| store.waited()),
+            );
+        }
         faults.insert("unsynced commit lost", sum(|store| store.power_took()));
         faults.insert("frame duplicated", world.network.duplicated);
         let off = |peer: &&crate::peer::Peer| peer.clock_off_ms.abs() > 300 * 24 * 3600 * 1000;
@@ -179,6 +198,8 @@ impl Report {
             "clock years off",
             world.peers.iter().filter(off).count() as u64,
         );
+        faults.insert("clock at 1970", world.clocks_apart);
+        faults.insert("clock years ahead", world.clocks_apart);
         let mut messages = world.network.tap.frames.clone();
         for (kind, count) in &world.frames {
             *messages.entry(kind).or_default() += count;
@@ -199,6 +220,7 @@ impl Report {
             edits: world.ledger.lasting() as u64,
             peers: world.peers.len() as u64,
             faults,
+            writes: world.writes.clone(),
             messages,
             notes: world.notes.clone(),
             figures,
@@ -220,6 +242,7 @@ impl Report {
         self.peers += other.peers;
         for (mine, theirs) in [
             (&mut self.faults, other.faults),
+            (&mut self.writes, other.writes),
             (&mut self.messages, other.messages),
             (&mut self.notes, other.notes),
         ] {
@@ -234,11 +257,12 @@ impl Report {
         self.violations.sort();
     }
 
-    /// Kinds of faults and messages that a suite must see and this one did not.
+    /// Kinds of faults, writes and messages that a suite must see and this one did not.
     pub fn missing(&self) -> Vec<&'static str> {
         let none = |counts: &Counts, kind: &&str| counts.get(*kind).copied().unwrap_or(0) == 0;
         let faults = FAULTS.iter().filter(|kind| none(&self.faults, kind));
         faults
+            .chain(WRITES.iter().filter(|kind| none(&self.writes, kind)))
             .chain(MESSAGES.iter().filter(|kind| none(&self.messages, kind)))
             .copied()
             .collect()
@@ -262,6 +286,7 @@ impl Report {
         );
         for (title, counts) in [
             ("faults", &self.faults),
+            ("acknowledged writes", &self.writes),
             ("messages", &self.messages),
             ("notes", &self.notes),
         ] {

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::peer::{NEWER, Peer};
+use crate::faults::YEAR_MS;
+use crate::peer::{AT_1970_MS, NEWER, Peer};
 use crate::random::Random;
 use crate::report::Report;
 use crate::world::{Item, World};
@@ -57,6 +58,14 @@ fn play(world: &mut World) {
                 },
             );
         }
+    }
+    if world.random.chance(12) {
+        // One lives in 1970, one years ahead; both go on working with the others.
+        let early = world.random.index(peers);
+        let late = (early + 1 + world.random.index(peers - 1)) % peers;
+        world.peers[early].clock_off_ms = AT_1970_MS;
+        world.peers[late].clock_off_ms = world.random.between(3, 30) as i64 * YEAR_MS;
+        world.clocks_apart += 1;
     }
     world.later(50, Item::Joining);
     let first_fault = world.random.between(200, 5000);

@@ -1,9 +1,7 @@
-//! What people do: make objects, write properties, type, delete, look.
-
-use std::collections::BTreeMap;
+//! What people do: make and edit objects (what they write into them: `edits`), type, look.
 
 use dxos_base::text::units;
-use dxos_base::{ObjectId, ObjectWrite, SpaceId, TextChange, Value};
+use dxos_base::{SpaceId, TextChange};
 use dxos_services::{FailureKind, Place, TextAddress};
 
 use crate::ledger::EditId;
@@ -24,7 +22,8 @@ enum Act {
     Create,
     Set,
     Remove,
-    Tree,
+    Edit,
+    Count,
     Delete,
     Restore,
     Type,
@@ -38,11 +37,12 @@ enum Act {
     Burst,
 }
 
-const ACTS: [(u64, Act); 15] = [
+const ACTS: [(u64, Act); 16] = [
     (7, Act::Create),
     (26, Act::Set),
     (3, Act::Remove),
-    (5, Act::Tree),
+    (34, Act::Edit),
+    (6, Act::Count),
     (3, Act::Delete),
     (3, Act::Restore),
     (38, Act::Type),
@@ -81,7 +81,7 @@ impl World {
         };
         for _ in 0..times {
             let act = match act {
-                Act::Burst => *self.random.pick(&[Act::Set, Act::Type]),
+                Act::Burst => *self.random.pick(&[Act::Set, Act::Edit, Act::Type]),
                 act => act,
             };
             self.act(index, person, space, act);
@@ -112,16 +112,17 @@ impl World {
             }
             (_, None) if self.objects.len() < OBJECTS_MAX => self.create(index, person, space),
             (Act::Set | Act::Create | Act::Burst, Some(object)) => {
-                let value = self.ledger.fresh_value();
-                let (property, value) = if self.random.chance(60) {
-                    ("count", Value::Int(value))
-                } else {
-                    ("title", Value::String(format!("{CANARY} {value}")))
-                };
-                self.set(index, person, space, object, property, Some(value));
+                self.set_property(index, person, space, object);
             }
-            (Act::Remove, Some(object)) => self.set(index, person, space, object, "title", None),
-            (Act::Tree, Some(object)) => self.set_tree(index, person, space, object),
+            (Act::Remove, Some(object)) => self.remove_property(index, person, space, object),
+            (Act::Edit, Some(object)) => self.edit(index, person, space, object),
+            (Act::Count, Some(object)) => {
+                let by = 1 + self.random.below(9) as i64;
+                let edit = self.ledger.count(index, space, object, by);
+                let path = dxos_base::key_path(&["steps"]);
+                let write = dxos_base::ObjectWrite::Count { object, path, by };
+                self.peers[index].persons[person].write(space, "count", vec![write], vec![edit]);
+            }
             (Act::Delete, Some(object)) => self.show(index, person, space, object, false),
             (Act::Restore, Some(object)) => self.show(index, person, space, object, true),
             (Act::Type, _) => self.type_text(index, person),
@@ -156,95 +157,6 @@ impl World {
             (Act::Verify, _) => self.peers[index].persons[person].verify(space),
             (_, None) => {}
         }
-    }
-
-    fn create(&mut self, index: usize, person: usize, space: SpaceId) {
-        let object = ObjectId::new(self.now(), &mut self.random);
-        self.objects.push(object);
-        let edit = self.ledger.create(index, space, object);
-        let mut edits = vec![edit];
-        let mut values = BTreeMap::new();
-        for property in ["count", "title"] {
-            let value = self.ledger.fresh_value();
-            let value = match property {
-                "count" => Value::Int(value),
-                _ => Value::String(format!("{CANARY} {value}")),
-            };
-            let register = (space, object, property.to_owned());
-            edits.push(
-                self.ledger
-                    .property(index, register, Some(value.clone()), None, &[]),
-            );
-            values.insert(property.to_owned(), value);
-        }
-        let type_name = "org.dxos.sim.Note@0.1.0".to_owned();
-        let write = ObjectWrite::Create {
-            object,
-            type_name,
-            values,
-        };
-        self.peers[index].persons[person].write(space, vec![write], edits);
-    }
-
-    fn set(
-        &mut self,
-        index: usize,
-        person: usize,
-        space: SpaceId,
-        object: ObjectId,
-        property: &str,
-        value: Option<Value>,
-    ) {
-        let hand = &self.peers[index].persons[person];
-        let row = hand.row(object);
-        let seen = row.as_ref().and_then(|row| row.values.get(property));
-        let register = (space, object, property.to_owned());
-        let edit = self
-            .ledger
-            .property(index, register, value.clone(), seen, &hand.own);
-        let write = match value {
-            Some(value) => ObjectWrite::set(object, property, value),
-            None => ObjectWrite::remove(object, property),
-        };
-        self.peers[index].persons[person].write(space, vec![write], vec![edit]);
-    }
-
-    /// Containers and leaves below them: compared between replicas, not followed by the ledger.
-    fn set_tree(&mut self, index: usize, person: usize, space: SpaceId, object: ObjectId) {
-        let fresh = self.ledger.fresh_value();
-        let leaf = Value::Int(fresh);
-        let names = ["a", "b", "c"];
-        let name = (*self.random.pick(&names)).to_owned();
-        let (path, value) = match self.random.below(6) {
-            0 => (vec!["tree".to_owned()], None),
-            1 => (
-                vec!["tree".to_owned()],
-                Some(Value::Map(BTreeMap::from([(name, leaf)]))),
-            ),
-            2 => (
-                vec!["tree".to_owned()],
-                Some(Value::List(vec![leaf.clone(), leaf])),
-            ),
-            3 => (vec!["tree".to_owned(), name], None),
-            _ => (vec!["tree".to_owned(), name, "leaf".to_owned()], Some(leaf)),
-        };
-        let path = dxos_base::key_path(&path);
-        let write = match value {
-            Some(value) => ObjectWrite::set(object, path, value),
-            None => ObjectWrite::remove(object, path),
-        };
-        self.peers[index].persons[person].write(space, vec![write], Vec::new());
-    }
-
-    fn show(&mut self, index: usize, person: usize, space: SpaceId, object: ObjectId, shown: bool) {
-        let own = self.peers[index].persons[person].own.clone();
-        let edit = self.ledger.show(index, space, object, shown, &own);
-        let write = if shown {
-            ObjectWrite::restore(object)
-        } else {
-            ObjectWrite::delete(object)
-        };
-        self.peers[index].persons[person].write(space, vec![write], vec![edit]);
     }
 
     fn type_text(&mut self, index: usize, person: usize) {
@@ -336,7 +248,7 @@ impl World {
             Done::Space(Err(_)) => {}
             Done::Invited(result) => self.invited(index, result),
             Done::Joining(result) => self.join_began(index, result),
-            Done::Wrote(edits, result) => self.wrote(index, edits, result, commits),
+            Done::Wrote(kind, edits, result) => self.wrote(index, kind, edits, result, commits),
             Done::Opened(_, result) => {
                 if result.is_err() {
                     count(&mut self.notes, "texts not opened");
@@ -374,14 +286,18 @@ impl World {
     fn wrote(
         &mut self,
         index: usize,
+        kind: &'static str,
         edits: Vec<EditId>,
         result: Result<(), dxos_services::Failure>,
         commits: u64,
     ) {
         match result {
-            Ok(()) => edits
-                .into_iter()
-                .for_each(|edit| self.ledger.acknowledged(edit, commits)),
+            Ok(()) => {
+                count(&mut self.writes, kind);
+                edits
+                    .into_iter()
+                    .for_each(|edit| self.ledger.acknowledged(edit, commits));
+            }
             Err(failure) => {
                 edits.into_iter().for_each(|edit| self.ledger.refused(edit));
                 count(
@@ -394,7 +310,7 @@ impl World {
                         _ => "writes refused: other",
                     },
                 );
-                self.say(|| format!("peer {index}: a write is refused: {failure}"));
+                self.say(|| format!("peer {index}: {kind} is refused: {failure}"));
             }
         }
     }

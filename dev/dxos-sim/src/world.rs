@@ -105,6 +105,14 @@ pub struct World {
     pub joining: Joining,
     /// How often each fault happened.
     pub faults: Counts,
+    /// How often each kind of write was acknowledged.
+    pub writes: Counts,
+    /// Bytes on all lines now, and the most there ever were.
+    pub under_way_bytes: u64,
+    /// See [`World::under_way_bytes`].
+    pub under_way_bytes_max: u64,
+    /// Peers whose clocks stand at 1970, and as many years ahead.
+    pub clocks_apart: u64,
     /// How often each kind of frame and event happened beside the network's.
     pub frames: Counts,
     /// Events the nodes were handed.
@@ -116,7 +124,9 @@ pub struct World {
     /// Lines about what happens, when asked for.
     pub trace: bool,
     /// Copies of profiles, made to be put back.
-    pub copies: BTreeMap<usize, crate::store::Copy>,
+    pub copies: BTreeMap<usize, crate::faults::Backup>,
+    /// Peers put back of which others have all that they had written since, and how much of it they kept themselves.
+    pub relying: BTreeMap<usize, u64>,
     /// All objects as peers' persons were answered, for comparing.
     pub answers: BTreeMap<(usize, usize), Vec<ObjectView>>,
     /// Figures of the nodes as last told.
@@ -140,12 +150,17 @@ impl World {
             objects: Vec::new(),
             joining: Joining::default(),
             faults: Counts::new(),
+            writes: Counts::new(),
+            under_way_bytes: 0,
+            under_way_bytes_max: 0,
+            clocks_apart: 0,
             frames: Counts::new(),
             events: 0,
             chaos: true,
             violation: None,
             trace,
             copies: BTreeMap::new(),
+            relying: BTreeMap::new(),
             answers: BTreeMap::new(),
             figures: BTreeMap::new(),
             notes: Counts::new(),
@@ -187,6 +202,8 @@ impl World {
     /// Puts what the network sends on its way.
     pub fn post(&mut self, mail: Mail) {
         for (at, parcel) in mail {
+            self.under_way_bytes += parcel.bytes();
+            self.under_way_bytes_max = self.under_way_bytes_max.max(self.under_way_bytes);
             self.queue.push(at, Item::Parcel(parcel));
         }
     }
@@ -207,6 +224,7 @@ impl World {
     fn happen(&mut self, item: Item) {
         match item {
             Item::Parcel(parcel) => {
+                self.under_way_bytes -= parcel.bytes();
                 let mut mail = Mail::new();
                 let heard = self.network.arrive(self.now(), parcel, &mut mail);
                 self.post(mail);

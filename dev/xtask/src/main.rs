@@ -1,8 +1,8 @@
-//! Developer tasks: `cargo xtask tidy|web|bundle|conformance|dev|bench|bench-page`.
+//! Developer tasks: `cargo xtask tidy|web|bundle|conformance|dev|sim|bench|bench-page`.
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -51,14 +51,17 @@ enum Task {
         /// Ids as in dev/dxos-bench/RESULTS.md.
         names: Vec<String>,
     },
-    /// Run many random cases of every kind of write on three replicas against the naive models.
-    Model {
-        /// How many.
-        #[arg(default_value_t = 100_000)]
+    /// Run the simulator and the two models (merging, live queries) for long, optimised: more seeds than the tests do.
+    Sim {
+        /// Seeds of the simulator.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// Cases of each model.
+        #[arg(long, default_value_t = 100_000)]
         cases: u64,
-        /// The first case's seed.
+        /// The first seed of each; the tests begin below.
         #[arg(long, default_value_t = 1_000_000)]
-        seed: u64,
+        from: u64,
     },
 }
 
@@ -103,16 +106,19 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Dev { port } => dev::run(&web(root, Profile::Dev), port),
-        Task::Model { cases, seed } => {
-            let status = Command::new(cargo())
-                .current_dir(&root)
-                .args(["test", "--release", "-p", "dxos-echo", "--test", "it", "--"])
-                .args(["replicas_end_alike", "--nocapture"])
-                .env("DXOS_MODEL_CASES", cases.to_string())
-                .env("DXOS_MODEL_SEED", seed.to_string())
-                .status()
-                .context("start cargo")?;
-            ensure!(status.success(), "a case failed; its seed is named above");
+        Task::Sim { seeds, cases, from } => {
+            let (seeds, from_words) = (seeds.to_string(), from.to_string());
+            let simulator = ["run", "--release", "-p", "dxos-sim", "--"];
+            let range = ["--seeds", &seeds, "--from", &from_words];
+            long_run(&root, &[&simulator[..], &range].concat(), 0, 0)?;
+            for (package, target, test) in [
+                ("dxos-echo", ["--test", "it"], "replicas_end_alike"),
+                ("dxos-node", ["--lib", "--quiet"], "what_is_told_adds_up"),
+            ] {
+                let words = ["test", "--release", "-p", package, target[0], target[1]];
+                let words = [&words[..], &["--", test, "--nocapture"]].concat();
+                long_run(&root, &words, cases, from)?;
+            }
             Ok(())
         }
         Task::Bench { names } => {
@@ -126,6 +132,19 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Runs cargo; the models read how many cases they run, and from which seed, from the environment.
+fn long_run(root: &Path, words: &[&str], cases: u64, from: u64) -> Result<()> {
+    let status = Command::new(cargo())
+        .current_dir(root)
+        .args(words)
+        .envs(["DXOS_MODEL_CASES", "DXOS_LIVE_CASES"].map(|name| (name, cases.to_string())))
+        .envs(["DXOS_MODEL_SEED", "DXOS_LIVE_SEED"].map(|name| (name, from.to_string())))
+        .status()
+        .context("start cargo")?;
+    ensure!(status.success(), "a case failed; its seed is named above");
+    Ok(())
 }
 
 /// The workspace this program was built in.

@@ -56,6 +56,7 @@ pub fn space(n: u8, name: &str, personal: bool, members: Vec<MemberView>) -> Spa
         sync: SyncState::Alone,
         progress: dxos_client::SyncProgress::default(),
         waiting: Vec::new(),
+        forks: Vec::new(),
     }
 }
 

@@ -135,8 +135,13 @@ pub(super) fn line(view: &SpaceView) -> String {
     } else {
         &view.name
     };
+    let forked = match (view.forks.iter().any(|fork| fork.open), view.forks.len()) {
+        (_, 0) => "",
+        (true, _) => ", a copied device wrote twice: not settled yet",
+        (false, _) => ", a copied device wrote twice: settled",
+    };
     format!(
-        "{name}: {sync}, {relayed} relayed, {direct} direct, {} members{waiting}",
+        "{name}: {sync}, {relayed} relayed, {direct} direct, {} members{forked}{waiting}",
         view.members.len()
     )
 }

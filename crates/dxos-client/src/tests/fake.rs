@@ -160,6 +160,7 @@ impl FakeNode {
             sync: SyncState::Alone,
             progress: SyncProgress::default(),
             waiting: Vec::new(),
+            forks: Vec::new(),
             life: SpaceLife::Ready,
         };
         let status = StatusView {

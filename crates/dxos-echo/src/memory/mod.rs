@@ -324,6 +324,66 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    fn entries_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+    ) -> Result<(), StoreError> {
+        let (first, last) = (from_seq, u64::MAX);
+        self.remove_between(
+            Key::Entry(space, feed, first),
+            Key::Entry(space, feed, last),
+        );
+        self.remove_between(
+            Key::Waiting(space, feed, first),
+            Key::Waiting(space, feed, last),
+        );
+        Ok(())
+    }
+
+    fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
+        let key = Key::Branch(space, row.place.feed, row.place.hash);
+        self.put(key, Row::Branch(row.clone()));
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError> {
+        Ok(match self.rows.get(&Key::Branch(space, feed, hash)) {
+            Some(Row::Branch(row)) => Some(row.clone()),
+            _ => None,
+        })
+    }
+
+    fn branch_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<(), StoreError> {
+        self.remove(Key::Branch(space, feed, hash));
+        Ok(())
+    }
+
+    fn branches(&mut self, space: SpaceId) -> Result<Vec<BranchPlace>, StoreError> {
+        let from = Key::Branch(space, FeedId([0; 16]), Hash([0; 32]));
+        let through = Key::Branch(space, FeedId([255; 16]), Hash([255; 32]));
+        let rows = self.rows.range(from..=through);
+        let mut places: Vec<BranchPlace> = rows
+            .filter_map(|(_, row)| match row {
+                Row::Branch(row) => Some(row.place),
+                _ => None,
+            })
+            .collect();
+        places.sort_unstable();
+        Ok(places)
+    }
+
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {
         let number = self.number(Key::PendingNumber(space));
         self.put(Key::Pending(space, number), Row::Bytes(bytes.to_vec()));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: within a table keys sort as its reads want them.
 
-use crate::store::{EntryRow, FeedRow, Findable, ObjectRow};
+use crate::store::{BranchRow, EntryRow, FeedRow, Findable, ObjectRow};
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 
 /// Names a row.
@@ -20,6 +20,8 @@ pub(super) enum Key {
     Entry(SpaceId, FeedId, u64),
     /// The entry waits.
     Waiting(SpaceId, FeedId, u64),
+    /// An entry of a branch of a forked feed.
+    Branch(SpaceId, FeedId, Hash),
     Pending(SpaceId, u64),
     /// Last number given to a pending change set.
     PendingNumber(SpaceId),
@@ -47,6 +49,7 @@ impl Key {
             | Key::Feed(space, _)
             | Key::Entry(space, ..)
             | Key::Waiting(space, ..)
+            | Key::Branch(space, ..)
             | Key::Pending(space, _)
             | Key::PendingNumber(space)
             | Key::Object(space, _)
@@ -88,6 +91,7 @@ pub(super) enum Row {
     Bytes(Vec<u8>),
     Feed(FeedRow),
     Entry(EntryRow),
+    Branch(BranchRow),
     Object(Box<ObjectRecord>),
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use dxos_base::{Hash, ObjectWrite, SigningKey, Tick, Value, limits};
+use dxos_base::{FeedId, Hash, ObjectWrite, SigningKey, Tick, Value, limits};
 use dxos_echo::{
     Access, Decision, EntryHeader, Refusal, RefusalReason, Sealing, WaitReason, feed_id,
 };
@@ -510,30 +510,6 @@ fn an_older_backup_goes_on_beside_what_it_had_written() {
 }
 
 #[test]
-fn two_entries_for_one_place_are_a_fork() {
-    let (members, mut replicas) = three();
-    let mut twin = Replica::with_store(1, 1, &members, Default::default());
-    twin.create(7, &[]);
-    let other = bytes(&twin.seal());
-    replicas[0].create(1, &[]);
-    let first = bytes(&replicas[0].seal());
-    replicas[1].receive(&first);
-    assert_eq!(
-        reasons(&replicas[1].receive(&other).refused),
-        [RefusalReason::Fork]
-    );
-    // The writer hears of it and goes on in another feed.
-    let feed = replicas[0].space.feed();
-    assert_eq!(
-        reasons(&replicas[0].receive(&other).refused),
-        [RefusalReason::Fork]
-    );
-    assert_ne!(replicas[0].space.feed(), feed);
-    replicas[0].restart();
-    assert_ne!(replicas[0].space.feed(), feed);
-}
-
-#[test]
 fn feeds_of_a_device_are_told_apart() {
     let device = SigningKey::from_seed([1; 32]).device_key();
     let other = SigningKey::from_seed([2; 32]).device_key();
@@ -546,6 +522,9 @@ fn feeds_of_a_device_are_told_apart() {
         }
         fn decide(&self, _: &dxos_echo::Claim<'_>) -> Decision {
             Decision::Counts
+        }
+        fn picked(&self, _: &FeedId, _: u64) -> Option<Hash> {
+            None
         }
         fn key(&self, _: &dxos_base::KeyId) -> Option<dxos_base::SpaceKey> {
             None

@@ -1,7 +1,7 @@
 //! Entries written by each version of the format, kept in `vectors/`: every later build reads the same of them.
 //!
 //! `vectors/echo-entries-1.txt` holds entries of three devices, in hex, one a line. What they make stands in
-//! `vectors/echo-state-1.txt`. A new format version adds files of its own and leaves these as they are.
+//! `vectors/echo-state-1.txt`. `vectors/echo-fork-1.txt` holds a fork, `echo-fork-state-1.txt` what it makes. A new format version adds files of its own and leaves these as they are.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -165,4 +165,73 @@ fn entries_of_format_1_read_the_same() {
         reader.object(ObjectId([1; 16])).values["string"],
         Value::from("today")
     );
+}
+
+/// One entry all have, two for the place after it, and the one in which the device issues the second's changes again
+/// once the first is picked.
+fn forked_today() -> Vec<Vec<u8>> {
+    let members = Rc::new(Members::default());
+    let mut first = Replica::new(1, &members);
+    let object = first.create(1, &[("a", 0.into()), ("n", Value::Counter(1))]);
+    let mut entries = first.seal();
+    let mut twin = Replica::with_store(1, 1, &members, first.store.clone());
+    twin.entropy = Seeded::new(7);
+    let count = |by| ObjectWrite::Count {
+        object,
+        path: key_path(&["n"]),
+        by,
+    };
+    first.edit(&[ObjectWrite::set(object, ["a"], 1), count(10)]);
+    entries.extend(first.seal());
+    twin.edit(&[
+        ObjectWrite::set(object, ["b"], Value::Counter(5)),
+        count(100),
+    ]);
+    twin.type_text(object, "body", &typed(0, 0, "kept"));
+    entries.extend(twin.seal());
+    first.receive(&[entries[2].bytes.clone()]);
+    let picked = &entries[1];
+    members
+        .picked
+        .borrow_mut()
+        .insert((picked.feed, picked.seq), picked.hash);
+    first.settle_forks();
+    assert_eq!(first.reissue().entries, 1);
+    entries.extend(first.seal());
+    entries.into_iter().map(|entry| entry.bytes).collect()
+}
+
+#[test]
+fn a_fork_of_format_1_reads_the_same() {
+    let bless = std::env::var_os("DXOS_BLESS").is_some() && !vector("echo-fork-1.txt").exists();
+    if bless {
+        let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines: Vec<String> = forked_today().iter().map(hex).collect();
+        std::fs::write(vector("echo-fork-1.txt"), lines.join("\n") + "\n").unwrap();
+    }
+    let lines = std::fs::read_to_string(vector("echo-fork-1.txt")).unwrap();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let entries: Vec<Vec<u8>> = lines
+        .lines()
+        .map(|line| line.as_bytes().chunks(2).map(byte).collect())
+        .collect();
+    assert_eq!(entries.len(), 4);
+    let members = Rc::new(Members::default());
+    let mut all: Vec<Replica> = (1..=2).map(|n| Replica::new(n, &members)).collect();
+    let reader = &mut all[1];
+    assert_eq!(reader.receive(&entries).stored, 4);
+    let feed = reader.space.forked().next().unwrap();
+    // The proof alone: both stand aside.
+    let undecided = state_of(reader);
+    let signed = &entries[1][..entries[1].len() - 64];
+    let picked = dxos_base::hash("entry", &[signed]);
+    members.picked.borrow_mut().insert((feed, 2), picked);
+    reader.settle_forks();
+    let shown = format!("before the pick\n{undecided}after it\n{}", state_of(reader));
+    if bless {
+        std::fs::write(vector("echo-fork-state-1.txt"), &shown).unwrap();
+    }
+    let expected = std::fs::read_to_string(vector("echo-fork-state-1.txt")).unwrap();
+    assert_eq!(shown, expected);
+    assert!(reader.verify(false).is_sound());
 }

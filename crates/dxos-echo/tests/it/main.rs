@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod feeds;
+mod forks;
 mod golden;
 mod merge;
 mod meta;

@@ -11,8 +11,8 @@ use dxos_base::{
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store};
 use dxos_echo::{
-    Access, Claim, Decision, EchoError, Received, SealedEntry, Sealing, Space, Verified,
-    WriteContext, feed_id,
+    Access, Claim, Decision, EchoError, Received, Reissued, SealedEntry, Sealing, Space, Tip,
+    Verified, WriteContext, feed_id,
 };
 use dxos_text::LoroEngine;
 
@@ -20,6 +20,11 @@ pub const SPACE: SpaceId = SpaceId([1; 20]);
 
 /// Seeded randomness.
 pub struct Seeded(u64);
+impl Seeded {
+    pub fn new(seed: u64) -> Seeded {
+        Seeded(0x9e37_79b9_7f4a_7c15 ^ seed)
+    }
+}
 impl Entropy for Seeded {
     fn fill(&mut self, out: &mut [u8]) {
         for byte in out {
@@ -43,6 +48,8 @@ pub struct Members {
     pub credentials: RefCell<Vec<Option<(FeedId, u64)>>>,
     /// Keys there are beside the first.
     pub keys: Cell<u8>,
+    /// Entries picked at forks.
+    pub picked: RefCell<BTreeMap<(FeedId, u64), Hash>>,
     /// Seq, heads of the entry before, heads: of every entry decided on.
     pub claims: RefCell<Vec<Claimed>>,
 }
@@ -85,6 +92,9 @@ impl Access for Known {
             true => Decision::Void,
             false => Decision::Counts,
         }
+    }
+    fn picked(&self, feed: &FeedId, seq: u64) -> Option<Hash> {
+        self.members.picked.borrow().get(&(*feed, seq)).copied()
     }
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
         let mut keys = (0..=self.keys.get()).map(nth_key);
@@ -230,6 +240,37 @@ impl Replica {
     pub fn receive(&mut self, entries: &[Vec<u8>]) -> Received {
         self.run(|space, cx, access, _| space.receive(cx, access, entries))
             .unwrap()
+    }
+
+    /// Lets feeds stand as the picks have it.
+    pub fn settle_forks(&mut self) -> Received {
+        self.run(|space, cx, access, _| space.settle_forks(cx, access))
+            .unwrap()
+    }
+
+    /// Issues again what this device wrote on branches not picked.
+    pub fn reissue(&mut self) -> Reissued {
+        self.run(|space, cx, access, heads| space.reissue(cx, access, heads))
+            .unwrap()
+    }
+
+    /// Chains that `other` lacks, branches too.
+    pub fn branches_missing_in(&mut self, other: &mut Replica) -> Vec<Vec<u8>> {
+        let mut out = Vec::new();
+        let feeds: Vec<FeedId> = self.space.timeframe().keys().copied().collect();
+        let standing = feeds.iter().flat_map(|feed| self.space.tips_of(feed));
+        let tips: Vec<Tip> = self.space.tips().into_iter().chain(standing).collect();
+        for tip in tips {
+            if other.space.holds(&mut other.store, &tip).unwrap() {
+                continue;
+            }
+            let points = other.space.points(&mut other.store, tip.feed).unwrap();
+            let chain = self
+                .space
+                .chain_to(&mut self.store, &tip, &points, usize::MAX);
+            out.extend(chain.unwrap());
+        }
+        out
     }
 
     pub fn retry(&mut self) -> Received {

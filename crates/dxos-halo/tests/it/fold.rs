@@ -485,6 +485,62 @@ fn a_delegated_invitation_admits_whoever_holds_its_key_once() {
 }
 
 /// What random members do: who, what, about whom.
+#[test]
+fn a_fork_is_settled_by_its_devices_identity_or_an_admin() {
+    let (mut a, mut b, mut c) = three();
+    let device = c.me.device();
+    let feed = FeedId([9; 16]);
+    let cut = |seq, head: u8| CredentialBody::FeedCut {
+        device,
+        point: FeedPoint {
+            feed,
+            seq,
+            head: Hash([head; 32]),
+        },
+    };
+    let picked = |view: &View, seq| view.graph.state().picked(&device, &feed, seq);
+    // Concurrent ones: the entry with the smallest hash, however they arrive.
+    c.issue(cut(5, 7));
+    b.issue(cut(5, 3));
+    b.issue(cut(8, 1));
+    a.issue(cut(5, 4));
+    for view in [&mut b, &mut c] {
+        view.pull(&a);
+    }
+    a.pull(&c);
+    assert_eq!(picked(&a, 5), Some(Hash([4; 32])));
+    a.pull(&b);
+    for view in [&mut b, &mut c] {
+        view.pull(&a);
+        assert_eq!(picked(view, 5), Some(Hash([3; 32])));
+        assert_eq!(picked(view, 8), Some(Hash([1; 32])));
+        assert_eq!(picked(view, 6), None);
+    }
+    // One that follows them all replaces them.
+    c.issue(cut(5, 9));
+    a.pull(&c);
+    assert_eq!(picked(&a, 5), Some(Hash([9; 32])));
+    assert!(a.graph.state().void.is_empty());
+    // An editor settles nobody else's forks; what a removed admin says late is void.
+    let theirs = CredentialBody::FeedCut {
+        device: a.me.device(),
+        point: FeedPoint {
+            feed,
+            seq: 1,
+            head: Hash([1; 32]),
+        },
+    };
+    let void = c.issue(theirs);
+    let late = b.issue(cut(8, 0));
+    a.remove(&b.me.clone(), vec![]);
+    a.pull(&c);
+    a.pull(&b);
+    assert_eq!(a.graph.state().picked(&a.me.device(), &feed, 1), None);
+    assert_eq!(picked(&a, 8), Some(Hash([1; 32])));
+    let out = [void.hash(), late.hash()];
+    assert!(out.iter().all(|hash| a.graph.state().void.contains(hash)));
+}
+
 fn steps() -> impl Strategy<Value = Vec<(usize, usize, usize)>> {
     prop::collection::vec((0..4usize, 0..9usize, 0..6usize), 1..24)
 }

@@ -59,11 +59,11 @@ impl Entropy for Seeded {
     }
 }
 
-/// A profile with one space, to be copied.
+/// A profile with one space, and copies of it as they are opened the first time.
 struct Template {
     identity: Identity,
     space: SpaceId,
-    store: MemoryStore,
+    stores: Vec<MemoryStore>,
 }
 
 impl Template {
@@ -76,11 +76,17 @@ impl Template {
         for credential in &made.credentials {
             (store.credential_put(made.space, credential.hash(), credential.bytes())).unwrap();
         }
-        Template {
+        let mut template = Template {
             identity,
             space: made.space,
-            store,
+            stores: Vec::new(),
+        };
+        for number in 0..REPLICAS {
+            // Each instance notes its marker, and takes the next feed of the device.
+            template.stores.push(store);
+            store = Replica::new(&template, number, 0).store;
         }
+        template
     }
 }
 
@@ -98,7 +104,7 @@ impl Replica {
     fn new(template: &Template, number: usize, seed: u64) -> Replica {
         let mut replica = Replica {
             spaces: Spaces::new(),
-            store: template.store.clone(),
+            store: template.stores[number].clone(),
             text: LoroEngine::default(),
             entropy: Seeded(SplitMix64::new(seed ^ (number as u64) << 40)),
             now: Tick(1_700_000_000_000),
@@ -110,14 +116,11 @@ impl Replica {
         };
         let (device, agreement) = (template.identity.device(), template.identity.agreement());
         let id = template.space;
-        // Each instance before this one has noted its marker.
-        let opened = (0..=number).map(|n| {
-            replica.run(|cx, _| {
-                let marker = [n as u8 + 1; 16];
-                SpaceState::open(id, record.clone(), device, agreement, marker, cx)
-            })
+        let opened = replica.run(|cx, _| {
+            let marker = [number as u8 + 1; 16];
+            SpaceState::open(id, record, device, agreement, marker, cx)
         });
-        let opened = opened.last().expect("at least one").unwrap();
+        let opened = opened.unwrap();
         replica.spaces.insert(id, opened);
         replica
     }

@@ -4,6 +4,7 @@
 // A test that cannot go on ends; clippy exempts only functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod forks;
 mod life;
 mod live;
 mod net;

@@ -162,6 +162,20 @@ impl Net {
         self.effects(i, out);
     }
 
+    /// What a node has on its disk.
+    pub fn copy(&self, i: usize) -> MemoryStore {
+        self.peers[i].store.clone()
+    }
+
+    /// Ends a node and starts it on a copy of its whole profile, the instance marker included.
+    pub fn put_back(&mut self, i: usize, copy: MemoryStore) {
+        self.peers[i].store = copy;
+        self.peers[i].text = LoroEngine::default();
+        self.restart(i);
+        self.run(0);
+        self.peers[i].written = 0;
+    }
+
     /// Handles everything due within the next `ms` of virtual time.
     pub fn run(&mut self, ms: u64) {
         let end = self.now.plus_ms(ms);

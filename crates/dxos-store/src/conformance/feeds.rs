@@ -1,7 +1,7 @@
 //! Credentials, feeds, entries and pending changes.
 
 use dxos_base::Hash;
-use dxos_echo::store::{EntryRow, EntryState, FeedRow, Store};
+use dxos_echo::store::{BranchPlace, BranchRow, EntryRow, EntryState, FeedRow, Store};
 
 use super::{Case, Named, check, feed, same, space, text};
 
@@ -17,6 +17,8 @@ pub(super) const CASES: &[Named] = &[
         states,
     ),
     ("an entry is replaced, not doubled", replaced),
+    ("entries of a feed's end are removed", removed),
+    ("branches are kept beside the entries", branches),
     (
         "numbers no feed reaches are refused, not wrapped",
         far_numbers,
@@ -290,5 +292,66 @@ fn removal(store: &mut dyn Store) -> Case {
         1,
         "the space begun again"
     );
+    Ok(())
+}
+
+fn branch(n: u8, seq: u64, hash: u8, reissued: bool) -> BranchRow {
+    BranchRow {
+        place: BranchPlace {
+            feed: feed(n),
+            seq,
+            hash: Hash([hash; 32]),
+            previous: Hash([hash - 1; 32]),
+            reissued,
+        },
+        bytes: vec![hash; 40],
+    }
+}
+
+fn branches(store: &mut dyn Store) -> Case {
+    let rows = [
+        branch(1, 3, 9, false),
+        branch(1, 2, 8, false),
+        branch(1, 3, 7, true),
+        branch(2, 1, 6, false),
+    ];
+    let none = store.branches(space(1)).map_err(text)?;
+    check!(none.is_empty(), "unknown space");
+    for row in &rows {
+        store.branch_put(space(1), row).map_err(text)?;
+    }
+    store.branch_put(space(2), &rows[0]).map_err(text)?;
+    let expected: Vec<BranchPlace> = [1, 2, 0, 3].map(|n: usize| rows[n].place).into();
+    let found = store.branches(space(1)).map_err(text)?;
+    same!(found, expected, "by feed, seq and hash");
+    let again = branch(1, 2, 8, true);
+    let hash = again.place.hash;
+    store.branch_put(space(1), &again).map_err(text)?;
+    let found = store.branch(space(1), feed(1), hash).map_err(text)?;
+    same!(found, Some(again), "replaced");
+    store.branch_remove(space(1), feed(1), hash).map_err(text)?;
+    let found = store.branch(space(1), feed(1), hash).map_err(text)?;
+    same!(found, None, "removed");
+    same!(store.branches(space(1)).map_err(text)?.len(), 3, "others");
+    store.space_remove(space(1)).map_err(text)?;
+    let left = store.branches(space(1)).map_err(text)?;
+    check!(left.is_empty(), "gone with the space");
+    let left = store.branches(space(2)).map_err(text)?;
+    same!(left.len(), 1, "the other's stay");
+    Ok(())
+}
+
+fn removed(store: &mut dyn Store) -> Case {
+    for seq in 1..=5 {
+        for n in 1..=2 {
+            let row = entry(n, seq, EntryState::Waiting, 10);
+            store.entry_put(space(1), &row).map_err(text)?;
+        }
+    }
+    store.entries_remove(space(1), feed(1), 3).map_err(text)?;
+    let left = store.entries(space(1), feed(1), 1, usize::MAX);
+    same!(left.map_err(text)?.len(), 2, "those before stay");
+    let waiting = store.entries_waiting(space(1)).map_err(text)?;
+    same!(waiting.len(), 7, "those removed wait no more");
     Ok(())
 }

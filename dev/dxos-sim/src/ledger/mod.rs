@@ -1,13 +1,15 @@
 //! What people did and what they were told of it: the measure of "no acknowledged edit is lost".
 //!
-//! Every character typed in a run is another one and every property value written is another one, so each can be found
-//! again in what the replicas show at the end.
+//! Every character typed in a run is another one and every property value, member and element written is another one, so
+//! each can be found again in what the replicas show at the end.
 //!
 //! Invariants
 //! * an acknowledged insertion shows exactly once, unless somebody deleted it; an acknowledged deletion stays;
+//! * a counter is the sum of the acknowledged steps, and of some of those whose fate is not known;
 //! * what was refused never shows; what was sent and not answered may;
 //! * the value of a property is that of a write nobody who had seen it has replaced (by a write that lasts).
 
+mod collections;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{ObjectId, ObjectView, SpaceId, Value};
 use dxos_services::TextAddress;
+
+pub use collections::{ITEMS, MEMBERS, PARTS, TAGS, VOTES, items, named};
 
 /// Names an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,11 +60,25 @@ enum What {
         value: Option<Value>,
         over: BTreeSet<EditId>,
     },
+    Count {
+        space: SpaceId,
+        object: ObjectId,
+        by: i64,
+    },
     Shown {
         space: SpaceId,
         object: ObjectId,
         shown: bool,
         over: BTreeSet<EditId>,
+    },
+    Step {
+        register: Register,
+        by: i64,
+    },
+    Item {
+        register: Register,
+        added: Option<i64>,
+        removed: Option<i64>,
     },
 }
 
@@ -177,6 +195,11 @@ impl Ledger {
                 over,
             },
         )
+    }
+
+    /// The counter `steps` of an object is stepped.
+    pub fn count(&mut self, peer: usize, space: SpaceId, object: ObjectId, by: i64) -> EditId {
+        self.record(peer, What::Count { space, object, by })
     }
 
     /// An object is deleted or restored by someone who made the edits `own`.
@@ -349,6 +372,9 @@ impl Ledger {
                 _ => {}
             }
         }
+        for (object, view) in &views {
+            self.check_count(space, *object, view)?;
+        }
         for ((object, property), edits) in &registers {
             let Some(view) = views.get(object) else {
                 continue;
@@ -367,8 +393,11 @@ impl Ledger {
                 ));
             }
         }
+        self.check_collections(space, &views)?;
         for (object, edits) in &shown {
-            let Some(view) = views.get(object) else {
+            // What stands below a deleted object is hidden, whatever was done to itself.
+            let hidden_above = |view: &&&ObjectView| view.shown || view.meta.parent.is_none();
+            let Some(view) = views.get(object).filter(hidden_above) else {
                 continue;
             };
             let explained = self.choices(edits).into_iter().any(|choice| match choice {
@@ -384,6 +413,44 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    fn check_count(
+        &self,
+        space: SpaceId,
+        object: ObjectId,
+        view: &ObjectView,
+    ) -> Result<(), String> {
+        let (mut least, mut most) = (0, 0);
+        for edit in &self.edits {
+            let What::Count {
+                space: in_space,
+                object: of,
+                by,
+            } = edit.what
+            else {
+                continue;
+            };
+            if (in_space, of) != (space, object) {
+                continue;
+            }
+            match edit.fate {
+                Fate::Acknowledged { .. } => (least, most) = (least + by, most + by),
+                Fate::Sent | Fate::Lost => most += by,
+                Fate::Refused => {}
+            }
+        }
+        let found = match view.values.get("steps") {
+            Some(Value::Counter(total)) => *total,
+            None => 0,
+            Some(other) => return Err(format!("{object}.steps is {other:?}")),
+        };
+        match (least..=most).contains(&found) {
+            true => Ok(()),
+            false => Err(format!(
+                "{object}.steps is {found}, not between {least} and {most}"
+            )),
+        }
     }
 
     /// The edits of a register that may be the last, and `None` if it may be as it was before all.

@@ -165,3 +165,65 @@ fn creations_and_deletions_are_followed() {
     assert_eq!(ledger.check_objects(space(), &view(None, true)), Ok(()));
     assert_eq!(ledger.lasting(), 3);
 }
+
+fn shows(name: &str, value: Option<Value>) -> Vec<ObjectView> {
+    let values = value.map(|value| (name.to_owned(), value));
+    vec![ObjectView {
+        values: values.into_iter().collect(),
+        ..ObjectView::new(object(), "")
+    }]
+}
+
+fn numbers(of: &[i64]) -> Option<Value> {
+    Some(Value::List(of.iter().map(|n| Value::Int(*n)).collect()))
+}
+
+#[test]
+fn steps_count_once_and_those_without_an_answer_may() {
+    let votes = || (space(), object(), VOTES.to_owned());
+    let mut ledger = Ledger::default();
+    let steps = [2, 3, 1, 7].map(|by| ledger.step(PEER, votes(), by));
+    ledger.acknowledged(steps[0], 4);
+    ledger.acknowledged(steps[1], 5);
+    ledger.refused(steps[3]);
+    let check = |ledger: &Ledger, count| {
+        let views = shows(VOTES, Some(Value::Counter(count)));
+        ledger.check_objects(space(), &views).is_ok()
+    };
+    let fits = |ledger: &Ledger| (0..20).filter(|n| check(ledger, *n)).collect::<Vec<_>>();
+    assert_eq!(fits(&ledger), [5, 6]);
+    ledger.power_lost(PEER, 4);
+    assert_eq!(fits(&ledger), [2, 3, 4, 5, 6]);
+    assert!(ledger.check_objects(space(), &shows(VOTES, None)).is_err());
+}
+
+#[test]
+fn lost_doubled_revived_and_refused_elements_are_noticed() {
+    let list = || (space(), object(), ITEMS.to_owned());
+    let mut ledger = Ledger::default();
+    let kept = ledger.item(PEER, list(), Some(1), None);
+    let taken = ledger.item(PEER, list(), Some(2), None);
+    let sent = ledger.item(OTHER, list(), Some(3), None);
+    let refused = ledger.item(OTHER, list(), Some(4), None);
+    ledger.acknowledged(kept, 1);
+    ledger.acknowledged(taken, 1);
+    ledger.refused(refused);
+    let fits = |ledger: &Ledger, of: &[i64]| {
+        let views = shows(ITEMS, numbers(of));
+        ledger.check_objects(space(), &views).is_ok()
+    };
+    assert!(fits(&ledger, &[2, 1]) && fits(&ledger, &[1, 3, 2]));
+    assert!(!fits(&ledger, &[1]), "2 is lost");
+    assert!(!fits(&ledger, &[1, 2, 1]), "1 shows twice");
+    assert!(!fits(&ledger, &[1, 2, 4]), "4 was refused");
+    assert!(!fits(&ledger, &[1, 2, 9]), "nobody wrote 9");
+    let removal = ledger.item(OTHER, list(), None, Some(2));
+    assert!(
+        fits(&ledger, &[1]) && fits(&ledger, &[1, 2]),
+        "not answered"
+    );
+    ledger.acknowledged(removal, 1);
+    assert!(fits(&ledger, &[1]) && !fits(&ledger, &[1, 2]));
+    ledger.acknowledged(sent, 1);
+    assert!(!fits(&ledger, &[1]) && fits(&ledger, &[3, 1]));
+}

@@ -17,8 +17,8 @@ use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId, invariant};
 use dxos_echo::memory::{MemoryStore, Undo};
 use dxos_echo::store::{
-    Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan, ObjectRow, Store, StoreError,
-    TextRow,
+    BranchPlace, BranchRow, Durability, EntryRow, EntryState, FeedRow, Findable, IndexScan,
+    ObjectRow, Store, StoreError, TextRow,
 };
 
 /// Where in a commit the process dies.
@@ -61,6 +61,7 @@ pub struct CrashStore {
     amid_pending: u64,
     power_took: u64,
     largest_commit: usize,
+    waited: u64,
     entry_bytes: BTreeMap<SpaceId, u64>,
     misuses: Vec<&'static str>,
 }
@@ -109,6 +110,11 @@ impl CrashStore {
     /// Commits that power losses have taken back.
     pub fn power_took(&self) -> u64 {
         self.power_took
+    }
+
+    /// Entries that came before what they wait for.
+    pub fn waited(&self) -> u64 {
+        self.waited
     }
 
     /// Rows changed by one commit, at most.
@@ -320,6 +326,7 @@ impl Store for CrashStore {
     fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
         self.writable("entry_put")?;
         self.took_entry = Some(space);
+        self.waited += u64::from(row.state == EntryState::Waiting);
         *self.entry_bytes.entry(space).or_default() += row.bytes.len() as u64;
         self.tables.entry_put(space, row)
     }
@@ -349,6 +356,46 @@ impl Store for CrashStore {
     fn entries_waiting(&mut self, space: SpaceId) -> Result<Vec<EntryRow>, StoreError> {
         self.alive()?;
         self.tables.entries_waiting(space)
+    }
+
+    fn entries_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        from_seq: u64,
+    ) -> Result<(), StoreError> {
+        self.writable("entries_remove")?;
+        self.tables.entries_remove(space, feed, from_seq)
+    }
+
+    fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
+        self.writable("branch_put")?;
+        self.tables.branch_put(space, row)
+    }
+
+    fn branch(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError> {
+        self.alive()?;
+        self.tables.branch(space, feed, hash)
+    }
+
+    fn branch_remove(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        hash: Hash,
+    ) -> Result<(), StoreError> {
+        self.writable("branch_remove")?;
+        self.tables.branch_remove(space, feed, hash)
+    }
+
+    fn branches(&mut self, space: SpaceId) -> Result<Vec<BranchPlace>, StoreError> {
+        self.alive()?;
+        self.tables.branches(space)
     }
 
     fn pending_put(&mut self, space: SpaceId, bytes: &[u8]) -> Result<u64, StoreError> {

@@ -1,6 +1,6 @@
 //! A few seeds of the simulator; `cargo sim --seeds 1000` runs the whole suite.
 
-use dxos_sim::{EVENTS_MIN, FAULTS_MIN, run};
+use dxos_sim::{COMMIT_ROWS_MAX, EVENTS_MIN, FAULTS_MIN, UNDER_WAY_BYTES_MAX, away, run};
 
 /// Seeds run by `cargo test`: unoptimised, they take about half a second each.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=24;
@@ -27,4 +27,13 @@ fn a_seed_is_one_run() {
             (again.events, again.bytes, again.edits)
         );
     }
+}
+
+#[test]
+fn who_was_away_for_ten_thousand_entries_catches_up_in_bounded_batches() {
+    let caught_up = away(1, 10_000).unwrap();
+    println!("{caught_up:?}");
+    assert!(caught_up.entries >= 10_000);
+    assert!(caught_up.under_way_bytes_max <= UNDER_WAY_BYTES_MAX);
+    assert!(caught_up.commit_rows_max <= COMMIT_ROWS_MAX);
 }
