@@ -4,6 +4,7 @@
 
 mod feeds;
 mod golden;
+mod long;
 mod merge;
 mod meta;
 mod model;
