@@ -2,14 +2,14 @@
 //!
 //! The caller commits with [`Durability::Synced`](crate::store::Durability::Synced) and only then sends.
 
-use dxos_base::{FeedId, Hash, SigningKey, SpaceKey, TextId, invariant, limits};
-
-use dxos_base::Step;
+use dxos_base::{
+    FeedId, Hash, ObjectWrite, SigningKey, SpaceKey, Step, TextId, invariant, limits,
+};
 
 use crate::change::{Change, Operation};
 use crate::entry::{EntryHeader, make_entry};
 use crate::error::EchoError;
-use crate::space::{PendingSet, Space, WriteContext};
+use crate::space::{PendingSet, Space, Touched, WriteContext};
 use crate::store::{EntryRow, EntryState};
 use crate::typing::Typed;
 
@@ -43,6 +43,36 @@ struct Group {
 }
 
 impl Space {
+    /// As [`Space::write`], but what is more than one entry holds is sealed by the transaction that acknowledges it,
+    /// with all that is pending: its bytes are written once instead of twice and removed again. Where entries are
+    /// given the caller commits as after [`Space::seal`].
+    pub fn write_and_seal(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        control_heads: &[Hash],
+        writes: &[ObjectWrite],
+        sealing: &Sealing<'_>,
+    ) -> Result<(Touched, Vec<SealedEntry>), EchoError> {
+        let (mut touched, changes) = self.apply_writes(cx, writes)?;
+        let mut sealed = Vec::new();
+        if self.needs_rebuild || !is_long(&changes) {
+            self.acknowledge(cx, control_heads, changes, None)?;
+        } else {
+            let (heads, seen) = self.take_mark(cx, control_heads)?;
+            let set = PendingSet {
+                heads,
+                seen,
+                changes,
+                typed: None,
+                summary: self.summary,
+            };
+            self.pending.push((0, set));
+            sealed = self.seal(cx, sealing)?;
+        }
+        self.mark_saving(&mut touched);
+        Ok((touched, sealed))
+    }
+
     /// Seals everything pending; gives the new entries, in order. Empty if nothing is pending, or if a rebuild
     /// must come first.
     pub fn seal(
@@ -68,7 +98,7 @@ impl Space {
             .into_keys()
             .flat_map(|text| self.run_of(text))
             .collect();
-        let through = self.pending.last().map_or(0, |(row, _)| *row);
+        let through = self.pending.iter().map(|(row, _)| *row).max().unwrap_or(0);
         let pending = std::mem::take(&mut self.pending);
         let cipher = sealing.key.cipher("entry");
         let mut sealed = Vec::new();
@@ -128,7 +158,9 @@ impl Space {
             });
         }
         self.put_feed(cx.store, self.own)?;
-        cx.store.pending_clear(self.space, through)?;
+        if through > 0 {
+            cx.store.pending_clear(self.space, through)?;
+        }
         self.put_summary(cx.store)?;
         self.pending_since = None;
         self.pending_objects.clear();
@@ -141,6 +173,12 @@ impl Space {
         }
         Ok(sealed)
     }
+}
+
+/// Whether changes are more than one entry holds.
+fn is_long(changes: &[Change]) -> bool {
+    let bytes = || changes.iter().map(size_of_change).sum::<usize>();
+    changes.len() > limits::ENTRY_CHANGES_MAX || bytes() > limits::ENTRY_BODY_BYTES_SOFT
 }
 
 /// Cuts change sets into entries: where the mark changes, and at the limits of an entry.

@@ -168,6 +168,7 @@ pub struct Space {
     /// Of feeds that forked: what does not stand.
     pub(crate) forks: BTreeMap<FeedId, Tree>,
     pub(crate) clock: HybridClock,
+    /// By row; 0 for a set that is sealed by the transaction that acknowledges it.
     pub(crate) pending: Vec<(u64, PendingSet)>,
     pub(crate) pending_since: Option<Tick>,
     pub(crate) pending_objects: BTreeSet<ObjectId>,
@@ -347,6 +348,25 @@ impl Space {
         control_heads: &[Hash],
         writes: &[ObjectWrite],
     ) -> Result<Touched, EchoError> {
+        let (mut touched, changes) = self.apply_writes(cx, writes)?;
+        self.acknowledge(cx, control_heads, changes, None)?;
+        self.mark_saving(&mut touched);
+        Ok(touched)
+    }
+
+    /// Says of changed objects whether what was written waits for sealing.
+    pub(crate) fn mark_saving(&self, touched: &mut Touched) {
+        for view in touched.views.values_mut() {
+            view.saving = self.pending_objects.contains(&view.object);
+        }
+    }
+
+    /// Plans writes and writes their rows; what is acknowledged of them is the caller's to store.
+    pub(crate) fn apply_writes(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        writes: &[ObjectWrite],
+    ) -> Result<(Touched, Vec<Change>), EchoError> {
         let mut touched = Touched::default();
         let mut batch = Batch::default();
         let mut changes = Vec::new();
@@ -420,11 +440,7 @@ impl Space {
             batch.touch(&changes[planned..]);
         }
         touched.merge(self.flush(batch, &changes, cx.store)?);
-        self.acknowledge(cx, control_heads, changes, None)?;
-        for view in touched.views.values_mut() {
-            view.saving = self.pending_objects.contains(&view.object);
-        }
-        Ok(touched)
+        Ok((touched, changes))
     }
 
     /// Stores a change set as pending, under the mark of now.
@@ -438,6 +454,18 @@ impl Space {
         if changes.is_empty() && typed.is_none() {
             return Ok(());
         }
+        let (heads, seen) = self.take_mark(cx, control_heads)?;
+        self.put_pending(cx.store, heads, seen, changes, typed)?;
+        self.pending_since.get_or_insert(cx.now);
+        Ok(())
+    }
+
+    /// What the mark of now tells beyond the one before; the own feed is this instance's then.
+    pub(crate) fn take_mark(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        control_heads: &[Hash],
+    ) -> Result<(Vec<Hash>, Vec<(FeedId, u64)>), EchoError> {
         self.claim_feed(cx.store)?;
         self.end_runs_at_mark(cx, control_heads)?;
         let heads = if control_heads == self.mark.0 {
@@ -450,9 +478,7 @@ impl Space {
         }
         let seen: Vec<(FeedId, u64)> = self.seen_anew().collect();
         self.mark.1.extend(seen.iter().copied());
-        self.put_pending(cx.store, heads, seen, changes, typed)?;
-        self.pending_since.get_or_insert(cx.now);
-        Ok(())
+        Ok((heads, seen))
     }
 
     /// Other feeds whose applied prefix grew since the last acknowledged set.

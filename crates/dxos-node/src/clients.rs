@@ -23,7 +23,7 @@ use crate::failure::{
 use crate::life::life_of;
 use crate::live;
 use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
-use crate::space::{SpaceRecord, SpaceState, transaction, write_context};
+use crate::space::{SpaceRecord, SpaceState, transaction, transaction_told, write_context};
 
 /// Subscriptions of one channel.
 const SUBSCRIPTIONS_MAX: usize = 1_024;
@@ -466,17 +466,28 @@ impl Node {
         writes: &[ObjectWrite],
     ) -> Result<(), Failure> {
         self.check_writer(&id)?;
+        let identity = self.identity.as_ref().ok_or_else(no_identity)?;
         let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
-        let heads = space.control_heads();
-        let touched = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            let touched = space.data.write(&mut write_context(cx), &heads, writes)?;
+        let written = transaction_told(turn.cx, |cx| {
+            let (touched, entries) = space.write(identity, cx, writes)?;
             set_written(cx, client, n)?;
-            Ok::<_, EchoError>(touched)
+            let durability = match entries.is_empty() {
+                true => Durability::Acknowledged,
+                // They leave this device as soon as the commit is done.
+                false => Durability::Synced,
+            };
+            Ok::<_, EchoError>(((touched, entries), durability))
         });
-        match touched {
-            Ok(touched) => {
+        match written {
+            Ok((touched, entries)) => {
                 self.touched(turn.cx.now, id, &touched);
-                self.plan_seal(turn.cx.now, id);
+                if entries.is_empty() {
+                    self.plan_seal(turn.cx.now, id);
+                } else {
+                    self.note_sealed(turn.cx.now, id);
+                    self.push_entries(turn, id, entries);
+                    self.queries_dirty(turn.cx.now);
+                }
                 self.status_dirty(turn.cx.now);
                 Ok(())
             }

@@ -365,7 +365,6 @@ impl Node {
         if !space.data.pending() && !probes {
             return;
         }
-        space.sealed_at = turn.cx.now;
         let sealed = transaction(turn.cx, Durability::Synced, |cx| {
             if probes {
                 // A transaction that writes nothing would do on a full disk too.
@@ -374,15 +373,10 @@ impl Node {
             }
             space.seal_entries(identity, cx)
         });
-        space.failed &= sealed.is_err();
-        if space.data.pending() {
-            // Something typed before a restart waits for the text engine.
-            space.seal_at = Some(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
-        }
         self.status_dirty(turn.cx.now);
         match sealed {
             Ok((entries, new_credentials)) => {
-                self.warnings.remove("storage");
+                self.note_sealed(turn.cx.now, id);
                 if new_credentials {
                     self.credentials_changed(turn, id);
                 }
@@ -391,11 +385,24 @@ impl Node {
             Err(error) => {
                 self.storage_failed(turn, id, &error);
                 if let Some(space) = self.spaces.get_mut(&id) {
+                    space.sealed_at = turn.cx.now;
                     space.seal_at = Some(turn.cx.now.plus_ms(STORAGE_RETRY_MS));
                 }
             }
         }
         self.queries_dirty(turn.cx.now);
+    }
+
+    /// A sealing is committed and synced: its entries may leave.
+    pub(crate) fn note_sealed(&mut self, now: Tick, id: SpaceId) {
+        self.warnings.remove("storage");
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.sealed_at = now;
+            space.failed = false;
+            // Something typed before a restart waits for the text engine.
+            let waits = space.data.pending();
+            space.seal_at = waits.then(|| now.plus_ms(STORAGE_RETRY_MS));
+        }
     }
 
     /// A commit of a space failed: its memory is read again from disk and people are told.

@@ -13,11 +13,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    AgreementSecret, Conflict, DeviceKey, FeedId, Hash, IdentityKey, KeyId, ObjectId, SpaceId,
-    SpaceKey, Step, Tick, limits,
+    AgreementSecret, Conflict, DeviceKey, FeedId, Hash, IdentityKey, KeyId, ObjectId, ObjectWrite,
+    SpaceId, SpaceKey, Step, Tick, limits,
 };
-use dxos_echo::store::StoreError;
-use dxos_echo::{Access, Claim, Decision, EchoError, WriteContext, feed_id};
+use dxos_echo::store::{Durability, StoreError};
+use dxos_echo::{
+    Access, Claim, Decision, EchoError, SealedEntry, Sealing, Touched, WriteContext, feed_id,
+};
 use dxos_halo::{Added, ControlGraph, Credential, EntryClaim, Keyring, Verdict};
 
 use dxos_mesh::Topic;
@@ -104,12 +106,20 @@ impl Access for SpaceAccess<'_> {
 /// Runs `work` in one transaction; nothing of it stays after an error.
 pub(crate) fn transaction<T, E: From<StoreError>>(
     cx: &mut Context<'_>,
-    durability: dxos_echo::store::Durability,
+    durability: Durability,
     work: impl FnOnce(&mut Context<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    transaction_told(cx, |cx| Ok((work(cx)?, durability)))
+}
+
+/// The same where `work` tells how durable it must be.
+pub(crate) fn transaction_told<T, E: From<StoreError>>(
+    cx: &mut Context<'_>,
+    work: impl FnOnce(&mut Context<'_>) -> Result<(T, Durability), E>,
 ) -> Result<T, E> {
     cx.store.begin()?;
     let result = work(cx);
-    let result = result.and_then(|value| match cx.store.commit(durability) {
+    let result = result.and_then(|(value, durability)| match cx.store.commit(durability) {
         Ok(()) => Ok(value),
         Err(error) => Err(error.into()),
     });
@@ -418,13 +428,34 @@ impl SpaceState {
 }
 
 impl SpaceState {
+    /// Applies writes, within a transaction. Of a long write entries are given: they are sealed already, and leave
+    /// only once the commit is synced.
+    pub(crate) fn write(
+        &mut self,
+        identity: &dxos_halo::Identity,
+        cx: &mut Context<'_>,
+        writes: &[ObjectWrite],
+    ) -> Result<(Touched, Vec<SealedEntry>), EchoError> {
+        let heads = self.control_heads();
+        let cx = &mut write_context(cx);
+        match self.keyring.newest(self.graph.state()) {
+            Some((_, key)) => {
+                let signer = identity.signing_key();
+                let sealing = Sealing { key, signer };
+                self.data.write_and_seal(cx, &heads, writes, &sealing)
+            }
+            // The key is made by the next sealing.
+            None => Ok((self.data.write(cx, &heads, writes)?, Vec::new())),
+        }
+    }
+
     /// Moves pending changes into entries, within a transaction; makes and grants a key where none may be used.
     /// Tells whether credentials were added.
     pub(crate) fn seal_entries(
         &mut self,
         identity: &dxos_halo::Identity,
         cx: &mut Context<'_>,
-    ) -> Result<(Vec<dxos_echo::SealedEntry>, bool), EchoError> {
+    ) -> Result<(Vec<SealedEntry>, bool), EchoError> {
         let newest = self
             .keyring
             .newest(self.graph.state())
@@ -441,7 +472,7 @@ impl SpaceState {
                 Err(_) => return Ok((Vec::new(), false)),
             },
         };
-        let sealing = dxos_echo::Sealing {
+        let sealing = Sealing {
             key: &key,
             signer: identity.signing_key(),
         };

@@ -18,10 +18,8 @@ pub(crate) fn batch(options: &Options) -> Result<Vec<Outcome>> {
     for _ in 0..options.rounds {
         let mut bench = Bench::new(Indexing::TwoProperties)?;
         let (result, took) = spent(|| {
-            writes.chunks(BATCH).try_for_each(|batch| {
-                bench.write(batch)?;
-                bench.seal().map(drop)
-            })
+            let mut batches = writes.chunks(BATCH);
+            batches.try_for_each(|batch| bench.write_and_seal(batch).map(drop))
         });
         result?;
         rates.push(OBJECTS as f64 / took.cpu);

@@ -48,7 +48,6 @@ pub(crate) struct Bench {
     pub store: SqliteStore,
     pub text: LoroEngine,
     entropy: Repeatable,
-    key: SpaceKey,
     signer: SigningKey,
     now: Tick,
     // Held for its drop: removes the files.
@@ -108,7 +107,6 @@ impl Bench {
             store,
             text: LoroEngine::new(),
             entropy: Repeatable(11),
-            key: space_key(),
             signer,
             now: Tick(1_764_000_000_000),
             _dir: dir,
@@ -143,12 +141,25 @@ impl Bench {
         Ok(())
     }
 
+    /// Acknowledges a write and seals it as a node does: at once if it is long. Gives the bytes of the entries.
+    pub fn write_and_seal(&mut self, writes: &[ObjectWrite]) -> Result<usize> {
+        let (key, signer) = (space_key(), self.signer.clone());
+        let (_, entries) = self.transaction(Durability::Synced, |space, cx, heads| {
+            let sealing = Sealing {
+                key: &key,
+                signer: &signer,
+            };
+            space.write_and_seal(cx, heads, writes, &sealing)
+        })?;
+        if self.space.pending() {
+            return self.seal();
+        }
+        Ok(entries.iter().map(|entry| entry.bytes.len()).sum())
+    }
+
     /// Seals what is pending; gives the bytes of the entries.
     pub fn seal(&mut self) -> Result<usize> {
-        let (key, signer) = (
-            SpaceKey(self.key.0),
-            SigningKey::from_seed(self.signer.seed()),
-        );
+        let (key, signer) = (space_key(), self.signer.clone());
         let sealing = Sealing {
             key: &key,
             signer: &signer,
@@ -161,8 +172,7 @@ impl Bench {
     /// Fills the space with `count` objects, in batches.
     pub fn fill(&mut self, count: usize) -> Result<()> {
         for batch in objects(count).chunks(1000) {
-            self.write(batch)?;
-            self.seal()?;
+            self.write_and_seal(batch)?;
         }
         Ok(())
     }
