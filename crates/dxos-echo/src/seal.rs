@@ -2,9 +2,7 @@
 //!
 //! The caller commits with [`Durability::Synced`](crate::store::Durability::Synced) and only then sends.
 
-use dxos_base::{
-    FeedId, Hash, ObjectWrite, SigningKey, SpaceKey, Step, TextId, invariant, limits,
-};
+use dxos_base::{FeedId, Hash, ObjectWrite, SigningKey, SpaceKey, Step, TextId, invariant, limits};
 
 use crate::change::{Change, Operation};
 use crate::entry::{EntryHeader, make_entry};
