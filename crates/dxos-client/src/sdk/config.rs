@@ -77,6 +77,8 @@ impl Client {
         .await?;
         let client = native.client().clone();
         client.keep(Box::new(native));
+        // Who asks for the identity or the spaces at once gets what the node knows.
+        client.status_with(|_| Some(())).await;
         Ok(client)
     }
 
@@ -121,6 +123,7 @@ impl Client {
         web.signal_url = config.signal_url;
         let client = crate::web::start(web);
         started.await?;
+        client.status_with(|_| Some(())).await;
         Ok(client)
     }
 
