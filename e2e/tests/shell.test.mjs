@@ -107,7 +107,8 @@ describe("harness", () => {
       network.cut();
       assert.equal(await reach(), false);
       network.restore();
-      assert.equal(await reach(), true);
+      // A request that begins while the link comes up is ended by the browser (the network changed): another one is made.
+      await page.waitForFunction(() => fetch("/stats", { cache: "no-store", signal: AbortSignal.timeout(2000) }).then(() => true, () => false), null, { polling: 200, timeout: 20_000 });
       assert.deepEqual(found(server.tapped(), ["GET /stats", "never-said"]), ["GET /stats"]);
     } finally {
       await profile.remove();
