@@ -26,8 +26,8 @@ use crate::store::{BranchPlace, BranchRow, EntryRow, EntryState, Store};
 /// Branch rows of one feed, by seq and hash.
 pub(crate) type Tree = BTreeMap<(u64, Hash), BranchPlace>;
 
-/// Bytes of entries moved at once.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of entries read or moved at once.
+pub(crate) const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// Feeds among which a forked device chooses: two instances that learn of each other choose at the same time.
 const FEEDS_CHOSEN_FROM: usize = 3;
 

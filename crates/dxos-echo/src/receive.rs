@@ -13,7 +13,7 @@ use dxos_base::{DeviceKey, FeedId, Hash, TextDelta, TextId};
 
 use crate::access::{Access, Claim, Decision};
 use crate::batch::Batch;
-use crate::change::Operation;
+use crate::change::{Change, Operation};
 use crate::entry::Entry;
 use crate::error::EchoError;
 use crate::feed::{Feed, WaitReason};
@@ -380,17 +380,31 @@ impl Space {
         let Ok(body) = entry.open(&key) else {
             return Ok(Settled::Void);
         };
-        for change in &body.changes {
+        self.apply_changes(cx, batch, &body.changes, (device, header.feed), out)?;
+        Ok(Settled::Applied)
+    }
+
+    /// Applies the changes of an entry to the batch and to texts; `by` is the device that wrote it and its feed.
+    pub(crate) fn apply_changes(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        batch: &mut Batch<'_>,
+        changes: &[Change],
+        by: (DeviceKey, FeedId),
+        out: &mut Received,
+    ) -> Result<(), EchoError> {
+        let (device, feed) = by;
+        for change in changes {
             self.clock.observe(cx.now, change.clock);
             if let Operation::Text { id, nonce, update } = &change.operation {
                 let delta = self.receive_text(cx, device, *id, *nonce, update)?;
                 out.touched.texts.insert(*id);
                 out.text_deltas.extend(delta.map(|delta| (*id, delta)));
             } else {
-                batch.apply(self.space, &self.policy, change, header.feed, cx.store)?;
+                batch.apply(self.space, &self.policy, change, feed, cx.store)?;
             }
         }
-        Ok(Settled::Applied)
+        Ok(())
     }
 
     /// Remembers what became of an entry; tells whether that is another than before.

@@ -11,15 +11,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use dxos_base::{Clock, DeviceKey, FeedId, Hash, ObjectId, Path, SpaceKey, TextDelta, TextId};
+use dxos_base::{Clock, FeedId, Hash, ObjectId, Path, SpaceKey};
 
 use crate::access::Access;
 use crate::batch::Batch;
 use crate::change::{Change, Operation, Stamp};
 use crate::entry::{self, Body};
 use crate::error::EchoError;
-use crate::forks::{Tree, children};
-use crate::space::{Space, Touched, WriteContext};
+use crate::forks::{CHUNK_BYTES, Tree, children};
+use crate::receive::Received;
+use crate::space::{Space, WriteContext};
 use crate::store::{BranchPlace, BranchRow, Store};
 
 /// What issuing again did.
@@ -28,16 +29,11 @@ pub struct Reissued {
     /// Entries whose changes were issued again.
     pub entries: u64,
     /// What changed.
-    pub touched: Touched,
-    /// How open texts changed, in order.
-    pub text_deltas: Vec<(TextId, TextDelta)>,
+    pub received: Received,
 }
 
 /// Running totals of a feed's own slots.
 type Totals = BTreeMap<(ObjectId, Path, Stamp), i64>;
-
-/// Bytes of entries read at once.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 impl Space {
     /// Entries this device wrote on branches that were not picked and whose changes it has not issued again.
@@ -75,7 +71,7 @@ impl Space {
             };
             if let Some(body) = body {
                 let changes = self.renamed(cx.store, access, &place, body.changes, &mut bases)?;
-                self.issue_again(cx, control_heads, changes, &mut out)?;
+                self.issue_again(cx, control_heads, changes, &mut out.received)?;
                 out.entries += 1;
             }
             row.place.reissued = true;
@@ -218,21 +214,12 @@ impl Space {
         cx: &mut WriteContext<'_>,
         control_heads: &[Hash],
         changes: Vec<Change>,
-        out: &mut Reissued,
+        out: &mut Received,
     ) -> Result<(), EchoError> {
         self.claim_feed(cx.store)?;
         let mut batch = Batch::default();
-        let device: DeviceKey = self.device;
-        for change in &changes {
-            self.clock.observe(cx.now, change.clock);
-            if let Operation::Text { id, nonce, update } = &change.operation {
-                let delta = self.receive_text(cx, device, *id, *nonce, update)?;
-                out.touched.texts.insert(*id);
-                out.text_deltas.extend(delta.map(|delta| (*id, delta)));
-            } else {
-                batch.apply(self.space, &self.policy, change, self.own, cx.store)?;
-            }
-        }
+        let own = (self.device, self.own);
+        self.apply_changes(cx, &mut batch, &changes, own, out)?;
         out.touched.merge(self.flush(batch, &[], cx.store)?);
         self.acknowledge(cx, control_heads, changes, None)
     }

@@ -11,8 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{FeedId, Hash, PeerId, SpaceId, limits};
+use dxos_echo::Tip;
 use dxos_echo::store::Durability;
-use dxos_echo::{Received, Tip};
 use dxos_halo::{CredentialBody, FeedPoint};
 
 use crate::node::{Node, Turn};
@@ -121,13 +121,12 @@ impl Node {
                 of_feeds.entry(feed).or_default().insert(tip);
             }
         }
-        let stored = |feed: &FeedId| space.data.timeframe().get(feed).map_or(0, |head| head.seq);
         // The end of a chain that only goes on from ours is asked for by its seq.
         let alone: Vec<Tip> = of_feeds
             .values()
             .filter(|tips| tips.len() == 1)
             .flat_map(|tips| tips.first().copied())
-            .filter(|tip| tip.seq <= stored(&tip.feed))
+            .filter(|tip| tip.seq <= space.stored_seq(&tip.feed))
             .collect();
         let Some(peer_space) = self.peer_space(&peer, &id) else {
             return;
@@ -148,11 +147,17 @@ impl Node {
 
     /// Asks a peer for the chains of forked feeds that it holds and we lack.
     pub(crate) fn ask_chains(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
+        // After a fork both sides hold the same for ever: that is seen without reading.
+        let held: BTreeSet<Tip> = space.data.tips().into_iter().collect();
         let Some(peer_space) = self.peer_space(&peer, &id) else {
             return;
         };
         let tips = peer_space.remote_tips.values().flatten();
-        for tip in tips.copied().collect::<Vec<_>>() {
+        let lacking = tips.filter(|tip| !held.contains(tip));
+        for tip in lacking.copied().collect::<Vec<_>>() {
             self.ask_chain(turn, peer, id, tip);
         }
     }
@@ -331,20 +336,11 @@ impl Node {
                      lost: what the other copy wrote is here too. Use one of them from now on."
                 );
                 self.warnings.insert("fork", text);
-                let received = Received {
-                    touched: again.touched,
-                    text_deltas: again.text_deltas,
-                    ..Received::default()
-                };
-                self.entries_applied(turn, id, received);
+                self.entries_applied(turn, id, again.received);
                 self.plan_seal(turn.cx.now, id);
                 self.status_dirty(turn.cx.now);
             }
             Err(error) => self.storage_failed(turn, id, &error),
         }
-    }
-
-    fn peer_space(&mut self, peer: &PeerId, id: &SpaceId) -> Option<&mut crate::peers::PeerSpace> {
-        self.conversations.get_mut(peer)?.spaces.get_mut(id)
     }
 }

@@ -63,7 +63,7 @@ impl Node {
         make: impl FnOnce(&SpaceState, &Identity, &mut Turn<'_, '_>) -> Result<Credential, LeaveError>,
     ) -> Result<Response, Failure> {
         self.ensure_open(turn, id)?;
-        self.seal(turn, id);
+        self.seal_all(turn, id)?;
         let identity = self.identity.as_ref().ok_or_else(no_identity)?;
         let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
         if space.record.personal {
@@ -71,13 +71,6 @@ impl Node {
                 FailureKind::NotAllowed,
                 "The personal space belongs to the identity.",
                 "Delete what is in it.",
-            ));
-        }
-        if space.data.pending() {
-            return Err(failure(
-                FailureKind::Storage,
-                "Not everything of this space could be written to disk.",
-                "Free some space, then try again.",
             ));
         }
         let credential = make(space, identity, turn).map_err(|error| from_leave(&error))?;
@@ -101,15 +94,10 @@ impl Node {
             return;
         };
         let (device, feed) = (identity.device(), space.data.feed());
-        let Some(seq) = space.data.timeframe().get(&feed).map(|head| head.seq) else {
-            return;
-        };
-        let member = space.graph.state().may_write(&device);
-        if !member
-            || !space
-                .graph
-                .ends_feed(device, feed, seq, space.data.own_first_heads())
-        {
+        let seq = space.stored_seq(&feed);
+        let (graph, first_heads) = (&space.graph, space.data.own_first_heads());
+        let ended = seq > 0 && graph.ends_feed(device, feed, seq, first_heads);
+        if !ended || !graph.state().may_write(&device) {
             return;
         }
         let left = transaction(turn.cx, Durability::Acknowledged, |cx| {

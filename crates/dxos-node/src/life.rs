@@ -329,10 +329,14 @@ impl Node {
         Ok(Response::Done)
     }
 
-    /// Ends all that goes on with an open space: editors, replication, topics, presence. What is pending is sealed.
-    fn let_go(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> Result<(), Failure> {
+    /// Seals what is pending of an open space; fails if some of it stays.
+    pub(crate) fn seal_all(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+    ) -> Result<&mut SpaceState, Failure> {
         self.seal(turn, id);
-        let space = self.spaces.get(&id).ok_or_else(no_space)?;
+        let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
         if space.data.pending() {
             return Err(failure(
                 FailureKind::Storage,
@@ -340,6 +344,12 @@ impl Node {
                 "Free some space, then try again.",
             ));
         }
+        Ok(space)
+    }
+
+    /// Ends all that goes on with an open space: editors, replication, topics, presence. What is pending is sealed.
+    fn let_go(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> Result<(), Failure> {
+        let space = self.seal_all(turn, id)?;
         let topics: Vec<_> = space.topics().collect();
         let editors: Vec<_> = self
             .channels

@@ -176,6 +176,17 @@ impl Conversation {
 }
 
 impl Node {
+    /// A space on the session with a peer.
+    pub(crate) fn peer_space(&mut self, peer: &PeerId, id: &SpaceId) -> Option<&mut PeerSpace> {
+        self.conversations.get_mut(peer)?.spaces.get_mut(id)
+    }
+
+    /// Whether a peer has proved itself for a space and may learn what is in it.
+    pub(crate) fn serves(&self, peer: &PeerId, id: &SpaceId) -> bool {
+        let conversation = self.conversations.get(peer);
+        conversation.is_some_and(|conversation| conversation.is_served(id))
+    }
+
     pub(crate) fn peer_in_topic(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, topic: Topic) {
         for space in self.spaces_of_topic(&topic) {
             self.open_space(turn, peer, space);

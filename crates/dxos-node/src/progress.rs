@@ -30,15 +30,14 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) fn of(space: &SpaceState, peer: &PeerSpace, tips: &BTreeSet<Tip>) -> Self {
-        let stored = space.stored();
-        let ours: BTreeMap<FeedId, u64> = stored.iter().copied().collect();
+        let theirs = |feed| peer.remote.get(feed).copied().unwrap_or(0);
         let behind = peer.remote.iter();
         let behind = behind
-            .map(|(feed, seq)| seq.saturating_sub(ours.get(feed).copied().unwrap_or(0)))
+            .map(|(feed, seq)| seq.saturating_sub(space.stored_seq(feed)))
             .sum();
-        let ahead = stored.iter();
+        let ahead = space.data.timeframe().iter();
         let ahead = ahead
-            .map(|(feed, seq)| seq.saturating_sub(peer.remote.get(feed).copied().unwrap_or(0)))
+            .map(|(feed, head)| head.seq.saturating_sub(theirs(feed)))
             .sum();
         Standing {
             behind,

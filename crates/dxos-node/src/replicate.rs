@@ -12,7 +12,6 @@ use dxos_halo::Credential;
 use dxos_mesh::StreamId;
 
 use crate::node::{Node, Turn};
-use crate::peers::Conversation;
 use crate::space::transaction;
 use crate::wire::{REPLICATE_VERSION, SpaceMessage};
 
@@ -402,8 +401,7 @@ impl Node {
         let now = turn.cx.now;
         let wanted = self.wanted_feeds(&peer, &id, now);
         for (feed, after) in wanted {
-            let conversation = self.conversations.get_mut(&peer);
-            let Some(peer_space) = conversation.and_then(|peer| peer.spaces.get_mut(&id)) else {
+            let Some(peer_space) = self.peer_space(&peer, &id) else {
                 return;
             };
             peer_space.wants.insert(feed, now.plus_ms(WANT_MS));
@@ -544,8 +542,7 @@ impl Node {
             self.ask_missing(turn, peer, id);
         }
         // One that left has given all there was to get.
-        let left = self.conversations.get(&peer);
-        if left.is_some_and(|c| c.is_open(&id) && !c.is_served(&id)) {
+        if self.peer_space(&peer, &id).is_some_and(|open| open.left) {
             self.prove_again(turn, id);
         }
     }
@@ -612,12 +609,7 @@ impl Node {
         id: SpaceId,
         news: News,
     ) {
-        let served = |peer| {
-            self.conversations
-                .get(peer)
-                .is_some_and(|c: &Conversation| c.is_served(&id))
-        };
-        if !served(&peer) {
+        if !self.serves(&peer, &id) {
             return;
         }
         self.tell_tips(turn, peer, id);

@@ -286,6 +286,11 @@ impl SpaceState {
         self.data.set_authors(authors);
     }
 
+    /// The last stored entry of a feed; 0: none.
+    pub(crate) fn stored_seq(&self, feed: &FeedId) -> u64 {
+        self.data.timeframe().get(feed).map_or(0, |head| head.seq)
+    }
+
     /// Whose device writes a feed.
     pub(crate) fn author_of(&self, feed: &FeedId) -> Option<IdentityKey> {
         let device = self.graph.state().devices.get(self.feeds.get(feed)?)?;
@@ -302,9 +307,8 @@ impl SpaceState {
             .cuts
             .iter()
             .filter(|cut| cut.identity == identity && cut.device.is_none_or(|cut| cut == *device));
-        let stored = |feed| self.data.timeframe().get(feed).map_or(0, |head| head.seq);
         cuts.flat_map(|cut| &cut.points)
-            .any(|point| point.seq > stored(&point.feed))
+            .any(|point| point.seq > self.stored_seq(&point.feed))
     }
 
     /// The data, and who may write it.

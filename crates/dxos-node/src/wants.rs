@@ -47,7 +47,7 @@ impl Node {
         let is_open = |feed: &FeedId| asked.wants.get(feed).is_some_and(|until| *until > now);
         let open = asked.wants.values().filter(|until| **until > now).count();
         let lacking = asked.remote.iter().filter_map(|(feed, seq)| {
-            let stored = space.data.timeframe().get(feed).map_or(0, |head| head.seq);
+            let stored = space.stored_seq(feed);
             // Of a forked feed a seq does not say which entry it is.
             let lacks = *seq > stored && !is_open(feed) && !space.data.is_forked(feed);
             lacks.then_some((Rank::Rest, *feed, stored))

@@ -1,6 +1,6 @@
 //! What runs were made of, and whether every fault and every kind of message was among it.
 
-use crate::edits::WRITES;
+use crate::edits::write_kinds;
 use crate::tap::Counts;
 use crate::world::World;
 
@@ -260,11 +260,11 @@ impl Report {
     /// Kinds of faults, writes and messages that a suite must see and this one did not.
     pub fn missing(&self) -> Vec<&'static str> {
         let none = |counts: &Counts, kind: &&str| counts.get(*kind).copied().unwrap_or(0) == 0;
-        let faults = FAULTS.iter().filter(|kind| none(&self.faults, kind));
+        let faults = FAULTS.into_iter().filter(|kind| none(&self.faults, kind));
+        let messages = MESSAGES.into_iter();
         faults
-            .chain(WRITES.iter().filter(|kind| none(&self.writes, kind)))
-            .chain(MESSAGES.iter().filter(|kind| none(&self.messages, kind)))
-            .copied()
+            .chain(write_kinds().filter(|kind| none(&self.writes, kind)))
+            .chain(messages.filter(|kind| none(&self.messages, kind)))
             .collect()
     }
 
