@@ -159,12 +159,10 @@ impl Node {
         let Some(stream) = conversation.gossip else {
             return;
         };
-        let spaces = conversation
-            .spaces
-            .iter()
-            .filter(|(_, space)| space.device.is_some());
+        let spaces = conversation.spaces.keys();
+        let spaces = spaces.filter(|space| conversation.is_served(space));
         let mut messages = Vec::new();
-        for space in spaces.map(|(id, _)| *id) {
+        for space in spaces.copied() {
             self.own_presence.number += 1;
             let place = self
                 .own_presence
@@ -213,11 +211,9 @@ impl Node {
         let Some(conversation) = self.conversations.get(&peer) else {
             return;
         };
-        let Some(device) = conversation
-            .spaces
-            .get(&space)
-            .and_then(|space| space.device)
-        else {
+        let open = conversation.spaces.get(&space);
+        let open = open.filter(|_| conversation.is_served(&space));
+        let Some(device) = open.and_then(|open| open.device) else {
             return;
         };
         let Ok(message) = PresenceMessage::decode(&message) else {

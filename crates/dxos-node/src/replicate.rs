@@ -202,7 +202,7 @@ impl Node {
             peer_space.remote_known = true;
         }
         self.send_heads_if_needed(turn, peer, id);
-        if differs {
+        if differs && self.serves(&peer, &id) {
             // As much of a feed on both sides may not be the same.
             self.tell_ends(turn, peer, id);
         }
@@ -214,6 +214,9 @@ impl Node {
 
     /// Sends our heads when the peer's graph is another one, once for each pair of states.
     fn send_heads_if_needed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        if !self.serves(&peer, &id) {
+            return;
+        }
         let Some(space) = self.spaces.get(&id) else {
             return;
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dxos_base::{ObjectId, ObjectWrite, Query, SpaceId, Value};
+use dxos_echo::store::Store as _;
 use dxos_services::{FailureKind, Request, Response, Role, SpaceLife, Write};
 
 use crate::net::Net;
@@ -220,4 +221,33 @@ fn the_last_owner_cannot_leave_and_only_an_owner_deletes() {
     assert_eq!(life(&net, 1, space), SpaceLife::Deleted);
     net.call(1, Request::RemoveSpace { space }).unwrap();
     assert_eq!(get(&mut net, 1, space, object), Err(FailureKind::NotFound));
+}
+
+#[test]
+fn who_left_learns_nothing_while_entries_of_theirs_are_asked_for() {
+    let (mut net, space) = pair();
+    let object = add(&mut net, 0, space, 1).unwrap();
+    net.run(500);
+    net.call(1, Request::SetOffline { offline: true }).unwrap();
+    add(&mut net, 1, space, 2).unwrap();
+    net.call(1, Request::LeaveSpace { space }).unwrap();
+    // The entry is not there any more: the others go on asking for it.
+    net.damage(1, |store| {
+        for row in store.feeds(space).unwrap() {
+            store
+                .entries_remove(space, row.feed, row.stored_seq)
+                .unwrap();
+        }
+    });
+    net.call(1, Request::SetOffline { offline: false }).unwrap();
+    net.run(20_000);
+    assert_eq!(net.view(0, space).members.len(), 1);
+    assert_eq!(net.view(0, space).peers.len(), 1, "still asked");
+
+    net.look_at(0, space, object);
+    let after = add(&mut net, 0, space, 3).unwrap();
+    net.run(5_000);
+    let ada = net.view(1, space).members[0].clone();
+    assert_eq!((ada.online, ada.object), (false, None));
+    assert_eq!(get(&mut net, 1, space, after), Ok(false));
 }

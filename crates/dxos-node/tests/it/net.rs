@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dxos_base::{Entropy, InvitationId, PeerId, SpaceId, TextChange, TextDelta, Tick};
+use dxos_base::{Entropy, InvitationId, ObjectId, PeerId, SpaceId, TextChange, TextDelta, Tick};
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store as _};
 use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView,
-    NodeFrame, Request, Response, Role, Row, SpaceView, StatusView, SyncState, TextAddress, Write,
+    NodeFrame, Place, Request, Response, Role, Row, SpaceView, StatusView, SyncState, TextAddress,
+    Write,
 };
 use dxos_text::LoroEngine;
 
@@ -435,6 +436,19 @@ impl Net {
             .replies
             .remove(&call)
             .expect("every call is answered at once")
+    }
+
+    /// A person looks at an object.
+    pub fn look_at(&mut self, i: usize, space: SpaceId, object: ObjectId) {
+        let place = Some(Place {
+            space,
+            object,
+            selection: None,
+        });
+        let frame = dxos_base::encode(&ClientFrame::Presence { place });
+        self.queue
+            .push_back((i, Event::ChannelFrame(CHANNEL, frame)));
+        self.run(0);
     }
 
     pub fn write(&mut self, i: usize, write: Write) -> Result<Option<Vec<u8>>, Failure> {
