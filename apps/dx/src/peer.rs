@@ -156,6 +156,12 @@ pub enum SpaceCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Settles forks: where two copies of a device wrote and it is gone, the longer branch shows. Admins only, but for
+    /// your own devices.
+    Settle {
+        /// The space's name or id.
+        space: String,
+    },
     /// Makes everything of a space again from its signed entries and compares it with what is on disk.
     Verify {
         /// The space's name or id.

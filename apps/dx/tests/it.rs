@@ -93,6 +93,8 @@ fn a_space_is_verified_and_removed_and_its_last_owner_stays() {
     profile.prints(&["space", "create", "Garden"]);
     profile.prints(&["space", "verify", "Garden"]);
     profile.prints(&["space", "verify", "Garden", "--repair"]);
+    let settled = profile.prints(&["space", "settle", "Garden"]);
+    assert_eq!(settled.trim(), "nothing to settle");
     let (code, words) = profile.fails(&["space", "verify", "Nowhere"]);
     assert_eq!(code, 3, "{words}");
 

@@ -27,7 +27,6 @@ impl ObjectView {
         let mut view = ObjectView::new(object, type_name);
         view.created_ms = object.created_ms();
         view.updated_ms = view.created_ms;
-        view.saving = true;
         for (name, value) in values {
             if name.starts_with('@') {
                 view.meta.note(name, value);

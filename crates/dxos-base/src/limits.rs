@@ -69,6 +69,8 @@ pub const QUERY_DEPTH_MAX: usize = 16;
 pub const QUERY_NODES_MAX: usize = 256;
 /// Ids or values of one list in a query.
 pub const QUERY_LIST_MAX: usize = 4_096;
+/// Former names one path of a query looks under.
+pub const FORMER_NAMES_MAX: usize = 64;
 /// Changed objects whose contents are handed to live queries; with more of them, queries read again.
 pub const TOUCHED_VIEWS_MAX: usize = 1_024;
 /// A query, encoded.

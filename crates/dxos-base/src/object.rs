@@ -133,8 +133,6 @@ pub struct ObjectView {
     pub values: BTreeMap<String, Value>,
     /// Element ids of every shown list that is not empty, in the order of its values.
     pub lists: BTreeMap<Path, Vec<ElementId>>,
-    /// The object has writes not yet sealed and synced.
-    pub saving: bool,
 }
 
 impl ObjectView {
@@ -149,7 +147,6 @@ impl ObjectView {
             meta: ObjectMeta::default(),
             values: BTreeMap::new(),
             lists: BTreeMap::new(),
-            saving: false,
         }
     }
 

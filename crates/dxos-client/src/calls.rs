@@ -41,6 +41,7 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::CloseSpace { .. }
         | Request::LeaveSpace { .. }
         | Request::DeleteSpace { .. }
+        | Request::SettleForks { .. }
         | Request::RemoveSpace { .. } => true,
         Request::CreateIdentity { .. }
         | Request::CreateSpace { .. }

@@ -113,6 +113,15 @@ impl Client {
         with(&mut self.0.registry.borrow_mut())
     }
 
+    /// The stored types of a space are these objects now.
+    pub(crate) fn set_stored_types(&self, space: SpaceId, views: &[ObjectView]) {
+        let objects = views.iter().map(|view| (view.object, &view.values));
+        if self.with_registry(|registry| registry.set_stored(space, objects)) {
+            let mut state = self.0.state.borrow_mut();
+            state.types_changed(&self.0.registry.borrow());
+        }
+    }
+
     /// The stored types of a space are kept up to date in the registry.
     pub(crate) fn follows_types(&self, space: SpaceId) -> bool {
         self.0.types_followed.borrow().contains_key(&space)
@@ -498,7 +507,8 @@ impl Client {
     ///
     /// # Errors
     /// When there is no such space, or the query is over a limit.
-    pub async fn answer(&self, space: SpaceId, query: Query) -> Result<QueryAnswer, Failure> {
+    pub async fn answer(&self, space: SpaceId, mut query: Query) -> Result<QueryAnswer, Failure> {
+        self.with_registry(|registry| registry.add_former_names(space, &mut query));
         match self.call(Request::Query { space, query }).await? {
             Response::Answer(answer) => Ok(answer),
             _ => Err(unexpected()),
@@ -558,9 +568,10 @@ impl Client {
     pub fn subscribe_rows(
         &self,
         space: SpaceId,
-        query: Query,
+        mut query: Query,
         on_rows: impl FnMut(&QueryRows) + 'static,
     ) -> Subscription {
+        self.with_registry(|registry| registry.add_former_names(space, &mut query));
         let id = self.with(|state| state.subscribe(space, query, Rc::new(RefCell::new(on_rows))));
         let client = Rc::downgrade(&self.0);
         Subscription::new(move || {

@@ -45,7 +45,6 @@ fn change(rows: &mut Vec<Row>, query: &Query, space: SpaceId, write: &ObjectWrit
         return false;
     };
     let changed = rows[at].object.apply(write);
-    rows[at].object.saving = true;
     if !changed {
         return false;
     }

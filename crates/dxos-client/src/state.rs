@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use dxos_base::schema::Registry;
 use dxos_base::{ObjectWrite, Query, SpaceId, TextDelta};
 use dxos_services::{
     ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NodeFrame,
@@ -435,6 +436,13 @@ impl State {
             && self.live()
         {
             self.call(Request::Unsubscribe { subscription }, Then::Nothing);
+        }
+    }
+
+    /// Own writes on top of rows are decided as the types say now; the node does so by itself.
+    pub(crate) fn types_changed(&mut self, registry: &Registry) {
+        for live in self.queries.values_mut() {
+            registry.add_former_names(live.space, &mut live.query);
         }
     }
 

@@ -204,16 +204,11 @@ impl Space {
             ),
             None => Default::default(),
         };
-        self.pending_objects.clear();
         for (_, set) in &self.pending {
             if !set.heads.is_empty() {
                 self.mark.0 = set.heads.clone();
             }
             self.mark.1.extend(set.seen.iter().copied());
-            self.pending_objects
-                .extend(set.changes.iter().map(|change| change.object));
-            self.pending_objects
-                .extend(set.typed.iter().map(|typed| typed.object));
         }
         self.pending_since = (!self.pending.is_empty()).then_some(Tick(0));
     }

@@ -51,7 +51,7 @@ impl Space {
         writes: &[ObjectWrite],
         sealing: &Sealing<'_>,
     ) -> Result<(Touched, Vec<SealedEntry>), EchoError> {
-        let (mut touched, changes) = self.apply_writes(cx, writes)?;
+        let (touched, changes) = self.apply_writes(cx, writes)?;
         let mut sealed = Vec::new();
         if self.needs_rebuild || !is_long(&changes) {
             self.acknowledge(cx, control_heads, changes, None)?;
@@ -67,7 +67,6 @@ impl Space {
             self.pending.push((0, set));
             sealed = self.seal(cx, sealing)?;
         }
-        self.mark_saving(&mut touched);
         Ok((touched, sealed))
     }
 
@@ -161,7 +160,6 @@ impl Space {
         }
         self.put_summary(cx.store)?;
         self.pending_since = None;
-        self.pending_objects.clear();
         for typed in waiting {
             self.put_pending(cx.store, Vec::new(), Vec::new(), Vec::new(), Some(typed))?;
             self.pending_since.get_or_insert(cx.now);

@@ -171,7 +171,6 @@ pub struct Space {
     /// By row; 0 for a set that is sealed by the transaction that acknowledges it.
     pub(crate) pending: Vec<(u64, PendingSet)>,
     pub(crate) pending_since: Option<Tick>,
-    pub(crate) pending_objects: BTreeSet<ObjectId>,
     /// Control heads and seen feeds of the last acknowledged set.
     pub(crate) mark: (Vec<Hash>, BTreeMap<FeedId, u64>),
     pub(crate) summary: Summary,
@@ -209,7 +208,6 @@ impl Space {
             clock: HybridClock::default(),
             pending: Vec::new(),
             pending_since: None,
-            pending_objects: BTreeSet::new(),
             mark: Default::default(),
             summary: Summary::default(),
             open_texts: BTreeMap::new(),
@@ -348,17 +346,9 @@ impl Space {
         control_heads: &[Hash],
         writes: &[ObjectWrite],
     ) -> Result<Touched, EchoError> {
-        let (mut touched, changes) = self.apply_writes(cx, writes)?;
+        let (touched, changes) = self.apply_writes(cx, writes)?;
         self.acknowledge(cx, control_heads, changes, None)?;
-        self.mark_saving(&mut touched);
         Ok(touched)
-    }
-
-    /// Says of changed objects whether what was written waits for sealing.
-    pub(crate) fn mark_saving(&self, touched: &mut Touched) {
-        for view in touched.views.values_mut() {
-            view.saving = self.pending_objects.contains(&view.object);
-        }
     }
 
     /// Plans writes and writes their rows; what is acknowledged of them is the caller's to store.
@@ -499,11 +489,6 @@ impl Space {
         changes: Vec<Change>,
         typed: Option<Typed>,
     ) -> Result<(), EchoError> {
-        for run in changes.chunk_by(|a, b| a.object == b.object) {
-            self.pending_objects.insert(run[0].object);
-        }
-        self.pending_objects
-            .extend(typed.iter().map(|typed| typed.object));
         self.summary.revision += 1;
         self.summary.clock = self.clock.last();
         let set = PendingSet {
@@ -629,7 +614,6 @@ impl Space {
         let (created, updated) = record.writers();
         view.meta.created_by = self.authors.get(&created).copied();
         view.meta.updated_by = self.authors.get(&updated).copied();
-        view.saving = self.pending_objects.contains(&view.object);
         Ok(view)
     }
 

@@ -68,7 +68,7 @@ impl Record {
         }
     }
 
-    /// The picture of the object; `saving` is the caller's to fill.
+    /// The picture of the object.
     pub(crate) fn view(&self, object: ObjectId) -> ObjectView {
         let rows = self.rows();
         let (own, below) = split_own(&rows, 0);

@@ -21,7 +21,6 @@ use crate::failure::{
     failure, from_store, from_text, malformed, no_identity, no_space, not_allowed,
 };
 use crate::life::life_of;
-use crate::live;
 use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
 use crate::space::{SpaceRecord, SpaceState, transaction, transaction_told, write_context};
 
@@ -127,6 +126,7 @@ impl Node {
                         | Request::CloseSpace { .. }
                         | Request::LeaveSpace { .. }
                         | Request::DeleteSpace { .. }
+                        | Request::SettleForks { .. }
                         | Request::RemoveSpace { .. }
                 );
                 let result = self.call(turn, channel, request);
@@ -205,6 +205,7 @@ impl Node {
             Request::CloseSpace { space } => self.close_space_here(turn, space),
             Request::LeaveSpace { space } => self.leave_space(turn, space),
             Request::DeleteSpace { space } => self.delete_space(turn, space),
+            Request::SettleForks { space, device } => self.settle_forks_of(turn, space, device),
             Request::RemoveSpace { space } => self.remove_space_here(turn, space),
             Request::CreateIdentity {
                 name,
@@ -537,7 +538,7 @@ impl Node {
     }
 
     fn run_query(
-        &self,
+        &mut self,
         turn: &mut Turn<'_, '_>,
         space: SpaceId,
         query: &Query,
@@ -546,9 +547,9 @@ impl Node {
             return Err(no_space());
         }
         query.check().map_err(|error| from_echo(&error.into()))?;
-        let wanted = live::spaces_of(query, space, &self.spaces);
+        let (live, spaces) = (&mut self.live, &self.spaces);
         let answer = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            live::run(query, &wanted, &self.spaces, &mut *cx.store)
+            live.answer(query, space, spaces, &mut *cx.store)
         });
         answer.map_err(|error: EchoError| from_echo(&error))
     }

@@ -3,21 +3,23 @@
 //!
 //! Invariants
 //! * a fork is proved by its entries, which travel as entries do: whoever holds two branches tells their ends;
-//! * nobody but the device itself settles its forks unasked;
+//! * nobody but the device itself settles its forks unasked; its identity and admins can be asked to;
 //! * all that is to be done can be told from what is stored, so a crash in between loses nothing.
 //!
 //! What stands and what counts: `dxos-echo`. Who may pick: `dxos-halo`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dxos_base::{FeedId, Hash, PeerId, SpaceId, limits};
-use dxos_echo::Tip;
-use dxos_echo::store::Durability;
-use dxos_halo::{CredentialBody, FeedPoint};
+use dxos_base::{DeviceKey, FeedId, Hash, PeerId, SpaceId, limits};
+use dxos_echo::store::{Durability, StoreError};
+use dxos_echo::{Fork, Tip};
+use dxos_halo::{CredentialBody, FeedPoint, Role};
+use dxos_services::{Failure, FailureKind, Response};
 
+use crate::failure::{failure, from_store, no_identity, no_space, not_allowed};
 use crate::node::{Node, Turn};
 use crate::replicate::{FEEDS_MAX, WANT_MS, WINDOW_BYTES};
-use crate::space::transaction;
+use crate::space::{SpaceState, transaction};
 use crate::wire::SpaceMessage;
 
 /// Tips in one message.
@@ -259,28 +261,74 @@ impl Node {
 
     /// Issues a FeedCut for each fork of a feed of this device that has none; tells whether there was any.
     fn pick_branches(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) -> bool {
-        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else {
+        let (Some(space), Some(identity)) = (self.spaces.get(&id), &self.identity) else {
             return false;
         };
         let device = identity.device();
+        let own = space.graph.state().devices.get(&device);
+        if !own.is_some_and(|own| own.active) || unpicked(space, &device).is_empty() {
+            return false;
+        }
+        match self.issue_cuts(turn, id, device) {
+            Ok(true) => self.credentials_changed(turn, id),
+            Ok(false) => return false,
+            Err(error) => self.storage_failed(turn, id, &error.into()),
+        }
+        true
+    }
+
+    /// Picks branches for a device that does not do so itself: it is gone, or never comes back.
+    pub(crate) fn settle_forks_of(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        device: DeviceKey,
+    ) -> Result<Response, Failure> {
+        self.ensure_open(turn, id)?;
+        let me = self.identity.as_ref().ok_or_else(no_identity)?.identity();
+        let space = self.spaces.get(&id).ok_or_else(no_space)?;
         let state = space.graph.state();
-        if !state.devices.get(&device).is_some_and(|own| own.active) {
-            return false;
+        let own = state.devices.get(&device).is_some_and(|d| d.identity == me);
+        let role = state.members.get(&me).and_then(|member| member.role);
+        if !(own || role >= Some(Role::Admin)) {
+            return Err(not_allowed(
+                "Only admins and owners settle the forks of others.",
+            ));
         }
-        let mine = |feed: &FeedId| space.device_of_feed(feed) == Some(device);
-        let forks = space.data.open_forks();
-        let forks: Vec<_> = forks
-            .into_iter()
-            .filter(|fork| mine(&fork.feed))
-            .filter(|fork| state.picked(&device, &fork.feed, fork.seq).is_none())
-            .collect();
-        if forks.is_empty() {
-            return false;
+        if unpicked(space, &device).is_empty() {
+            return Err(failure(
+                FailureKind::NotFound,
+                "This device has no fork to settle.",
+                "See the devices with `dx status`.",
+            ));
         }
+        match self.issue_cuts(turn, id, device) {
+            Ok(_) => {
+                self.credentials_changed(turn, id);
+                Ok(Response::Done)
+            }
+            Err(error) => {
+                let told = from_store(&error);
+                self.storage_failed(turn, id, &error.into());
+                Err(told)
+            }
+        }
+    }
+
+    /// Picks the longest branch of each fork of a device; tells whether any credential is new.
+    fn issue_cuts(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: SpaceId,
+        device: DeviceKey,
+    ) -> Result<bool, StoreError> {
+        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else {
+            return Ok(false);
+        };
         let agreement = identity.agreement().clone();
-        let issued = transaction(turn.cx, Durability::Synced, |cx| {
+        transaction(turn.cx, Durability::Synced, |cx| {
             let mut issued = false;
-            for fork in forks {
+            for fork in unpicked(space, &device) {
                 let point = FeedPoint {
                     feed: fork.feed,
                     seq: fork.seq,
@@ -295,16 +343,7 @@ impl Node {
                 issued |= space.add_credentials([credential], &agreement, cx)?;
             }
             Ok(issued)
-        });
-        match issued {
-            Ok(true) => self.credentials_changed(turn, id),
-            Ok(false) => return false,
-            Err(error) => {
-                let error: dxos_echo::store::StoreError = error;
-                self.storage_failed(turn, id, &error.into());
-            }
-        }
-        true
+        })
     }
 
     /// Issues again what this device wrote on branches that were not picked.
@@ -343,4 +382,15 @@ impl Node {
             Err(error) => self.storage_failed(turn, id, &error),
         }
     }
+}
+
+/// Forks of a device's feeds of which no branch is picked.
+fn unpicked(space: &SpaceState, device: &DeviceKey) -> Vec<Fork> {
+    let state = space.graph.state();
+    let mut forks = space.data.open_forks();
+    forks.retain(|fork| {
+        space.device_of_feed(&fork.feed) == Some(*device)
+            && state.picked(device, &fork.feed, fork.seq).is_none()
+    });
+    forks
 }

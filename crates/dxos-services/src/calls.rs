@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    Conflict, DecodeError, ObjectId, ObjectView, ObjectWrite, Path, PlainObject, Query, SpaceId,
-    TextChange, limits,
+    Conflict, DecodeError, DeviceKey, ObjectId, ObjectView, ObjectWrite, Path, PlainObject, Query,
+    SpaceId, TextChange, limits,
 };
 
 use crate::queries::{QueryAnswer, QueryDiff};
@@ -49,7 +49,7 @@ pub enum ClientFrame {
 }
 
 /// Version of this protocol.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// What is asked of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,6 +190,14 @@ pub enum Request {
     RemoveSpace {
         /// The space.
         space: SpaceId,
+    },
+    /// Picks a branch of each forked feed of a device that has not done so itself: the longest known. What the device
+    /// wrote on the others shows again only if it comes back and issues it anew. For its own identity, and admins.
+    SettleForks {
+        /// The space.
+        space: SpaceId,
+        /// The device.
+        device: DeviceKey,
     },
 }
 

@@ -151,6 +151,14 @@ pub struct SpaceView {
     pub forks: Vec<ForkView>,
 }
 
+impl SpaceView {
+    /// Whether this identity can change what is in it: its role allows it, and it has not ended for this identity.
+    pub fn may_write(&self) -> bool {
+        let ended = matches!(self.life, SpaceLife::NotMember | SpaceLife::Deleted);
+        self.role >= Role::Editor && !ended
+    }
+}
+
 /// How many entries of a space are stored here, of those known to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SyncProgress {

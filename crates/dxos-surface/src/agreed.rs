@@ -20,6 +20,12 @@ pub const DIALOG_SHARE: &str = "space/share";
 pub const DIALOG_JOIN: &str = "space/join";
 /// Dialog: make a space.
 pub const DIALOG_CREATE_SPACE: &str = "space/create";
+/// Dialog: leave the space in the subject.
+pub const DIALOG_LEAVE: &str = "space/leave";
+/// Dialog: delete the space in the subject for all its members.
+pub const DIALOG_DELETE_SPACE: &str = "space/delete";
+/// Dialog: remove the space in the subject from this device.
+pub const DIALOG_REMOVE_SPACE: &str = "space/remove";
 /// Dialog: who this is.
 pub const DIALOG_IDENTITY: &str = "client/identity";
 /// Dialog: plugins on and off.

@@ -12,8 +12,9 @@ mod hotkeys;
 mod slot;
 
 pub use agreed::{
-    CLIENT, DIALOG_CREATE_SPACE, DIALOG_IDENTITY, DIALOG_JOIN, DIALOG_PALETTE, DIALOG_PLUGINS,
-    DIALOG_SHARE, KIND_DOCUMENT, KIND_SPACE, failure, object_path, parse_path, space_path,
+    CLIENT, DIALOG_CREATE_SPACE, DIALOG_DELETE_SPACE, DIALOG_IDENTITY, DIALOG_JOIN, DIALOG_LEAVE,
+    DIALOG_PALETTE, DIALOG_PLUGINS, DIALOG_REMOVE_SPACE, DIALOG_SHARE, KIND_DOCUMENT, KIND_SPACE,
+    failure, object_path, parse_path, space_path,
 };
 pub use app_ref::{AppRef, provide_app, use_app};
 pub use hotkeys::{key_label, listen_hotkeys, platform};

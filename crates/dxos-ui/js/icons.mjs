@@ -2,6 +2,6 @@
 export const ICONS = [
   "arrow-counter-clockwise", "caret-down", "caret-right", "check", "check-circle", "circle-half", "clock", "cloud-slash",
   "copy", "cube", "dots-three", "file-text", "gear", "info", "link", "list", "magnifying-glass", "moon", "note-pencil",
-  "pencil-simple", "plus", "puzzle-piece", "sidebar-simple", "sign-in", "sun", "trash", "user-plus", "users", "warning",
+  "pencil-simple", "plus", "puzzle-piece", "sidebar-simple", "sign-in", "sign-out", "sun", "trash", "user-plus", "users", "warning",
   "warning-circle", "wifi-high", "wifi-slash", "x", "arrow-square-out", "plugs",
 ];

@@ -66,7 +66,10 @@ impl Host {
         };
         host.handle(Event::ChannelOpened(CHANNEL));
         let client = ClientId([1; 16]);
-        host.frame(&ClientFrame::Hello { version: 1, client });
+        host.frame(&ClientFrame::Hello {
+            version: dxos_services::PROTOCOL_VERSION,
+            client,
+        });
         let identity = Request::CreateIdentity {
             name: "Ada".into(),
             device_label: "bench".into(),

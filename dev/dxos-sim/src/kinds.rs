@@ -42,6 +42,7 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::RemoveSpace { .. } => "call remove space",
             Request::LeaveSpace { .. } => "call leave space",
             Request::DeleteSpace { .. } => "call delete space",
+            Request::SettleForks { .. } => "call settle forks",
             Request::Subscribe { .. } => "call subscribe",
             Request::Unsubscribe { .. } => "call unsubscribe",
             Request::Get { .. } => "call get",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dxos_base::{ObjectId, ObjectView, Query, SpaceId, Value};
-use dxos_client::{Failure, FailureKind, Place, Role, TextAddress};
+use dxos_client::{Failure, FailureKind, Place, TextAddress};
 use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
 use dxos_ui::{EmptyState, TagField, TextEditor, ago, now_ms, use_client, use_query, use_space};
 use leptos::prelude::*;
@@ -40,8 +40,7 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
         })
     });
     let view = use_space(Signal::derive(move || Some(space)));
-    let read_only =
-        Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| v.role < Role::Editor)));
+    let read_only = Memo::new(move |_| view.with(|v| v.as_ref().is_some_and(|v| !v.may_write())));
     let words = RwSignal::new(None::<u32>);
     let tags = Memo::new(move |_| row.with(|row| row.iter().flat_map(tags_of).collect::<Vec<_>>()));
     // Of the documents in this space: what was written elsewhere is offered here.

@@ -15,7 +15,7 @@ use dxos_app::{
     Outcome, Plugin, PluginError, PluginMeta, Resolution, Resolver, STARTUP, Undo, role,
 };
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
-use dxos_client::{Client, Role};
+use dxos_client::Client;
 use dxos_surface::{CLIENT, KIND_DOCUMENT, KIND_SPACE, draws, failure, object_path};
 use leptos::prelude::IntoAny;
 
@@ -139,7 +139,7 @@ fn graph(app: &App) -> Result<Vec<Contribution>, PluginError> {
 fn may_write(client: &Client, space: SpaceId) -> bool {
     let status = client.status();
     let mut spaces = status.iter().flat_map(|status| &status.spaces);
-    spaces.any(|view| view.space == space && view.role >= Role::Editor)
+    spaces.any(|view| view.space == space && view.may_write())
 }
 
 fn actions(client: &Client, node: &Node) -> Vec<Action> {

@@ -1,9 +1,10 @@
-//! Spaces: their nodes in the graph, making them, inviting to them and joining them.
+//! Spaces: their nodes in the graph, making them, inviting to them, joining and leaving them.
 //!
 //! Not here: what is in a space (other plugins), how invitations work (the node).
 
 mod create;
 mod join;
+mod leave;
 mod share;
 mod words;
 
@@ -16,7 +17,7 @@ use dxos_app::{
     Subject, SwitchWorkspace, role,
 };
 use dxos_base::SpaceId;
-use dxos_client::{Client, Role, SpaceView};
+use dxos_client::{Client, Role, SpaceLife, SpaceView};
 use dxos_surface::{
     CLIENT, DIALOG_CREATE_SPACE, DIALOG_JOIN, DIALOG_SHARE, KIND_SPACE, draws, failure, space_path,
 };
@@ -81,10 +82,20 @@ fn surfaces() -> Vec<Contribution> {
             named(DIALOG_SHARE),
             |data| share::dialog(data.subject).into_any(),
         ),
+        leaving(leave::Way::Leave),
+        leaving(leave::Way::DeleteForAll),
+        leaving(leave::Way::RemoveHere),
         draws("space/join", role::DIALOG, 0, named(DIALOG_JOIN), |data| {
             join::dialog(data.subject).into_any()
         }),
     ]
+}
+
+fn leaving(way: leave::Way) -> Contribution {
+    let named = move |data: &dxos_app::SurfaceData| data.name == way.dialog();
+    draws(way.dialog(), role::DIALOG, 0, named, move |data| {
+        leave::dialog(way, data.subject).into_any()
+    })
 }
 
 fn create_space(client: Client) -> Contribution {
@@ -103,13 +114,20 @@ fn create_space(client: Client) -> Contribution {
 }
 
 /// What of a space its node and actions follow from.
-type Seen = Vec<(SpaceId, String, Role)>;
+type Seen = Vec<(SpaceId, String, Role, SpaceLife)>;
 
 fn seen(client: &Client) -> Seen {
     let status = client.status();
     let spaces = status.iter().flat_map(|status| &status.spaces);
     spaces
-        .map(|space| (space.space, space.name.clone(), space.role))
+        .map(|space| {
+            (
+                space.space,
+                space.name.clone(),
+                space.role,
+                space.life.clone(),
+            )
+        })
         .collect()
 }
 
@@ -197,10 +215,11 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
     let Some(subject) = node.subject else {
         return Vec::new();
     };
-    let may_invite = status
-        .spaces
-        .iter()
-        .any(|space| space.space == subject.space && space.role >= Role::Admin);
+    let mut spaces = status.spaces.iter();
+    let Some(space) = spaces.find(|space| space.space == subject.space) else {
+        return Vec::new();
+    };
+    let may_invite = space.may_write() && space.role >= Role::Admin;
     let label = match (may_invite, subject.object) {
         (true, Some(_)) => "Share",
         (true, None) => "Share space",
@@ -209,7 +228,11 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
     };
     let share = open_dialog(DIALOG_SHARE, space_path(subject.space));
     let icon = if may_invite { "user-plus" } else { "users" };
-    vec![Action::new("space/share", label, icon, share).primary()]
+    let mut actions = vec![Action::new("space/share", label, icon, share).primary()];
+    if subject.object.is_none() {
+        actions.extend(leave::actions(space));
+    }
+    actions
 }
 
 /// `/join#CODE`: the code is taken from the address, which then forgets it.

@@ -82,8 +82,12 @@ pub fn dialog(subject: String) -> impl IntoView {
     let id = parse_path(&subject).map(|(space, _)| space);
     let space = use_space(Signal::derive(move || id));
     let share = share(id);
-    let may_invite =
-        Memo::new(move |_| space.with(|s| s.as_ref().is_some_and(|s| s.role >= Role::Admin)));
+    let may_invite = Memo::new(move |_| {
+        space.with(|s| {
+            s.as_ref()
+                .is_some_and(|s| s.may_write() && s.role >= Role::Admin)
+        })
+    });
     Effect::new(move |_| {
         if may_invite.get() && share.made.get_untracked().is_none() {
             share.renew();

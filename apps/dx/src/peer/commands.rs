@@ -198,6 +198,14 @@ pub(super) async fn space(at: &At, command: SpaceCommand) -> Result<(), Failed> 
             sure(yes, space, "removes its data from this device")?;
             at.client.spaces().get(space.space)?.delete_here().await?;
         }
+        SpaceCommand::Settle { space } => {
+            let space = find_space(&status, &space)?.space;
+            match at.client.spaces().get(space)?.settle_forks().await? {
+                0 => say("nothing to settle"),
+                1 => say("settled the fork of 1 device"),
+                count => say(format_args!("settled the forks of {count} devices")),
+            }
+        }
         SpaceCommand::Verify { space, repair } => {
             let space = find_space(&status, &space)?.space;
             let mode = match repair {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{ObjectId, SpaceId};
 use crate::limits;
-use crate::query::VersionRange;
+use crate::query::{FormerName, VersionRange};
 use crate::value::Value;
 
 /// Objects wanted, in an order and a window.
@@ -152,12 +152,26 @@ pub struct Nested(#[serde(deserialize_with = "nested")] pub Select);
 /// Names from the top of an object. First names with `@` are facts of the object: `@id`, `@type`, `@created`,
 /// `@updated`, `@parent`, `@source`, `@target`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PropertyPath(pub Vec<String>);
+pub struct PropertyPath {
+    /// The names.
+    pub steps: Vec<String>,
+    /// Names to look under, in this order, where an object has nothing under the first step. Not written down with a
+    /// query: see [`Query::add_former_names`].
+    pub former: Vec<FormerName>,
+}
 
 impl PropertyPath {
+    /// Of one or several names.
+    pub fn new(steps: Vec<String>) -> PropertyPath {
+        PropertyPath {
+            steps,
+            former: Vec::new(),
+        }
+    }
+
     /// The only step, if there is but one.
     pub fn single(&self) -> Option<&str> {
-        match &self.0[..] {
+        match &self.steps[..] {
             [name] => Some(name),
             _ => None,
         }
@@ -168,13 +182,13 @@ impl From<&str> for PropertyPath {
     /// Names parted by `/`; `%2F` is a slash in a name, `%25` a percent sign.
     fn from(text: &str) -> PropertyPath {
         let name = |step: &str| step.replace("%2F", "/").replace("%25", "%");
-        PropertyPath(text.split('/').map(name).collect())
+        PropertyPath::new(text.split('/').map(name).collect())
     }
 }
 
 impl std::fmt::Display for PropertyPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (place, name) in self.0.iter().enumerate() {
+        for (place, name) in self.steps.iter().enumerate() {
             let parted = if place > 0 { "/" } else { "" };
             write!(
                 f,

@@ -219,11 +219,14 @@ impl Check {
     }
 
     fn path(&self, path: &PropertyPath) -> Checked {
-        let steps = &path.0;
+        let steps = &path.steps;
         if steps.is_empty() || steps.len() > PATH_STEPS_MAX || steps.iter().any(String::is_empty) {
             return Err(QueryError::BadPath { part: self.part() });
         }
         steps.iter().try_for_each(|step| self.name(step))?;
+        self.list(path.former.len(), FORMER_NAMES_MAX)?;
+        let former = path.former.iter().flat_map(|f| [&f.type_name, &f.name]);
+        former.into_iter().try_for_each(|name| self.name(name))?;
         if steps[0].starts_with('@') && (steps.len() > 1 || !FACTS.contains(&steps[0].as_str())) {
             let (part, name) = (self.part(), path.to_string());
             return Err(QueryError::UnknownFact { part, name });

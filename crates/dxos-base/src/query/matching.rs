@@ -138,16 +138,22 @@ fn contains(held: &Value, part: &Value) -> bool {
     }
 }
 
-/// The value at a path, if there is one. A path leads through maps only.
+/// The value at a path, if there is one. A path leads through maps only, and begins under a former name of its first
+/// step where the object has nothing under the present one.
 pub fn property<'v>(view: &'v ObjectView, path: &PropertyPath) -> Option<Cow<'v, Value>> {
-    let (first, below) = path.0.split_first()?;
+    let (first, below) = path.steps.split_first()?;
     if let Some(fact) = first.strip_prefix('@') {
         if below.is_empty() {
             return view.fact(fact);
         }
         return None;
     }
-    let mut value = view.values.get(first)?;
+    let former = || {
+        let type_name = bare_type(&view.type_name);
+        let mut names = path.former.iter().filter(|f| f.type_name == type_name);
+        names.find_map(|former| view.values.get(&former.name))
+    };
+    let mut value = view.values.get(first).or_else(former)?;
     for step in below {
         let Value::Map(values) = value else {
             return None;

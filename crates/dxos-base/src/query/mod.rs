@@ -1,7 +1,8 @@
 //! Queries: which objects are wanted, in which order, which part of them. Plain data that can be kept in objects
 //! (views), sent and shown.
 //!
-//! `ast` is the tree, `build` the way to write one, `check` its bounds, `explain` what an answer tells beside rows, `matching` its meaning for one object,
+//! `ast` is the tree, `build` the way to write one, `check` its bounds, `explain` what an answer tells beside rows, `former` names that
+//! properties had before, `matching` its meaning for one object,
 //! `order` the order of values and objects, `version` ranges of type versions, `words` full text, `json` (feature
 //! `json`) the form for storage in objects and for JavaScript.
 
@@ -9,6 +10,7 @@ mod ast;
 mod build;
 mod check;
 mod explain;
+mod former;
 #[cfg(feature = "json")]
 pub mod json;
 mod matching;
@@ -23,6 +25,7 @@ pub use ast::{
 pub use build::{Field, field, key, tag, text, text_mode, type_of};
 pub use check::{QueryError, QueryPart};
 pub use explain::{Access, Explain, GroupRow};
+pub use former::FormerName;
 pub use matching::{Alone, Others, matches, parent_of, property};
 pub use order::{INDEX_VALUE_BYTES_MAX, compare, compare_rows, index_value, row_order, value_key};
 pub use version::{TypeVersion, VersionRange};

@@ -1,7 +1,7 @@
 //! Changes of a type's fields at run time. Each is all or nothing and leaves a sound schema.
 //!
 //! What becomes of stored data: nothing is rewritten. A removed field's values stay and show as unknown ones; a
-//! renamed field reads values under its former names; a retyped field's old values are misfits until written anew.
+//! renamed field reads values, and queries find them, under its former names; a retyped field's old values are misfits until written anew.
 
 use super::{Field, FieldType, Notes, SchemaError, TypeSchema};
 

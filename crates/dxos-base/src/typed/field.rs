@@ -44,7 +44,7 @@ impl<O, T> Field<O, T> {
 
     /// Its path in queries.
     pub fn path(&self) -> PropertyPath {
-        PropertyPath(vec![self.name.to_owned()])
+        PropertyPath::new(vec![self.name.to_owned()])
     }
 }
 

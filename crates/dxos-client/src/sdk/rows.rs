@@ -148,10 +148,7 @@ impl<W: Wanted> Asked<W> {
                 teller.tell(views.iter().map(W::row).collect())
             })
         });
-        Rows {
-            watch,
-            rows: Vec::new(),
-        }
+        Rows { watch, rows: None }
     }
 
     /// Calls `on_rows` with all rows, now and whenever they change, until the subscription is dropped.
@@ -169,13 +166,14 @@ impl<W: Wanted> Asked<W> {
 #[must_use = "dropping it ends the subscription at once"]
 pub struct Rows<W: Wanted> {
     watch: Watch<Vec<W::Row>>,
-    rows: Vec<W::Row>,
+    /// `None` until they are told the first time.
+    rows: Option<Vec<W::Row>>,
 }
 
 impl<W: Wanted> std::fmt::Debug for Rows<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rows")
-            .field("count", &self.rows.len())
+            .field("count", &self.rows().len())
             .finish_non_exhaustive()
     }
 }
@@ -186,9 +184,8 @@ impl<W: Wanted> Rows<W> {
     pub async fn next(&mut self) -> Option<Diff<W::Row>> {
         loop {
             let rows = self.watch.next().await?;
-            let diff = Diff::between::<W>(&self.rows, &rows);
-            let is_first = diff.is_first(&self.rows);
-            self.rows = rows;
+            let diff = Diff::between::<W>(self.rows(), &rows);
+            let is_first = self.rows.replace(rows).is_none();
             if is_first || !diff.is_empty() {
                 return Some(diff);
             }
@@ -197,7 +194,7 @@ impl<W: Wanted> Rows<W> {
 
     /// The rows as last told.
     pub fn rows(&self) -> &[W::Row] {
-        &self.rows
+        self.rows.as_deref().unwrap_or_default()
     }
 }
 
@@ -223,10 +220,6 @@ impl<R: Clone + PartialEq> Diff<R> {
             && self.removed.is_empty()
             && self.changed.is_empty()
             && self.moved.is_empty()
-    }
-
-    fn is_first(&self, before: &[R]) -> bool {
-        before.is_empty() && self.rows.is_empty()
     }
 
     fn between<W: Wanted<Row = R>>(before: &[R], after: &[R]) -> Diff<R> {

@@ -168,6 +168,24 @@ impl Space {
         Ok(())
     }
 
+    /// Settles the forks of devices that do not settle them themselves, because they are gone: of each feed that was
+    /// written to by two copies of a device the longest branch shows. The rest comes back if the device does. Tells of
+    /// how many devices there was something to settle.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAllowed`](super::ErrorKind::NotAllowed) for devices of others, unless one is an admin.
+    pub async fn settle_forks(&self) -> Result<usize, Error> {
+        let space = self.id;
+        let open = |view: SpaceView| view.forks.into_iter().filter(|fork| fork.open);
+        let devices: Vec<_> = self.view().into_iter().flat_map(open).collect();
+        for fork in &devices {
+            let device = fork.device;
+            let request = Request::SettleForks { space, device };
+            self.client.call(request).await?;
+        }
+        Ok(devices.len())
+    }
+
     /// Removes it with all its data from this device. Other devices and members keep theirs, and this identity stays a
     /// member: an invitation brings it back.
     ///

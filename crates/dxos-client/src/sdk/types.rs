@@ -41,8 +41,7 @@ impl Types {
             let (weak, id) = (client.downgrade(), space.id());
             let subscription = client.subscribe(id, types_query(), move |views| {
                 let Some(client) = weak.upgrade() else { return };
-                let objects = views.iter().map(|view| (view.object, &view.values));
-                client.with_registry(|registry| registry.set_stored(id, objects));
+                client.set_stored_types(id, views);
                 if let Some(sender) = sender.take() {
                     sender.send(());
                 }
@@ -58,8 +57,7 @@ impl Types {
     async fn refresh(&self) -> Result<(), Error> {
         let client = self.space.client();
         let views = client.query(self.space.id(), types_query()).await?;
-        let objects = views.iter().map(|view| (view.object, &view.values));
-        client.with_registry(|registry| registry.set_stored(self.space.id(), objects));
+        client.set_stored_types(self.space.id(), &views);
         Ok(())
     }
 

@@ -358,9 +358,6 @@ impl FakeNode {
         for write in writes {
             apply_write(&mut self.disk.rows, &Query::default(), super::SPACE, write);
         }
-        for row in &mut self.disk.rows {
-            row.object.saving = false;
-        }
     }
 
     fn rows_to(&mut self, index: usize) {

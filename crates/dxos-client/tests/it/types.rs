@@ -6,7 +6,7 @@ use dxos_client::query::{Query, field};
 use dxos_client::schema::{
     Field, FieldChange, FieldType, Format, TypeRef, TypeSchema, VersionRange,
 };
-use dxos_client::{ErrorKind, Value};
+use dxos_client::{ErrorKind, ObjectView, Value};
 
 use crate::{open, with_space};
 
@@ -121,6 +121,45 @@ fn fields_are_added_renamed_removed_and_retyped_and_stored_data_stays_readable()
             types.change(&name, [unknown]).await.unwrap_err().kind(),
             ErrorKind::Invalid
         );
+    });
+}
+
+#[test]
+fn queries_find_renamed_fields_under_their_former_names() {
+    with_space(|_, space| async move {
+        let types = space.types().await.unwrap();
+        types.create(book()).await.unwrap();
+        let name: TypeRef = book().type_ref();
+        let mut old = Vec::new();
+        for title in ["Sea", "Air"] {
+            let values = values(&[("title", title.into())]);
+            old.push(space.add_values(&name.to_string(), values).await.unwrap());
+        }
+        let [sea, air] = old[..] else { panic!("two") };
+        let by_name = Query::of_type("org.example.Book")
+            .filter(field("name").gte("B"))
+            .order_by("name");
+        let mut rows = space.query(by_name.clone()).subscribe();
+        let ids = |views: &[ObjectView]| views.iter().map(|v| v.object).collect::<Vec<_>>();
+        assert_eq!(ids(&rows.next().await.unwrap().rows), []);
+        let rename = FieldChange::Rename {
+            from: "title".into(),
+            to: "name".into(),
+        };
+        types.change(&name, [rename]).await.unwrap();
+        // Asked before the field had this name.
+        assert_eq!(ids(&rows.next().await.unwrap().rows), [sea]);
+        let bay = values(&[("name", "Bay".into())]);
+        let bay = space.add_values(&name.to_string(), bay).await.unwrap();
+        assert_eq!(ids(&rows.next().await.unwrap().rows), [bay, sea]);
+        assert_eq!(ids(&space.query(by_name).run().await.unwrap()), [bay, sea]);
+        let grouped = Query::of_type("org.example.Book").group_by("name");
+        let answer = space.client().answer(space.id(), grouped).await.unwrap();
+        assert_eq!(answer.groups.len(), 3);
+        // An object written anew under the present name counts by that.
+        let set = BTreeMap::from([("name".to_owned(), Some("Zoo".into()))]);
+        types.set(air, set).await.unwrap();
+        assert_eq!(ids(&rows.next().await.unwrap().rows), [bay, sea, air]);
     });
 }
 

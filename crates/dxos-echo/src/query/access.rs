@@ -100,7 +100,8 @@ pub(crate) fn order_index<'q>(query: &'q Query, policy: &IndexPolicy) -> Option<
     let OrderBy::Property(path) = &first.by else {
         return None;
     };
-    let name = indexed(path, policy)?;
+    // Of a renamed property each name has an index of its own: none gives the order.
+    let name = indexed(path, policy).filter(|_| path.former.is_empty())?;
     (query.deleted == Deleted::Exclude).then_some((name, first.descending))
 }
 
@@ -156,18 +157,29 @@ fn property_way<'q>(path: &PropertyPath, is: &Comparison, policy: &IndexPolicy) 
     {
         return Some(Way::Referrers(vec![target.object]));
     }
-    let name = indexed(path, policy)?;
-    match is {
-        Comparison::In(values) if values.len() <= VALUES_MAX => {
-            let keys: Option<Vec<_>> = values.iter().map(index_value).collect();
-            let scans: Vec<_> = keys?.into_iter().map(|key| point(name, key)).collect();
-            Some(match scans.is_empty() {
-                true => Way::Nothing,
-                false => Way::Index(scans),
-            })
+    let mut names = vec![indexed(path, policy)?];
+    for former in path.former.iter().map(|former| &former.name[..]) {
+        if !policy.covers(former) {
+            return None;
         }
-        _ => Some(Way::Index(vec![range(name, is)?])),
+        if !names.contains(&former) {
+            names.push(former);
+        }
     }
+    let mut scans = Vec::with_capacity(names.len());
+    for name in names {
+        match is {
+            Comparison::In(values) if values.len() <= VALUES_MAX => {
+                let keys: Option<Vec<_>> = values.iter().map(index_value).collect();
+                scans.extend(keys?.into_iter().map(|key| point(name, key)));
+            }
+            _ => scans.push(range(name, is)?),
+        }
+    }
+    Some(match scans.is_empty() {
+        true => Way::Nothing,
+        false => Way::Index(scans),
+    })
 }
 
 fn object_of(value: &Value) -> Option<ObjectId> {

@@ -2,6 +2,7 @@
 //!
 //! The count covers all objects that fulfil the query; order is by value, and the window is one of groups.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -58,6 +59,27 @@ pub fn group_rows<'v>(group: &Group, rows: impl Iterator<Item = &'v ObjectView>)
     groups.into_values().collect()
 }
 
+/// Groups of several spaces as one: those with equal values joined, in order of value.
+pub fn join_groups(group: &Group, groups: Vec<GroupRow>) -> Vec<GroupRow> {
+    let mut joined: BTreeMap<(bool, Vec<u8>), GroupRow> = BTreeMap::new();
+    for row in groups {
+        let key = row.value.as_ref().map(value_key);
+        let slot = joined
+            .entry((key.is_none(), key.unwrap_or_default()))
+            .or_insert_with(|| empty(group, row.value.clone()));
+        slot.count += row.count;
+        slot.value = plainer(slot.value.take(), row.value);
+        let figures = slot.figures.iter_mut().zip(row.figures);
+        for ((figure, other), aggregate) in figures.zip(&group.aggregates) {
+            let greatest = matches!(aggregate, Aggregate::Max(_));
+            if let Some(other) = other {
+                weigh(figure, Cow::Owned(other), greatest);
+            }
+        }
+    }
+    joined.into_values().collect()
+}
+
 fn empty(group: &Group, value: Option<Value>) -> GroupRow {
     GroupRow {
         value,
@@ -68,9 +90,14 @@ fn empty(group: &Group, value: Option<Value>) -> GroupRow {
 
 /// Values without an order do not count.
 fn take(figure: &mut Option<Value>, view: &ObjectView, path: &PropertyPath, greatest: bool) {
-    let Some(value) = property(view, path).filter(|value| index_value(value).is_some()) else {
-        return;
-    };
+    let value = property(view, path).filter(|value| index_value(value).is_some());
+    if let Some(value) = value {
+        weigh(figure, value, greatest);
+    }
+}
+
+/// Takes a value as a figure if it is smaller, or greater, than the one held.
+fn weigh(figure: &mut Option<Value>, value: Cow<'_, Value>, greatest: bool) {
     let order = figure
         .as_ref()
         .map(|held| value_key(&value).cmp(&value_key(held)));

@@ -25,6 +25,7 @@ use crate::space::Space;
 use crate::store::Store;
 
 pub use access::type_wanted;
+pub use groups::{group_rows, join_groups};
 
 /// An answer to a query.
 #[derive(Debug, Clone, PartialEq, Default)]

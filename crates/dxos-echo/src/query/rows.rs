@@ -440,7 +440,11 @@ impl Walk<'_> {
     /// value there does not fulfil them.
     fn scan(&self, wanted: &Wanted<'_>, name: &str, descending: bool) -> (Option<IndexScan>, bool) {
         let narrowed = wanted.filters.iter().find_map(|filter| match filter {
-            Filter::Property { path, is } if path.single() == Some(name) => access::range(name, is),
+            Filter::Property { path, is }
+                if path.single() == Some(name) && path.former.is_empty() =>
+            {
+                access::range(name, is)
+            }
             _ => None,
         });
         let bounded = narrowed.is_some();

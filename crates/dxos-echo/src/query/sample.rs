@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use dxos_base::fuzz::SplitMix64;
 use dxos_base::query::{
-    Aggregate, Comparison, Deleted, Filter, Nested, OrderBy, PropertyPath, Query, Select, TextMode,
-    Traversal, field, text_mode,
+    Aggregate, Comparison, Deleted, Filter, FormerName, Nested, Order, OrderBy, PropertyPath,
+    Query, Select, TextMode, Traversal, field, text_mode,
 };
 use dxos_base::{ForeignKey, ObjectId, ObjectWrite, Ref, Value};
 
@@ -198,10 +198,24 @@ impl Sample {
     }
 
     fn path(&mut self) -> PropertyPath {
-        self.one(&[
+        let path = self.one(&[
             "x", "x", "y", "s", "n/c", "r", "l", "@created", "@updated", "@type", "@id",
-        ])
-        .into()
+        ]);
+        self.perhaps_renamed(path)
+    }
+
+    /// Sometimes the path of a property that had another name before.
+    fn perhaps_renamed(&mut self, path: &str) -> PropertyPath {
+        let mut path = PropertyPath::from(path);
+        if !path.steps[0].starts_with('@') && self.chance(15) {
+            path.former = vec![FormerName {
+                type_name: self
+                    .one(&["org.example.Task", "org.example.Person"])
+                    .to_owned(),
+                name: self.one(&PROPERTIES).to_owned(),
+            }];
+        }
+        path
     }
 
     fn ordered(&mut self) -> Value {
@@ -278,7 +292,10 @@ impl Sample {
             }
             14 => !self.filter(depth - 1),
             _ => Filter::In {
-                path: self.one(&["r", "l", "x", "@id"]).into(),
+                path: {
+                    let path = self.one(&["r", "l", "x", "@id"]);
+                    self.perhaps_renamed(path)
+                },
                 select: Box::new(Nested(self.select(depth - 1))),
                 of: self.one(&["@id", "r", "x", "l"]).into(),
             },
@@ -287,7 +304,7 @@ impl Sample {
 
     fn traversal(&mut self) -> Traversal {
         let path = self.one(&[None, Some("r"), Some("l"), Some("n/c")]);
-        let path = path.map(PropertyPath::from);
+        let path = path.map(|path| self.perhaps_renamed(path));
         match self.below(10) {
             0 => Traversal::References(path),
             1 => Traversal::ReferredBy(path),
@@ -331,18 +348,16 @@ impl Sample {
             ..Query::default()
         };
         for _ in 0..self.one(&[0, 1, 1, 2]) {
-            let path = self.path();
-            query = match self.chance(50) {
-                true => query.order_by_descending(path.to_string().as_str()),
-                false => query.order_by(path.to_string().as_str()),
-            };
+            let by = OrderBy::Property(self.path());
+            let descending = self.chance(50);
+            query.order.push(Order { by, descending });
         }
         if self.chance(20) {
             query.deleted = self.one(&[Deleted::Include, Deleted::Only]);
         }
         if self.chance(12) {
             query = match self.chance(70) {
-                true => query.group_by(self.path().to_string().as_str()),
+                true => query.group_by(self.path()),
                 false => query.count(),
             };
             if self.chance(60) {
@@ -357,7 +372,7 @@ impl Sample {
 }
 
 /// How many names [`parts`] gives, over all queries.
-pub const PARTS: usize = 53;
+pub const PARTS: usize = 55;
 
 /// Names of everything a query is made of, for counting.
 pub fn parts(query: &Query) -> Vec<&'static str> {
@@ -375,6 +390,10 @@ pub fn parts(query: &Query) -> Vec<&'static str> {
     );
     if query.order.len() > 1 {
         out.push("order by several");
+    }
+    let renamed = |by: &OrderBy| matches!(by, OrderBy::Property(path) if !path.former.is_empty());
+    if query.order.iter().any(|key| renamed(&key.by)) {
+        out.push("order by a renamed property");
     }
     if query.order.is_empty() {
         out.push("order natural");
@@ -434,6 +453,11 @@ fn of_select(select: &Select, out: &mut Vec<&'static str>) {
 }
 
 fn of_filter(filter: &Filter, out: &mut Vec<&'static str>) {
+    if let Filter::Property { path, .. } = filter
+        && !path.former.is_empty()
+    {
+        out.push("renamed property");
+    }
     out.push(match filter {
         Filter::Everything => "everything",
         Filter::Nothing => "nothing",

@@ -11,11 +11,12 @@
 //! at most every [`RERUN_MS`].
 //!
 //! The parts: `window` rows kept in order, `counts` groups, `again` what is run again, `run` answers from the store,
-//! `diff` differences. Not here: channels, batches, transactions (`clients`).
+//! `diff` differences, `former` names that fields of stored types had before. Not here: channels, batches, transactions (`clients`).
 
 mod again;
 mod counts;
 mod diff;
+mod former;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -27,14 +28,15 @@ use dxos_base::query::{Filter, Scope, Select};
 use dxos_base::{Query, SpaceId, Tick};
 use dxos_echo::store::Store;
 use dxos_echo::{EchoError, Touched};
-use dxos_services::QueryDiff;
+use dxos_services::{QueryAnswer, QueryDiff};
 
 use crate::event::ChannelId;
 use crate::space::SpaceState;
 use again::Again;
 use counts::Counts;
 use diff::{Told, difference};
-pub(crate) use run::run;
+use former::FormerNames;
+use run::run;
 use window::Windows;
 
 /// Shortest time between two runs of a query that is run again.
@@ -64,6 +66,9 @@ pub(crate) struct Live {
     keys: BTreeMap<Vec<u8>, u64>,
     members: BTreeMap<Member, u64>,
     made: u64,
+    former: FormerNames,
+    /// A space's types may have to be read for a query.
+    types_unread: bool,
     pub(crate) counters: Counters,
 }
 
@@ -71,6 +76,8 @@ pub(crate) struct Live {
 #[derive(Debug)]
 struct Shared {
     key: Vec<u8>,
+    asked: Query,
+    /// What is asked, with former names of fields.
     query: Query,
     here: SpaceId,
     /// The only type of its rows, if it names one.
@@ -134,6 +141,7 @@ impl Shared {
         Shared {
             key,
             type_name: dxos_echo::query::type_wanted(&query).map(str::to_owned),
+            asked: query.clone(),
             query,
             here,
             members: BTreeSet::new(),
@@ -212,6 +220,11 @@ impl Shared {
         }
     }
 
+    /// What is kept is not to be relied on: it is read again.
+    fn restart(&mut self) {
+        self.state = Shared::new(Vec::new(), self.query.clone(), self.here).state;
+    }
+
     /// When there is something to do, if it may not be done at once.
     fn due_at(&self) -> Option<Tick> {
         match &self.state {
@@ -237,6 +250,7 @@ impl Live {
         shared.members.insert(member);
         shared.fresh.insert(member);
         shared.dirty = true;
+        self.types_unread = true;
         self.members.insert(member, id);
     }
 
@@ -284,7 +298,8 @@ impl Live {
 
     /// Objects changed; gives whether there may be something to tell.
     pub(crate) fn offer(&mut self, space: SpaceId, touched: &Touched) -> bool {
-        let mut any = false;
+        let mut any = self.former.touched(space, touched) && self.looks_at(space);
+        self.types_unread |= any;
         for shared in self.shared.values_mut() {
             if shared.looks_at(space) && shared.offer(space, touched, &mut self.counters) {
                 shared.dirty = true;
@@ -296,6 +311,8 @@ impl Live {
 
     /// A space has come; gives whether there may be something to tell.
     pub(crate) fn space_added(&mut self, space: SpaceId) -> bool {
+        self.former.forget(space);
+        self.types_unread = true;
         let mut any = false;
         for shared in self.shared.values_mut() {
             if shared.looks_at(space) {
@@ -309,7 +326,37 @@ impl Live {
 
     /// Whether there may be something to tell.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.shared.values().any(|shared| shared.dirty)
+        self.types_unread || self.shared.values().any(|shared| shared.dirty)
+    }
+
+    /// Answers a query once.
+    pub(crate) fn answer(
+        &mut self,
+        query: &Query,
+        here: SpaceId,
+        spaces: &Spaces,
+        store: &mut dyn Store,
+    ) -> Result<QueryAnswer, EchoError> {
+        let wanted = spaces_of(query, here, spaces);
+        self.former.read(&wanted, spaces, store)?;
+        let query = self.former.completed(query, &wanted);
+        run(&query, &wanted, spaces, store)
+    }
+
+    /// Queries look under names that fields had before, as the types of the spaces say now.
+    fn complete(&mut self, spaces: &Spaces, store: &mut dyn Store) -> Result<(), EchoError> {
+        for shared in self.shared.values_mut() {
+            let wanted = spaces_of(&shared.asked, shared.here, spaces);
+            self.former.read(&wanted, spaces, store)?;
+            let query = self.former.completed(&shared.asked, &wanted);
+            if query != shared.query {
+                shared.query = query;
+                shared.restart();
+                shared.dirty = true;
+            }
+        }
+        self.types_unread = false;
+        Ok(())
     }
 
     /// What is to be told now, by subscription.
@@ -320,6 +367,12 @@ impl Live {
         store: &mut dyn Store,
     ) -> Vec<(Member, QueryDiff)> {
         let mut out = Vec::new();
+        if self.types_unread
+            && let Err(error) = self.complete(spaces, store)
+        {
+            // Tried again with the next change.
+            tracing::warn!(%error, "query.types_failed");
+        }
         // Of a space that is not open the rows come when it is.
         let due = |shared: &&mut Shared| shared.dirty && shared.is_here(spaces);
         for shared in self.shared.values_mut().filter(due) {
@@ -329,7 +382,7 @@ impl Live {
                 Err(error) => {
                     // What it keeps is read again with the next change.
                     tracing::warn!(%error, "query.failed");
-                    shared.state = Shared::new(Vec::new(), shared.query.clone(), shared.here).state;
+                    shared.restart();
                     shared.dirty = false;
                     continue;
                 }

@@ -1,10 +1,11 @@
 //! Answers from the store, over one space or several.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dxos_base::query::{Aggregate, Group, GroupRow, row_order, value_key};
+use dxos_base::query::{GroupRow, row_order};
 use dxos_base::{ObjectView, Query, SpaceId};
 use dxos_echo::EchoError;
+use dxos_echo::query::join_groups;
 use dxos_echo::store::Store;
 use dxos_services::{QueryAnswer, Row};
 
@@ -54,7 +55,7 @@ pub(crate) fn run(
     let rows = placed.into_iter().map(|(_, row)| row);
     answer.rows = cut(query, rows.collect());
     if let Some(group) = &query.group {
-        answer.groups = cut(query, joined(group, groups));
+        answer.groups = cut(query, join_groups(group, groups));
     }
     answer.explain.returned = (answer.rows.len() + answer.groups.len()) as u64;
     Ok(answer)
@@ -63,31 +64,4 @@ pub(crate) fn run(
 fn cut<T>(query: &Query, all: Vec<T>) -> Vec<T> {
     let rest = all.into_iter().skip(query.skip as usize);
     rest.take(query.rows_max()).collect()
-}
-
-/// Groups of several spaces, those with equal values as one, in order of value.
-fn joined(group: &Group, groups: Vec<GroupRow>) -> Vec<GroupRow> {
-    let mut by_value: BTreeMap<(bool, Vec<u8>), GroupRow> = BTreeMap::new();
-    for row in groups {
-        let key = row.value.as_ref().map(value_key);
-        let key = (key.is_none(), key.unwrap_or_default());
-        let Some(held) = by_value.get_mut(&key) else {
-            by_value.insert(key, row);
-            continue;
-        };
-        held.count += row.count;
-        let figures = held.figures.iter_mut().zip(row.figures);
-        for ((held, new), aggregate) in figures.zip(&group.aggregates) {
-            let better = match (&*held, &new, aggregate) {
-                (_, None, _) => false,
-                (None, Some(_), _) => true,
-                (Some(held), Some(new), Aggregate::Min(_)) => value_key(new) < value_key(held),
-                (Some(held), Some(new), Aggregate::Max(_)) => value_key(new) > value_key(held),
-            };
-            if better {
-                *held = new;
-            }
-        }
-    }
-    by_value.into_values().collect()
 }

@@ -1,6 +1,6 @@
-//! Live queries against the naive executor: objects of random schemas, written here and on two other replicas whose
-//! entries come in any order and number, and several random queries subscribed to, ended and shared meanwhile. What
-//! the differences add up to is what reading every object gives.
+//! Live queries against the naive executor: objects of random schemas in two spaces, written here and on two other
+//! replicas whose entries come in any order and number, and several random queries over one or both of the spaces,
+//! subscribed to, ended and shared meanwhile. What the differences add up to is what reading every object gives.
 //!
 //! A case is a function of its seed; a failing one prints the line that runs it again.
 
@@ -10,9 +10,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dxos_base::fuzz::SplitMix64;
+use dxos_base::query::{GroupRow, Scope, row_order};
 use dxos_base::{Entropy, FeedId, ObjectId, ObjectView, ObjectWrite, Query, SpaceId, Tick};
 use dxos_echo::memory::MemoryStore;
-use dxos_echo::query::{naive, sample};
+use dxos_echo::query::{group_rows, naive, sample};
 use dxos_echo::store::{Durability, Store};
 use dxos_echo::{EchoError, Touched};
 use dxos_halo::Identity;
@@ -31,6 +32,8 @@ const OPERATIONS: usize = 44;
 const COMPARE_EVERY: usize = 8;
 /// Subscriptions at a time.
 const LIVE: usize = 4;
+/// Spaces of a replica.
+const SPACES: usize = 2;
 /// What is watched, and two others.
 const REPLICAS: usize = 3;
 const HERE: usize = 0;
@@ -59,10 +62,10 @@ impl Entropy for Seeded {
     }
 }
 
-/// A profile with one space, and copies of it as they are opened the first time.
+/// A profile with some spaces, and copies of it as they are opened the first time.
 struct Template {
     identity: Identity,
-    space: SpaceId,
+    spaces: [SpaceId; SPACES],
     stores: Vec<MemoryStore>,
 }
 
@@ -71,14 +74,17 @@ impl Template {
         let mut entropy = Seeded(SplitMix64::new(7));
         let made = dxos_halo::create_identity("Ada", "test", "test", &mut entropy).unwrap();
         let identity = made.identity;
-        let made = dxos_halo::create_space(&identity, "Garden", "Ada", &mut entropy).unwrap();
         let mut store = MemoryStore::default();
-        for credential in &made.credentials {
-            (store.credential_put(made.space, credential.hash(), credential.bytes())).unwrap();
-        }
+        let spaces = ["Garden", "Kitchen"].map(|name| {
+            let made = dxos_halo::create_space(&identity, name, "Ada", &mut entropy).unwrap();
+            for credential in &made.credentials {
+                (store.credential_put(made.space, credential.hash(), credential.bytes())).unwrap();
+            }
+            made.space
+        });
         let mut template = Template {
             identity,
-            space: made.space,
+            spaces,
             stores: Vec::new(),
         };
         for number in 0..REPLICAS {
@@ -97,7 +103,7 @@ struct Replica {
     text: LoroEngine,
     entropy: Seeded,
     now: Tick,
-    exist: BTreeSet<ObjectId>,
+    exist: BTreeMap<SpaceId, BTreeSet<ObjectId>>,
 }
 
 impl Replica {
@@ -108,20 +114,20 @@ impl Replica {
             text: LoroEngine::default(),
             entropy: Seeded(SplitMix64::new(seed ^ (number as u64) << 40)),
             now: Tick(1_700_000_000_000),
-            exist: BTreeSet::new(),
+            exist: BTreeMap::new(),
         };
         let record = SpaceRecord {
             order: 0,
             personal: false,
         };
         let (device, agreement) = (template.identity.device(), template.identity.agreement());
-        let id = template.space;
-        let opened = replica.run(|cx, _| {
-            let marker = [number as u8 + 1; 16];
-            SpaceState::open(id, record, device, agreement, marker, cx)
-        });
-        let opened = opened.unwrap();
-        replica.spaces.insert(id, opened);
+        for id in template.spaces {
+            let opened = replica.run(|cx, _| {
+                let marker = [number as u8 + 1; 16];
+                SpaceState::open(id, record.clone(), device, agreement, marker, cx)
+            });
+            replica.spaces.insert(id, opened.unwrap());
+        }
         replica
     }
 
@@ -147,7 +153,7 @@ impl Replica {
         });
         match wrote {
             Ok(touched) => {
-                self.exist.extend(&touched.objects);
+                self.found(id, &touched);
                 Some(touched)
             }
             // A random move under a parent may close a circle.
@@ -159,17 +165,60 @@ impl Replica {
             Err(error) => panic!("{writes:?}: {error}"),
         }
     }
+
+    fn found(&mut self, id: SpaceId, touched: &Touched) {
+        let exist = self.exist.entry(id).or_default();
+        exist.extend(&touched.objects);
+    }
+
+    /// Reads every object there is.
+    fn naive(
+        &mut self,
+        here: SpaceId,
+        query: &Query,
+    ) -> (Vec<(SpaceId, ObjectView)>, Vec<GroupRow>) {
+        let whole = Query {
+            skip: 0,
+            limit: 0,
+            group: None,
+            ..query.clone()
+        };
+        let mut rows = Vec::new();
+        for (id, space) in &self.spaces {
+            let looked_at = match &query.scope {
+                Scope::Here => *id == here,
+                Scope::All => true,
+                Scope::Spaces(spaces) => spaces.contains(id),
+            };
+            if !looked_at {
+                continue;
+            }
+            let found = naive::answer(&space.data, &mut self.store, &whole).unwrap();
+            for (rank, view) in found.rows.into_iter().enumerate() {
+                let rank = if query.ranked() { rank } else { 0 };
+                rows.push(((rank, row_order(&query.order, &view), *id), view));
+            }
+        }
+        let (skip, count) = (query.skip as usize, query.rows_max());
+        if let Some(group) = &query.group {
+            let groups = group_rows(group, rows.iter().map(|(_, view)| view)).into_iter();
+            return (Vec::new(), groups.skip(skip).take(count).collect());
+        }
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let rows = rows.into_iter().map(|((_, _, id), view)| (id, view));
+        (rows.skip(skip).take(count).collect(), Vec::new())
+    }
 }
 
 /// A subscription, and what it has told.
 struct Subscription {
+    here: SpaceId,
     query: Query,
     told: QueryAnswer,
 }
 
 struct Case<'t> {
     template: &'t Template,
-    space: SpaceId,
     random: SplitMix64,
     sample: sample::Sample,
     replicas: Vec<Replica>,
@@ -194,7 +243,6 @@ impl<'t> Case<'t> {
         let replicas = (0..REPLICAS).map(|number| Replica::new(template, number, seed));
         let mut case = Case {
             template,
-            space: template.space,
             random: SplitMix64::new(seed),
             sample: sample::Sample::new(seed),
             replicas: replicas.collect(),
@@ -203,9 +251,11 @@ impl<'t> Case<'t> {
             made: 0,
             counts: Counted::default(),
         };
-        let creations = case.sample.creations();
-        let touched = case.replicas[HERE].write(case.space, &creations);
-        assert!(touched.is_some(), "first objects stand in no circle");
+        for id in template.spaces {
+            let creations = case.sample.creations();
+            let touched = case.replicas[HERE].write(id, &creations);
+            assert!(touched.is_some(), "first objects stand in no circle");
+        }
         case.seal(HERE);
         for other in HERE + 1..REPLICAS {
             case.deliver(HERE, other);
@@ -248,30 +298,59 @@ impl<'t> Case<'t> {
         }
     }
 
+    /// Mostly the first space.
+    fn space(&mut self) -> SpaceId {
+        let [first, second] = self.template.spaces;
+        if self.random.chance(75) {
+            first
+        } else {
+            second
+        }
+    }
+
     fn subscribe(&mut self) {
         // Sometimes a second one of a query that is kept already.
         let known = self.subscriptions.values().next();
-        let query = match known.filter(|_| self.random.chance(15)) {
-            Some(known) => known.query.clone(),
-            None => self.sample.query(),
+        let (here, query) = match known.filter(|_| self.random.chance(15)) {
+            Some(known) => (known.here, known.query.clone()),
+            None => {
+                let mut query = self.sample.query();
+                let (here, other) = (self.space(), self.space());
+                let scopes = [Scope::Here, Scope::All, Scope::Spaces(vec![here, other])];
+                let [one, all, these] = scopes;
+                query.scope = match self.random.below(10) {
+                    0..7 => one,
+                    7 => all,
+                    _ => these,
+                };
+                (here, query)
+            }
         };
         let parts = &mut self.counts.parts;
-        for part in sample::parts(&query) {
+        let scope = match query.scope {
+            Scope::Here => "one space",
+            Scope::All => "all spaces",
+            Scope::Spaces(_) => "some spaces",
+        };
+        for part in sample::parts(&query).into_iter().chain([scope]) {
             *parts.entry(part).or_default() += 1;
         }
         self.counts.queries += 1;
         self.made += 1;
-        (self.live).subscribe((CHANNEL, self.made), self.space, query.clone());
+        (self.live).subscribe((CHANNEL, self.made), here, query.clone());
         let told = QueryAnswer::default();
-        (self.subscriptions).insert(self.made, Subscription { query, told });
-        let here = self.replicas[HERE].spaces.get_mut(&self.space);
-        let wanted = self.live.looks_at(self.space);
-        here.expect("opened").data.set_views_wanted(wanted);
+        let subscription = Subscription { here, query, told };
+        self.subscriptions.insert(self.made, subscription);
+        for (id, space) in &mut self.replicas[HERE].spaces {
+            space.data.set_views_wanted(self.live.looks_at(*id));
+        }
     }
 
     fn write(&mut self, who: usize) -> bool {
+        let id = self.space();
         let replica = &mut self.replicas[who];
-        let mut exist: Vec<ObjectId> = replica.exist.iter().copied().collect();
+        let exist = replica.exist.get(&id).into_iter().flatten();
+        let mut exist: Vec<ObjectId> = exist.copied().collect();
         let count = 1 + self.random.below(3);
         let mut writes = Vec::new();
         for _ in 0..count {
@@ -279,27 +358,35 @@ impl<'t> Case<'t> {
             exist.push(write.object());
             writes.push(write);
         }
-        let Some(touched) = replica.write(self.space, &writes) else {
+        let Some(touched) = replica.write(id, &writes) else {
             return false;
         };
         if who == HERE {
-            self.live.offer(self.space, &touched);
+            self.live.offer(id, &touched);
         }
         true
     }
 
     fn seal(&mut self, who: usize) -> bool {
-        let (id, identity) = (self.space, &self.template.identity);
+        let identity = &self.template.identity;
         let sealed = self.replicas[who].run(|cx, spaces| {
-            let space = spaces.get_mut(&id).expect("opened");
-            space.seal_entries(identity, cx)
+            let mut any = false;
+            for space in spaces.values_mut() {
+                any |= !space.seal_entries(identity, cx)?.0.is_empty();
+            }
+            Ok(any)
         });
-        !sealed.unwrap().0.is_empty()
+        sealed.unwrap()
     }
 
     /// Some of what is missing, feed by feed.
     fn deliver(&mut self, from: usize, to: usize) -> bool {
-        let (id, mut entries) = (self.space, Vec::new());
+        let spaces = self.template.spaces.into_iter();
+        spaces.fold(false, |any, id| self.deliver_of(id, from, to) || any)
+    }
+
+    fn deliver_of(&mut self, id: SpaceId, from: usize, to: usize) -> bool {
+        let mut entries = Vec::new();
         let [source, target] = (self.replicas.get_disjoint_mut([from, to])).expect("two replicas");
         let held: BTreeMap<FeedId, u64> = target.spaces[&id].stored().into_iter().collect();
         for (feed, _) in source.spaces[&id].stored() {
@@ -314,7 +401,7 @@ impl<'t> Case<'t> {
         });
         let received = received.unwrap();
         assert_eq!(received.refused, []);
-        target.exist.extend(&received.touched.objects);
+        target.found(id, &received.touched);
         if to == HERE {
             self.live.offer(id, &received.touched);
         }
@@ -342,24 +429,29 @@ impl<'t> Case<'t> {
         self.tell();
         assert!(!self.live.is_dirty());
         let replica = &mut self.replicas[HERE];
-        let space = &replica.spaces[&self.space].data;
         for subscription in self.subscriptions.values() {
             let query = &subscription.query;
-            let naive = naive::answer(space, &mut replica.store, query).unwrap();
-            // Whether an object has unsealed writes is told with the next change of it.
-            let plain = |view: &ObjectView| ObjectView {
-                saving: false,
-                ..view.clone()
-            };
+            let (naive, groups) = replica.naive(subscription.here, query);
             let rows = subscription.told.rows.iter();
-            let rows: Vec<ObjectView> = rows.map(|row| plain(&row.object)).collect();
-            let expected: Vec<ObjectView> = naive.rows.iter().map(plain).collect();
+            let rows: Vec<_> = rows.map(|row| (row.space, &row.object)).collect();
+            let expected: Vec<_> = naive.iter().map(|(id, view)| (*id, view)).collect();
             assert!(
                 rows == expected,
                 "{query:#?}\ntold {rows:#?}\nbut it is {expected:#?}"
             );
-            assert_eq!(subscription.told.groups, naive.groups, "{query:#?}");
+            assert_eq!(subscription.told.groups, groups, "{query:#?}");
             self.counts.compared += 1;
+            if self.random.chance(25) {
+                let (live, here) = (&mut self.live, subscription.here);
+                let asked = replica.run(|cx, spaces| live.answer(query, here, spaces, cx.store));
+                let asked = asked.unwrap();
+                let rows = asked.rows.iter().map(|row| (row.space, &row.object));
+                assert!(
+                    rows.eq(naive.iter().map(|(id, view)| (*id, view))),
+                    "{query:#?}"
+                );
+                assert_eq!(asked.groups, groups, "{query:#?}");
+            }
         }
     }
 
@@ -376,9 +468,11 @@ impl<'t> Case<'t> {
             }
         }
         self.compare();
-        let digest = |replica: &Replica| replica.spaces[&self.space].data.state_digest();
-        let digests: BTreeSet<[u8; 16]> = self.replicas.iter().map(digest).collect();
-        assert_eq!(digests.len(), 1, "replicas end alike");
+        for id in self.template.spaces {
+            let digest = |replica: &Replica| replica.spaces[&id].data.state_digest();
+            let digests: BTreeSet<[u8; 16]> = self.replicas.iter().map(digest).collect();
+            assert_eq!(digests.len(), 1, "replicas end alike");
+        }
         for number in self.subscriptions.keys() {
             self.live.unsubscribe((CHANNEL, *number));
         }
@@ -466,7 +560,11 @@ fn what_is_told_adds_up_to_what_reading_everything_gives() {
     if cases >= 100 {
         let kinds: BTreeSet<&str> = OPERATIONS_OF.into_iter().collect();
         assert_eq!(counted.operations.len(), kinds.len());
-        assert_eq!(counted.parts.len(), sample::PARTS, "every part comes up");
+        assert_eq!(
+            counted.parts.len(),
+            sample::PARTS + 3,
+            "every part and scope comes up"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Step, Value};
-use dxos_services::{Request, Response, Role, SyncState, Write};
+use dxos_services::{FailureKind, Request, Response, Role, SyncState, Write};
 
 use crate::net::Net;
 
@@ -13,7 +13,7 @@ fn trio() -> (Net, SpaceId, ObjectId) {
         net.identity(i, name);
     }
     let space = net.space(0, "River study");
-    net.invite(0, 1, space, Role::Editor);
+    net.invite(0, 1, space, Role::Admin);
     net.invite(0, 2, space, Role::Editor);
     let object = ObjectId([1; 16]);
     let values = BTreeMap::from([
@@ -112,5 +112,65 @@ fn a_copied_profile_that_wrote_apart_is_mended_and_nothing_is_lost() {
             values(&mut net, 1, space, object)["n"],
             Value::Counter(23 + 10 * longer)
         );
+    }
+}
+
+#[test]
+fn an_admin_settles_the_fork_of_a_device_that_is_gone_and_it_brings_the_rest_when_it_is_back() {
+    let (mut net, space, object) = trio();
+    let copy = net.copy(0);
+    offline(&mut net, 2, true);
+    for n in 1..=3 {
+        write(&mut net, 0, space, ObjectWrite::set(object, ["a"], n));
+        net.run(1_000);
+    }
+    offline(&mut net, 1, true);
+    net.run(30_000);
+    net.put_back(0, copy);
+    write(&mut net, 0, space, ObjectWrite::set(object, ["b"], 7));
+    net.run(1_000);
+    offline(&mut net, 2, false);
+    net.run(60_000);
+    assert_eq!(values(&mut net, 2, space, object)["b"], Value::Int(7));
+    // It never hears of the other branch.
+    offline(&mut net, 0, true);
+    offline(&mut net, 1, false);
+    net.run(60_000);
+    let device = {
+        let [fork] = &net.view(1, space).forks[..] else {
+            panic!("{:?}", net.view(1, space).forks)
+        };
+        assert!(fork.open);
+        fork.device
+    };
+    assert_eq!(values(&mut net, 1, space, object)["a"], Value::Int(0));
+    let settle = Request::SettleForks { space, device };
+    let refused = net.call(2, settle.clone()).unwrap_err();
+    assert_eq!(refused.kind, FailureKind::NotAllowed, "an editor may not");
+    assert_eq!(net.call(1, settle.clone()).unwrap(), Response::Done);
+    let again = net.call(1, settle).unwrap_err();
+    assert_eq!(
+        again.kind,
+        FailureKind::NotFound,
+        "nothing is open any more"
+    );
+    net.run(60_000);
+    for i in [1, 2] {
+        let values = values(&mut net, i, space, object);
+        assert_eq!(
+            (&values["a"], &values["b"]),
+            (&Value::Int(3), &Value::Int(0))
+        );
+        assert!(net.view(i, space).forks.iter().all(|fork| !fork.open));
+    }
+    offline(&mut net, 0, false);
+    net.run(60_000);
+    for i in 0..3 {
+        let values = values(&mut net, i, space, object);
+        assert_eq!(
+            (&values["a"], &values["b"]),
+            (&Value::Int(3), &Value::Int(7))
+        );
+        assert_eq!(net.view(i, space).sync, SyncState::Synced, "peer {i}");
     }
 }

@@ -8,8 +8,8 @@ use dxos_echo::memory::MemoryStore;
 use dxos_echo::query::sample;
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
-    ClientFrame, ClientId, Event as ClientEvent, Failure, NodeFrame, QueryAnswer, QueryDiff,
-    Request, Response, Write,
+    ClientFrame, ClientId, Event as ClientEvent, Failure, NodeFrame, PROTOCOL_VERSION, QueryAnswer,
+    QueryDiff, Request, Response, Write,
 };
 use dxos_text::LoroEngine;
 
@@ -85,7 +85,13 @@ impl One {
     fn open(&mut self, channel: ChannelId) {
         self.handle(Event::ChannelOpened(channel));
         let client = ClientId([channel.0 as u8; 16]);
-        self.send(channel, &ClientFrame::Hello { version: 1, client });
+        self.send(
+            channel,
+            &ClientFrame::Hello {
+                version: PROTOCOL_VERSION,
+                client,
+            },
+        );
     }
 
     fn space(&mut self, name: &str) -> SpaceId {
@@ -194,12 +200,7 @@ impl One {
     }
 }
 
-/// Whether an object has unsealed writes is told with the next change of it.
 fn settled(mut answer: QueryAnswer) -> QueryAnswer {
-    answer
-        .rows
-        .iter_mut()
-        .for_each(|row| row.object.saving = false);
     answer.explain = Default::default();
     answer
 }

@@ -174,7 +174,6 @@ impl Net {
         self.peers[i].text = LoroEngine::default();
         self.restart(i);
         self.run(0);
-        self.peers[i].written = 0;
     }
 
     /// Handles everything due within the next `ms` of virtual time.
