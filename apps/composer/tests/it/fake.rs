@@ -283,7 +283,6 @@ impl FakeNode {
                             let view = ObjectView {
                                 created_ms: now,
                                 updated_ms: now,
-                                saving: false,
                                 ..ObjectView::created(object, &type_name, &values)
                             };
                             tables.objects.insert((space, object), view);

@@ -381,8 +381,11 @@ impl<'t> Case<'t> {
 
     /// Some of what is missing, feed by feed.
     fn deliver(&mut self, from: usize, to: usize) -> bool {
-        let spaces = self.template.spaces.into_iter();
-        spaces.fold(false, |any, id| self.deliver_of(id, from, to) || any)
+        let mut any = false;
+        for id in self.template.spaces {
+            any |= self.deliver_of(id, from, to);
+        }
+        any
     }
 
     fn deliver_of(&mut self, id: SpaceId, from: usize, to: usize) -> bool {
