@@ -169,6 +169,7 @@ mod tests {
             role: Role::Owner,
             hue: 0,
             online: false,
+            object: None,
         };
         SpaceView {
             space: SpaceId([1; 20]),
