@@ -1,6 +1,7 @@
 //! Key bindings: drawn from the actions of the root, the workspace and the plank that has attention.
 
-use dxos_app::{Chord, Platform, ROOT};
+use dxos_app::{ActionView, Chord, Platform, ROOT};
+use dxos_ui::MenuItem;
 use leptos::prelude::*;
 
 use crate::app_ref::AppRef;
@@ -20,6 +21,17 @@ pub fn key_label(keys: &str) -> String {
     Chord::parse(keys, platform)
         .map(|chord| chord.label(platform))
         .unwrap_or_default()
+}
+
+/// An action as an entry of a menu.
+pub fn menu_item(action: ActionView) -> MenuItem {
+    MenuItem {
+        keys: key_label(action.keys),
+        id: action.id,
+        label: action.label,
+        icon: action.icon,
+        danger: action.danger,
+    }
 }
 
 /// Runs actions by their keys as long as the page lives.

@@ -17,5 +17,5 @@ pub use agreed::{
     failure, object_path, parse_path, space_path,
 };
 pub use app_ref::{AppRef, provide_app, use_app};
-pub use hotkeys::{key_label, listen_hotkeys, platform};
+pub use hotkeys::{key_label, listen_hotkeys, menu_item, platform};
 pub use slot::{Draw, Slot, SlotList, draws, draws_any};

@@ -2,9 +2,9 @@
 
 use dxos_app::{CloseDialog, ROOT};
 use dxos_client::NetworkView;
-use dxos_surface::{key_label, use_app};
+use dxos_surface::{menu_item, use_app};
 use dxos_ui::{
-    Avatar, Button, Dialog, Menu, MenuItem, Person, copy_text, use_identity, use_status,
+    Avatar, Button, Dialog, Menu, Person, copy_text, use_identity, use_status,
 };
 use leptos::prelude::*;
 
@@ -23,18 +23,11 @@ pub fn person() -> impl IntoView {
     };
     let actions = app.actions(Signal::derive(|| ROOT.to_owned()));
     let items = Signal::derive(move || {
-        let item = |action: dxos_app::ActionView| MenuItem {
-            keys: key_label(action.keys),
-            id: action.id,
-            label: action.label,
-            icon: action.icon,
-            danger: action.danger,
-        };
         actions
             .get()
             .into_iter()
             .filter(|action| !action.primary)
-            .map(item)
+            .map(menu_item)
             .collect::<Vec<_>>()
     });
     view! {

@@ -2,9 +2,9 @@
 
 use dxos_app::{ActionView, Attend, ClosePlank, Node, SurfaceData, role};
 use dxos_client::MemberView;
-use dxos_surface::{Slot, key_label, parse_path, use_app};
+use dxos_surface::{Slot, menu_item, parse_path, use_app};
 use dxos_ui::{
-    AvatarList, Button, ButtonKind, EmptyState, Icon, IconButton, Loading, Menu, MenuItem, Person,
+    AvatarList, Button, ButtonKind, EmptyState, Icon, IconButton, Loading, Menu, Person,
     use_identity, use_space,
 };
 use leptos::prelude::*;
@@ -217,14 +217,7 @@ fn menu(plank: Plank, place: &str) -> impl IntoView {
             .get()
             .into_iter()
             .filter(|action| !action.primary);
-        let item = |action: ActionView| MenuItem {
-            keys: key_label(action.keys),
-            id: action.id,
-            label: action.label,
-            icon: action.icon,
-            danger: action.danger,
-        };
-        rest.map(item).collect::<Vec<_>>()
+        rest.map(menu_item).collect::<Vec<_>>()
     });
     let last = plank
         .id

@@ -4,8 +4,8 @@
 
 use dxos_app::{ActionView, CloseSidebar, Node, Open, OpenDialog, SurfaceData, role};
 use dxos_client::MemberView;
-use dxos_surface::{DIALOG_PALETTE, Slot, key_label, parse_path, use_app};
-use dxos_ui::{AvatarList, Icon, IconButton, Menu, MenuItem, Person, use_identity, use_space};
+use dxos_surface::{DIALOG_PALETTE, Slot, key_label, menu_item, parse_path, use_app};
+use dxos_ui::{AvatarList, Icon, IconButton, Menu, Person, use_identity, use_space};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
@@ -26,6 +26,10 @@ pub fn sidebar() -> impl IntoView {
             .filter(|action| action.primary)
             .collect::<Vec<_>>()
     };
+    let rest = Signal::derive(move || {
+        let rest = actions.get().into_iter().filter(|action| !action.primary);
+        rest.map(menu_item).collect::<Vec<_>>()
+    });
     let run = move |id: &str| app.run(&workspace.get_untracked(), id);
     let label =
         move || node.with(|node| node.as_ref().map(|n| n.label.clone()).unwrap_or_default());
@@ -36,6 +40,9 @@ pub fn sidebar() -> impl IntoView {
                 <For each=primary key=|action| (action.id.clone(), action.label.clone()) let:action>
                     {primary_button(action, run)}
                 </For>
+                <Show when=move || !rest.get().is_empty()>
+                    <Menu label="More" id="menu-space" items=rest on_choose=move |id: String| run(&id)/>
+                </Show>
             </header>
             <button
                 class="find"
@@ -141,16 +148,8 @@ fn row(node: Node, first: bool) -> impl IntoView {
         app.send(CloseSidebar {});
     };
     let actions = app.actions(Signal::derive(move || id.get_value()));
-    let items = Signal::derive(move || {
-        let item = |action: ActionView| MenuItem {
-            keys: key_label(action.keys),
-            id: action.id,
-            label: action.label,
-            icon: action.icon,
-            danger: action.danger,
-        };
-        actions.get().into_iter().map(item).collect::<Vec<_>>()
-    });
+    let items =
+        Signal::derive(move || actions.get().into_iter().map(menu_item).collect::<Vec<_>>());
     let (label, title, icon) = (node.label.clone(), node.label.clone(), node.icon);
     let people = here(node.id.clone());
     let menu = format!("menu-{}", node.id.rsplit('/').next().unwrap_or_default());
