@@ -169,11 +169,12 @@ impl Client {
             Notice::Saving(count) => inner.on_saving.tell(&count),
             Notice::Refused(failure) => inner.on_refused.tell(&failure),
             Notice::Rows(query) => {
-                let rows = inner.state.borrow().rows_of(query);
-                if let Some((rows, on_rows)) = rows
-                    && let Ok(mut on_rows) = on_rows.try_borrow_mut()
-                {
-                    on_rows(&rows);
+                let taken = inner.state.borrow_mut().take_rows(query);
+                if let Some(taken) = taken {
+                    if let Ok(mut on_rows) = taken.on_rows.try_borrow_mut() {
+                        on_rows(&taken.rows);
+                    }
+                    inner.state.borrow_mut().put_back(taken);
                 }
             }
             Notice::Delta(sink, delta) => (sink.on_delta)(&delta),

@@ -7,8 +7,8 @@
 //! Not here: what the node alone knows. A write to an object outside the told rows that would make it match shows
 //! when the node tells it; so does what other objects decide (references followed, ranks).
 
-use dxos_base::query::{matches, row_order};
-use dxos_base::{ObjectId, ObjectView, ObjectWrite, Query, SpaceId};
+use dxos_base::query::{OrderBy, matches, row_order};
+use dxos_base::{ObjectId, ObjectView, ObjectWrite, Query, SpaceId, Step};
 use dxos_services::Row;
 
 /// Applies a write in a space to `rows`, the result of `query`. Gives whether anything changed but times and marks.
@@ -52,7 +52,7 @@ fn change(rows: &mut Vec<Row>, query: &Query, space: SpaceId, write: &ObjectWrit
         rows.remove(at);
         return true;
     }
-    if query.ranked() {
+    if query.ranked() || !may_move(query, write) {
         return true;
     }
     let own = place(query, &rows[at]);
@@ -65,6 +65,21 @@ fn change(rows: &mut Vec<Row>, query: &Query, space: SpaceId, write: &ObjectWrit
         insert(rows, query, row);
     }
     true
+}
+
+/// Whether a write can change where its object stands: not if it sets a property the query does not order by.
+fn may_move(query: &Query, write: &ObjectWrite) -> bool {
+    let ObjectWrite::Set { path, .. } = write else {
+        return true;
+    };
+    let Some(Step::Key(name)) = path.first().filter(|_| !query.order.is_empty()) else {
+        return true;
+    };
+    let orders = |by: &OrderBy| match by {
+        OrderBy::Property(path) => path.0.first() == Some(name),
+        OrderBy::Rank => true,
+    };
+    name.starts_with('@') || query.order.iter().any(|order| orders(&order.by))
 }
 
 fn find(rows: &[Row], space: SpaceId, object: ObjectId) -> Option<usize> {

@@ -10,7 +10,7 @@ use dxos_services::{DiffError, QueryDiff, Row};
 use crate::optimistic::apply_write;
 
 /// What a live query gives.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueryRows {
     /// Rows in order, own unacknowledged writes on top; none where groups are asked for.
     pub rows: Vec<Row>,
@@ -24,6 +24,14 @@ pub(crate) type OnRows = Rc<RefCell<dyn FnMut(&QueryRows)>>;
 /// Differences the node told before its answer to `Subscribe`, kept at most.
 pub(crate) const EARLY_DIFFS_MAX: usize = 64;
 
+/// Rows on their way to a listener.
+pub(crate) struct TakenRows {
+    pub(crate) id: u64,
+    pub(crate) rows: QueryRows,
+    pub(crate) changes: u64,
+    pub(crate) on_rows: OnRows,
+}
+
 /// A live query.
 pub(crate) struct LiveQuery {
     pub(crate) space: SpaceId,
@@ -34,9 +42,13 @@ pub(crate) struct LiveQuery {
     /// Refused; asked again when the space shows up.
     pub(crate) refused: bool,
     /// As last told; `None` until the first event.
-    pub(crate) told: Option<QueryRows>,
+    told: Option<QueryRows>,
     /// Acknowledged writes the told rows may lack.
-    pub(crate) acknowledged: Vec<(SpaceId, Rc<Vec<ObjectWrite>>)>,
+    acknowledged: Vec<(SpaceId, Rc<Vec<ObjectWrite>>)>,
+    /// The rows to show, kept so that an own write changes only what it touches; `None` when they are made anew.
+    shown: Option<QueryRows>,
+    /// Counts what changes the rows to show.
+    changes: u64,
 }
 
 impl QueryRows {
@@ -46,8 +58,71 @@ impl QueryRows {
 }
 
 impl LiveQuery {
+    pub(crate) fn new(space: SpaceId, query: Query, on_rows: OnRows) -> Self {
+        LiveQuery {
+            space,
+            query,
+            on_rows,
+            subscription: None,
+            refused: false,
+            told: None,
+            acknowledged: Vec::new(),
+            shown: None,
+            changes: 0,
+        }
+    }
+
+    /// Whether there is anything to show.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// The node will tell all rows anew.
+    pub(crate) fn forget(&mut self) {
+        self.told = None;
+        self.outdate();
+    }
+
+    /// What is shown has to be made anew.
+    pub(crate) fn outdate(&mut self) {
+        self.shown = None;
+        self.changes += 1;
+    }
+
+    /// An own write, of a space this query looks at, comes on top.
+    pub(crate) fn write(&mut self, space: SpaceId, writes: &[ObjectWrite]) {
+        self.changes += 1;
+        if let Some(shown) = &mut self.shown {
+            for write in writes {
+                shown.write(&self.query, space, write);
+            }
+        }
+    }
+
+    /// Takes the rows to show; [`LiveQuery::put_back`] keeps them for the next change.
+    pub(crate) fn take_rows<'a>(
+        &'a mut self,
+        unacknowledged: impl Iterator<Item = (SpaceId, &'a Rc<Vec<ObjectWrite>>)>,
+    ) -> Option<(QueryRows, u64)> {
+        let rows = match self.shown.take() {
+            Some(shown) => {
+                debug_assert_eq!(Some(&shown), self.rows(unacknowledged).as_ref());
+                shown
+            }
+            None => self.rows(unacknowledged)?,
+        };
+        Some((rows, self.changes))
+    }
+
+    /// Keeps rows taken at `changes`, unless something has changed since.
+    pub(crate) fn put_back(&mut self, rows: QueryRows, changes: u64) {
+        if self.changes == changes {
+            self.shown = Some(rows);
+        }
+    }
+
     /// The node's rows with own writes on top, in order.
-    pub(crate) fn rows<'a>(
+    fn rows<'a>(
         &'a self,
         unacknowledged: impl Iterator<Item = (SpaceId, &'a Rc<Vec<ObjectWrite>>)>,
     ) -> Option<QueryRows> {
@@ -78,6 +153,7 @@ impl LiveQuery {
     /// # Errors
     /// When it is none of these rows: the query has to be asked again.
     pub(crate) fn tell(&mut self, diff: &QueryDiff) -> Result<(), DiffError> {
+        self.outdate();
         let QueryRows { rows, groups } = self.told.get_or_insert_default();
         diff.apply(rows, groups)?;
         self.acknowledged.clear();
@@ -86,6 +162,7 @@ impl LiveQuery {
 
     /// A write is acknowledged. It stays on top until the node tells rows, unless they hold it already.
     pub(crate) fn acknowledge(&mut self, space: SpaceId, writes: &Rc<Vec<ObjectWrite>>) {
+        self.outdate();
         let Some(told) = &self.told else { return };
         let mut rows = told.clone();
         let mut changed = false;

@@ -20,7 +20,7 @@ use dxos_services::{
 use crate::calls::{OpenCall, Then, gone, repeatable, unexpected};
 use crate::client::Connection;
 use crate::promise::Sender;
-use crate::queries::{EARLY_DIFFS_MAX, LiveQuery, OnRows, QueryRows};
+use crate::queries::{EARLY_DIFFS_MAX, LiveQuery, OnRows, TakenRows};
 use crate::session::TextSink;
 use text_flow::TextEntry;
 
@@ -197,6 +197,7 @@ impl State {
         for write in std::mem::take(&mut self.writes) {
             self.out.push(Notice::Done(write.done, Err(gone())));
         }
+        self.outdate_rows();
         let texts: Vec<TextAddress> = self.texts.keys().cloned().collect();
         for text in texts {
             self.text_opened(&text, Err(gone()));
@@ -373,6 +374,11 @@ impl State {
             self.out.push(Notice::Done(write.done, Err(too_much())));
             return;
         }
+        for query in self.queries.values_mut() {
+            if query.looks_at(space) {
+                query.write(space, &write.writes);
+            }
+        }
         self.writes.push_back(write);
         if self.live() {
             self.out.push(Notice::Send(bytes));
@@ -400,6 +406,8 @@ impl State {
                 self.out.push(Notice::Done(write.done, Ok(())));
             }
             Err(failure) => {
+                // What was shown of it is taken back.
+                self.outdate_rows();
                 self.show_rows(write.space);
                 self.out.push(Notice::Refused(failure.clone()));
                 self.out.push(Notice::Done(write.done, Err(failure)));
@@ -411,16 +419,8 @@ impl State {
 
     pub(crate) fn subscribe(&mut self, space: SpaceId, query: Query, on_rows: OnRows) -> u64 {
         let id = self.number();
-        let live = LiveQuery {
-            space,
-            query,
-            on_rows,
-            subscription: None,
-            refused: false,
-            told: None,
-            acknowledged: Vec::new(),
-        };
-        self.queries.insert(id, live);
+        self.queries
+            .insert(id, LiveQuery::new(space, query, on_rows));
         if self.live() {
             self.ask_query(id);
         }
@@ -471,7 +471,7 @@ impl State {
         match self.queries.get_mut(&id) {
             Some(query) => {
                 query.subscription = Some(subscription);
-                query.told = None;
+                query.forget();
                 for diff in early {
                     self.query_told(subscription, diff);
                 }
@@ -520,19 +520,39 @@ impl State {
         }
     }
 
+    fn outdate_rows(&mut self) {
+        for query in self.queries.values_mut() {
+            query.outdate();
+        }
+    }
+
     fn show_rows(&mut self, space: SpaceId) {
         for (id, query) in &self.queries {
-            if query.looks_at(space) && query.told.is_some() {
+            if query.looks_at(space) && query.is_told() {
                 self.out.push(Notice::Rows(*id));
             }
         }
     }
 
     /// Rows to show, and whom to show them.
-    pub(crate) fn rows_of(&self, id: u64) -> Option<(QueryRows, OnRows)> {
-        let query = self.queries.get(&id)?;
+    pub(crate) fn take_rows(&mut self, id: u64) -> Option<TakenRows> {
+        let query = self.queries.get_mut(&id)?;
+        let on_rows = query.on_rows.clone();
         let unacknowledged = self.writes.iter().map(|write| (write.space, &write.writes));
-        Some((query.rows(unacknowledged)?, query.on_rows.clone()))
+        let (rows, changes) = query.take_rows(unacknowledged)?;
+        Some(TakenRows {
+            id,
+            rows,
+            changes,
+            on_rows,
+        })
+    }
+
+    /// Keeps rows that were shown.
+    pub(crate) fn put_back(&mut self, shown: TakenRows) {
+        if let Some(query) = self.queries.get_mut(&shown.id) {
+            query.put_back(shown.rows, shown.changes);
+        }
     }
 
     // ---- presence ----

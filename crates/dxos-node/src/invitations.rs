@@ -438,13 +438,13 @@ impl Node {
                 return;
             };
             let outputs = pairing.handle(bytes, &mut *turn.cx.entropy);
-            self.count_message(message_kind(PairingSide::Host, bytes));
+            self.count_message(message_kind(PairingSide::Host, bytes), bytes);
             return self.guest_outputs(turn, id, outputs);
         }
         let Some(id) = self.hosted_for(peer, stream, bytes) else {
             return self.swarm.close(&peer, stream, &mut turn.swarm);
         };
-        self.count_message(message_kind(PairingSide::Guest, bytes));
+        self.count_message(message_kind(PairingSide::Guest, bytes), bytes);
         let Some(conversation) = self.conversations.get(&peer) else {
             return;
         };

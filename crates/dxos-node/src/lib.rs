@@ -13,6 +13,7 @@ mod failure;
 mod forks;
 #[doc(hidden)]
 pub mod fuzz;
+mod greeting;
 mod invitations;
 mod leaving;
 mod life;
@@ -30,4 +31,4 @@ mod wants;
 mod wire;
 
 pub use event::{ChannelId, Context, Effect, Event, NodeConfig};
-pub use node::{Node, NodeError};
+pub use node::{Heard, Node, NodeError};

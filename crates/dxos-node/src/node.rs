@@ -32,6 +32,7 @@ use crate::peers::Conversation;
 use crate::presence::OwnPresence;
 use crate::space::{SpaceState, transaction};
 use crate::texts::OpenText;
+use crate::wire::REPLICATE_VERSION;
 
 /// Why a profile could not be opened. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +93,18 @@ pub struct Node {
     /// Newest version of entries written and understood.
     pub(crate) entry_version: u8,
     /// Messages of peers in this run, by kind.
-    pub(crate) messages: BTreeMap<&'static str, u64>,
+    pub(crate) messages: BTreeMap<&'static str, Heard>,
+    /// Version of replication spoken.
+    pub(crate) replicate_version: u32,
+}
+
+/// Messages of one kind that peers sent inside streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// How many.
+    pub count: u64,
+    /// Their bytes, without what the session adds.
+    pub bytes: u64,
 }
 
 /// Shortest time between two status (or query) batches.
@@ -135,6 +147,7 @@ impl Node {
             warnings: BTreeMap::new(),
             entry_version: ENTRY_VERSION,
             messages: BTreeMap::new(),
+            replicate_version: REPLICATE_VERSION,
         };
         transaction(cx, Durability::Acknowledged, |cx| node.load(cx))?;
         Ok(node)
@@ -455,15 +468,17 @@ impl Node {
     }
 
     /// Messages of peers that came inside streams since the node was opened, by kind. Also in `Stats`.
-    pub fn messages(&self) -> &BTreeMap<&'static str, u64> {
+    pub fn messages(&self) -> &BTreeMap<&'static str, Heard> {
         &self.messages
     }
 
     // ---- small helpers ----------------------------------------------------------------------------------
 
     /// A peer's message of this kind came.
-    pub(crate) fn count_message(&mut self, kind: &'static str) {
-        *self.messages.entry(kind).or_default() += 1;
+    pub(crate) fn count_message(&mut self, kind: &'static str, bytes: &[u8]) {
+        let heard = self.messages.entry(kind).or_default();
+        heard.count += 1;
+        heard.bytes += bytes.len() as u64;
     }
 
     /// Seals a secret of this profile for the store; bound to its name.

@@ -12,9 +12,10 @@ use dxos_echo::Tip;
 use dxos_mesh::swarm::Path;
 use dxos_mesh::{StreamId, Topic};
 
+use crate::greeting::Standpoint;
 use crate::node::{Node, Turn};
 use crate::progress::Movement;
-use crate::wire::{GOSSIP, INVITE, REPLICATE, REPLICATE_VERSION, SpaceMessage};
+use crate::wire::{GOSSIP, Greeting, INVITE, REPLICATE, SpaceMessage};
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +39,10 @@ pub(crate) struct PeerSpace {
     /// An `Open` that waits for the chain that admits its device.
     unproved: Option<(DeviceKey, Signature)>,
     asked_chain: bool,
-    /// What we greeted with: our data digest, and what it is of.
-    pub(crate) greeted: Option<(Hash, Vec<(FeedId, u64)>)>,
-    /// A greeting that came before the peer's proof could be checked: wall clock, control and data digests.
-    pub(crate) early_greeting: Option<(u64, Hash, Hash)>,
+    /// What we greeted with, until it is answered.
+    pub(crate) greeted: Option<Standpoint>,
+    /// A greeting that came before the peer's proof could be checked.
+    pub(crate) early_greeting: Option<Greeting>,
     /// Greatest seq by feed the peer is known to have.
     pub(crate) remote: BTreeMap<FeedId, u64>,
     /// The peer told its timeframe, or its digest equalled ours.
@@ -82,6 +83,8 @@ pub(crate) struct Conversation {
     pub(crate) streams: BTreeMap<StreamId, Purpose>,
     pub(crate) spaces: BTreeMap<SpaceId, PeerSpace>,
     pub(crate) gossip: Option<StreamId>,
+    /// The version of replication the peer speaks, if it is not ours.
+    pub(crate) other_version: Option<u32>,
 }
 
 impl PeerSpace {
@@ -146,6 +149,7 @@ impl Conversation {
             streams: BTreeMap::new(),
             spaces: BTreeMap::new(),
             gossip: None,
+            other_version: None,
         }
     }
 
@@ -255,6 +259,7 @@ impl Node {
         for space in conversation.spaces.keys() {
             self.compare_states(turn.cx.now, *space);
         }
+        self.show_versions(turn);
         self.status_dirty(turn.cx.now);
     }
 
@@ -344,26 +349,21 @@ impl Node {
     }
 
     fn send_open(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, space: SpaceId) {
-        let (Some(identity), Some(conversation)) = (&self.identity, self.conversations.get(&peer))
-        else {
-            return;
-        };
-        let signature = identity
-            .signing_key()
-            .sign(&conversation.proof(&space, conversation.initiator));
-        let device = identity.device();
-        let version = REPLICATE_VERSION;
-        self.send_space(
-            turn,
-            peer,
+        if let Some(open) = self.open_message(&peer, space) {
+            self.send_space(turn, peer, space, &open);
+        }
+    }
+
+    /// What opens a space on the session with a peer, with this device's proof.
+    pub(crate) fn open_message(&self, peer: &PeerId, space: SpaceId) -> Option<SpaceMessage> {
+        let (identity, conversation) = (self.identity.as_ref()?, self.conversations.get(peer)?);
+        let proof = conversation.proof(&space, conversation.initiator);
+        Some(SpaceMessage::Open {
+            version: self.replicate_version,
             space,
-            &SpaceMessage::Open {
-                version,
-                space,
-                device,
-                signature,
-            },
-        );
+            device: identity.device(),
+            signature: identity.signing_key().sign(&proof),
+        })
     }
 
     /// Sends a message on a space's stream.
@@ -406,10 +406,7 @@ impl Node {
         };
         if !self.spaces.contains_key(&space) {
             let reason = "the space is not on this device".to_owned();
-            let refused = dxos_base::encode(&SpaceMessage::Refused { reason });
-            let _ = self.swarm.send(&peer, stream, refused, &mut turn.swarm);
-            conversation.streams.remove(&stream);
-            return self.swarm.close(&peer, stream, &mut turn.swarm);
+            return self.refuse(turn, peer, stream, reason);
         }
         let answer = conversation
             .spaces

@@ -204,7 +204,7 @@ impl Node {
                 .swarm
                 .drop_peer(now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
-        self.count_message(message.kind());
+        self.count_message(message.kind(), bytes);
         let GossipMessage::Presence { space, message } = message else {
             return;
         };

@@ -1,5 +1,5 @@
-//! Replication of one space with one peer (DESIGN 4.5): digests, then the control graph, then timeframes; each side
-//! asks for what it lacks in bounded windows. New entries are pushed by their writer, announced by everybody else.
+//! Replication of one space with one peer (DESIGN 4.5): after the greetings the control graph, then timeframes; each
+//! side asks for what it lacks in bounded windows. New entries are pushed by their writer, announced by everybody else.
 //!
 //! Invariants
 //! * nothing of a space is told to a peer that has not proved a member's device, but the chain it asks for;
@@ -13,7 +13,7 @@ use dxos_mesh::StreamId;
 
 use crate::node::{Node, Turn};
 use crate::space::transaction;
-use crate::wire::{REPLICATE_VERSION, SpaceMessage};
+use crate::wire::SpaceMessage;
 
 /// Bytes of entries in one answer to `Want`.
 pub(crate) const WINDOW_BYTES: usize = 256 * 1024;
@@ -23,6 +23,8 @@ pub(crate) const WANT_MS: u64 = 5_000;
 const ANNOUNCE_MS: u64 = 40;
 /// Credentials taken from one message.
 const CREDENTIALS_MAX: usize = 4_096;
+/// Of a refusal's reason so much is logged.
+const REASON_CHARS_MAX: usize = 200;
 /// Feeds a peer may name.
 pub(crate) const FEEDS_MAX: usize = 65_536;
 
@@ -52,7 +54,7 @@ impl Node {
                 .swarm
                 .drop_peer(turn.cx.now, peer, &mut *turn.cx.entropy, &mut turn.swarm);
         };
-        self.count_message(message.kind());
+        self.count_message(message.kind(), bytes);
         if let SpaceMessage::Open {
             version,
             space,
@@ -60,10 +62,10 @@ impl Node {
             signature,
         } = message
         {
-            if version == REPLICATE_VERSION {
-                self.open_received(turn, peer, stream, space, (device, signature));
+            if version != self.replicate_version {
+                return self.refuse_version(turn, peer, stream, space, version);
             }
-            return;
+            return self.open_received(turn, peer, stream, space, (device, signature));
         }
         let Some(id) = space else { return };
         let Some(conversation) = self.conversations.get_mut(&peer) else {
@@ -75,18 +77,16 @@ impl Node {
             SpaceMessage::Credentials { credentials } => {
                 self.credentials_received(turn, peer, id, &credentials);
             }
-            SpaceMessage::Refused { .. } => {
+            SpaceMessage::Refused { reason } => {
+                let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+                tracing::warn!(peer = %peer, space = %id, ?reason, "peer.refused");
                 conversation.spaces.remove(&id);
                 conversation.streams.remove(&stream);
                 self.swarm.close(&peer, stream, &mut turn.swarm);
             }
-            SpaceMessage::Hello {
-                wall_ms,
-                control,
-                data,
-            } if !proved => {
+            SpaceMessage::Hello(greeting) if !proved => {
                 if let Some(peer_space) = conversation.spaces.get_mut(&id) {
-                    peer_space.early_greeting = Some((wall_ms, control, data));
+                    peer_space.early_greeting = Some(greeting);
                 }
             }
             _ if !proved => {}
@@ -95,13 +95,8 @@ impl Node {
             | SpaceMessage::Want { .. }
             | SpaceMessage::WantChain { .. }
                 if !conversation.is_served(&id) => {}
-            SpaceMessage::Hello {
-                wall_ms,
-                control,
-                data,
-            } => {
-                self.hello_received(turn, peer, id, wall_ms, control, data);
-            }
+            SpaceMessage::Hello(greeting) => self.greeting_received(turn, peer, id, greeting),
+            SpaceMessage::Answer(answer) => self.answer_received(turn, peer, id, answer),
             SpaceMessage::Heads { heads } => self.heads_received(turn, peer, id, &heads),
             SpaceMessage::Have {
                 feeds,
@@ -131,89 +126,15 @@ impl Node {
         }
     }
 
-    /// The peer proved itself: say where we stand.
-    pub(crate) fn begin_replication(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
-        self.seal(turn, id);
-        let Some(space) = self.spaces.get(&id) else {
-            return;
-        };
-        let data = space.data.data_digest();
-        let hello = SpaceMessage::Hello {
-            wall_ms: turn.cx.now.0,
-            control: space.graph.digest(),
-            data,
-        };
-        let stored = space.stored();
-        let Some(conversation) = self.conversations.get_mut(&peer) else {
-            return;
-        };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
-            return;
-        };
-        peer_space.greeted = Some((data, stored));
-        let early = peer_space.early_greeting.take();
-        self.send_space(turn, peer, id, &hello);
-        if let Some((wall_ms, control, data)) = early {
-            self.hello_received(turn, peer, id, wall_ms, control, data);
-        }
-    }
+    // ---- the control graph ------------------------------------------------------------------------------
 
-    fn hello_received(
+    /// Sends our heads when the peer's graph is another one, once for each pair of states.
+    pub(crate) fn send_heads_if_needed(
         &mut self,
         turn: &mut Turn<'_, '_>,
         peer: PeerId,
         id: SpaceId,
-        wall_ms: u64,
-        control: Hash,
-        data: Hash,
     ) {
-        if wall_ms.abs_diff(turn.cx.now.0) > dxos_base::clock::DRIFT_MS_MAX {
-            let minutes = wall_ms.abs_diff(turn.cx.now.0) / 60_000;
-            let text = format!(
-                "The clocks of this device and another member's differ by {minutes} minutes. Set them right: times \
-                 shown may be wrong until then."
-            );
-            self.warnings.insert("clock", text);
-            self.status_dirty(turn.cx.now);
-        } else if self.warnings.remove("clock").is_some() {
-            self.status_dirty(turn.cx.now);
-        }
-        let Some(conversation) = self.conversations.get_mut(&peer) else {
-            return;
-        };
-        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
-            return;
-        };
-        // Both sides compare the two greetings, not what they have by now, so they come to the same answer.
-        let same = peer_space.greeted.take().filter(|(ours, _)| *ours == data);
-        let differs = same.is_none();
-        peer_space.remote_control = Some(control);
-        // The peer listens from its greeting on: what it was told before it may have dropped for want of our proof.
-        peer_space.told.clear();
-        (peer_space.told_control, peer_space.heads_sent_for) = (None, None);
-        peer_space.told_state = None;
-        peer_space.told_tips.clear();
-        peer_space.chain_wants.clear();
-        if let Some((_, stored)) = same {
-            for (feed, seq) in &stored {
-                peer_space.has_through(*feed, *seq);
-            }
-            peer_space.told.extend(stored);
-            peer_space.remote_known = true;
-        }
-        self.send_heads_if_needed(turn, peer, id);
-        if differs && self.serves(&peer, &id) {
-            // As much of a feed on both sides may not be the same.
-            self.tell_ends(turn, peer, id);
-        }
-        self.tell_have(turn, peer, id, News::Stored);
-        self.status_dirty(turn.cx.now);
-    }
-
-    // ---- the control graph ------------------------------------------------------------------------------
-
-    /// Sends our heads when the peer's graph is another one, once for each pair of states.
-    fn send_heads_if_needed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
         if !self.serves(&peer, &id) {
             return;
         }

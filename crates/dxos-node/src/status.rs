@@ -204,7 +204,7 @@ impl Node {
                 .map_or(0, |space| space.stored().iter().map(|(_, seq)| seq).sum())
         };
         let messages = self.messages.iter();
-        let messages = messages.map(|(kind, count)| (format!("messages {kind}"), *count));
+        let messages = messages.map(|(kind, heard)| (format!("messages {kind}"), heard.count));
         let own = [
             ("channels".to_owned(), self.channels.len() as u64),
             ("conversations".to_owned(), self.conversations.len() as u64),

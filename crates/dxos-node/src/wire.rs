@@ -14,8 +14,8 @@ pub(crate) const GOSSIP: &str = "gossip";
 /// Stream protocol: interactive invitations.
 pub(crate) const INVITE: &str = "invite";
 
-/// Version of the replication protocol.
-pub(crate) const REPLICATE_VERSION: u32 = 1;
+/// Version of the replication protocol. `Open` and `Refused` are the same in every version.
+pub(crate) const REPLICATE_VERSION: u32 = 2;
 
 /// On a `replicate` stream. The first message each way is `Open`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,14 +44,7 @@ pub(crate) enum SpaceMessage {
         reason: String,
     },
     /// Where the sender stands, in digests (DESIGN 4.5 step 1).
-    Hello {
-        /// The sender's wall clock, milliseconds.
-        wall_ms: u64,
-        /// Digest of the control graph.
-        control: Hash,
-        /// Digest of the timeframe.
-        data: Hash,
-    },
+    Hello(Greeting),
     /// Heads of the sender's control graph; the other side answers with what they do not cover.
     Heads {
         /// The heads.
@@ -100,6 +93,45 @@ pub(crate) enum SpaceMessage {
         /// What the asker holds of the feed: ends of chains, and points of the standing one.
         points: Vec<(u64, Hash)>,
     },
+    /// The answer to `Hello`.
+    Answer(Answer),
+}
+
+/// Where the sender stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Greeting {
+    /// The sender's wall clock, milliseconds.
+    pub(crate) wall_ms: u64,
+    /// Digest of the control graph.
+    pub(crate) control: Hash,
+    /// Digest of the timeframe.
+    pub(crate) data: Hash,
+    /// State digest, when nothing is pending or waiting.
+    pub(crate) state: Option<[u8; 16]>,
+}
+
+/// How the sender's standpoint differs from a greeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// The sender's wall clock, milliseconds.
+    pub(crate) wall_ms: u64,
+    /// Digest of the control graph, if it is another one.
+    pub(crate) control: Option<Hash>,
+    /// The sender's entries.
+    pub(crate) entries: StoredEntries,
+    /// State digest, when nothing is pending or waiting.
+    pub(crate) state: Option<[u8; 16]>,
+}
+
+/// What the sender of an answer has stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredEntries {
+    /// The same entries as the one who greeted.
+    Same,
+    /// Others: greatest stored seq by feed.
+    Feeds(Vec<(FeedId, u64)>),
+    /// Others, and the one who greeted is no member any more.
+    Untold,
 }
 
 impl SpaceMessage {
@@ -110,7 +142,7 @@ impl SpaceMessage {
             SpaceMessage::NeedChain => "replicate need chain",
             SpaceMessage::Credentials { .. } => "replicate credentials",
             SpaceMessage::Refused { .. } => "replicate refused",
-            SpaceMessage::Hello { .. } => "replicate hello",
+            SpaceMessage::Hello(_) => "replicate hello",
             SpaceMessage::Heads { .. } => "replicate heads",
             SpaceMessage::Have { .. } => "replicate have",
             SpaceMessage::Want { .. } => "replicate want",
@@ -118,6 +150,7 @@ impl SpaceMessage {
             SpaceMessage::Nothing { .. } => "replicate nothing",
             SpaceMessage::Tips { .. } => "replicate tips",
             SpaceMessage::WantChain { .. } => "replicate want chain",
+            SpaceMessage::Answer(_) => "replicate answer",
         }
     }
 }
@@ -164,4 +197,105 @@ pub(crate) struct GossipCaret {
     pub(crate) anchor: Vec<u8>,
     /// Moving end.
     pub(crate) head: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// Every message in the form it has on the wire; the same file is read by `docs/formats.md`'s readers.
+    fn samples() -> Vec<SpaceMessage> {
+        let hash = |n: u8| Hash([n; 32]);
+        let feed = FeedId([4; 16]);
+        vec![
+            SpaceMessage::Open {
+                version: REPLICATE_VERSION,
+                space: SpaceId([1; 20]),
+                device: DeviceKey([2; 32]),
+                signature: Signature([3; 64]),
+            },
+            SpaceMessage::NeedChain,
+            SpaceMessage::Credentials {
+                credentials: vec![vec![1, 2], vec![3]],
+            },
+            SpaceMessage::Refused {
+                reason: "no".into(),
+            },
+            SpaceMessage::Hello(Greeting {
+                wall_ms: 1_764_000_000_000,
+                control: hash(5),
+                data: hash(6),
+                state: Some([7; 16]),
+            }),
+            SpaceMessage::Heads {
+                heads: vec![hash(8)],
+            },
+            SpaceMessage::Have {
+                feeds: vec![(feed, 300)],
+                control: None,
+                state: Some([7; 16]),
+            },
+            SpaceMessage::Want { feed, after: 299 },
+            SpaceMessage::Entries {
+                entries: vec![vec![9; 3]],
+            },
+            SpaceMessage::Nothing { feed },
+            SpaceMessage::Tips {
+                tips: vec![(feed, 300, hash(10))],
+            },
+            SpaceMessage::WantChain {
+                feed,
+                seq: 300,
+                hash: hash(10),
+                points: vec![(299, hash(11))],
+            },
+            answer(StoredEntries::Same, None),
+            answer(StoredEntries::Feeds(vec![(feed, 300)]), Some(hash(5))),
+            answer(StoredEntries::Untold, Some(hash(5))),
+        ]
+    }
+
+    fn answer(entries: StoredEntries, control: Option<Hash>) -> SpaceMessage {
+        SpaceMessage::Answer(Answer {
+            wall_ms: 1_764_000_000_000,
+            control,
+            entries,
+            state: Some([7; 16]),
+        })
+    }
+
+    #[test]
+    fn messages_have_the_bytes_that_are_written_down() {
+        let mut lines = String::new();
+        for message in samples() {
+            let hex = dxos_base::encode(&message);
+            let hex: String = hex.iter().map(|byte| format!("{byte:02x}")).collect();
+            let _ = writeln!(lines, "{}: {hex}", message.kind());
+        }
+        expect_test::expect_file!["../../../vectors/replicate-2.txt"].assert_eq(&lines);
+    }
+
+    #[test]
+    fn cut_messages_are_refused_and_whole_ones_come_back() {
+        for message in samples() {
+            let bytes = dxos_base::encode(&message);
+            assert_eq!(
+                dxos_base::decode::<SpaceMessage>(&bytes, 4_096).as_ref(),
+                Ok(&message)
+            );
+            for end in 0..bytes.len() {
+                assert!(dxos_base::decode::<SpaceMessage>(&bytes[..end], 4_096).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn open_and_refused_are_read_by_peers_of_every_version() {
+        let open = &dxos_base::encode(&samples()[0])[..];
+        assert_eq!(open.len(), 2 + 20 + 32 + 64);
+        assert_eq!((open[0], u32::from(open[1])), (0, REPLICATE_VERSION));
+        assert_eq!(dxos_base::encode(&samples()[3]), [3, 2, b'n', b'o']);
+    }
 }

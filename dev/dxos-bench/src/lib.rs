@@ -9,14 +9,17 @@
 //!
 //! Not here: anything that is not measured by this program or the recorder it starts.
 
+mod cache;
 mod create;
 mod live;
 mod measure;
 mod memory;
-mod newcomer;
+mod million;
+mod net;
 mod read;
 mod report;
 mod space;
+mod sync;
 mod text;
 mod web;
 
@@ -26,6 +29,7 @@ use anyhow::{Result, ensure};
 
 use measure::Outcome;
 pub use memory::print_rss;
+pub use million::print_million;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -58,31 +62,44 @@ const BENCHES: &[(&[&str], Bench)] = &[
     ),
     (&["create_one_per_s"], create::one),
     (&["write_ack_us"], create::write_ack),
+    (&["write_cache_us"], cache::write),
     (&["open_1k_ms"], read::open_1k),
+    (&["open_10k_ms"], read::open_10k),
     (&["open_100k_ms"], read::open_100k),
     (&["fts_30k_ms", "fts_30k_any_ms"], read::full_text),
     (&["live_query_us"], live::query),
-    (&["newcomer_10k_ms"], newcomer::newcomer),
+    (&["newcomer_10k_ms"], sync::newcomer),
+    (
+        &["sync_noop_bytes", "sync_noop_rtt", "sync_proof_bytes"],
+        sync::no_difference,
+    ),
+    (&["sync_diff_ratio", "sync_diff_rtt"], sync::differences),
     (&["rss_100k_mib"], memory::rss),
     (
         &["text_trace_ms", "keystroke_us", "text_open_ms"],
         text::trace,
     ),
     (web::IDS, web::measure),
+    (million::IDS, million::million),
 ];
 
 /// Runs the benchmarks named, writes `dev/dxos-bench/results.json` and renders `RESULTS.md` from it.
 pub fn run(options: &Options) -> Result<()> {
+    let asked = |ids: &[&str]| {
+        let is_asked = |name: &String| {
+            ids.contains(&name.as_str()) || (ids == million::IDS && name == million::NAME)
+        };
+        options.names.iter().any(is_asked)
+    };
     for name in &options.names {
         let known = BENCHES.iter().any(|(ids, _)| ids.contains(&name.as_str()));
-        ensure!(known, "there is no benchmark {name}");
+        ensure!(
+            known || name == million::NAME,
+            "there is no benchmark {name}"
+        );
     }
-    let wanted = |ids: &[&str]| {
-        options.names.is_empty()
-            || ids
-                .iter()
-                .any(|id| options.names.iter().any(|name| name == id))
-    };
+    // The largest is only run when it is asked for by name.
+    let wanted = |ids: &[&str]| asked(ids) || (options.names.is_empty() && ids != million::IDS);
     for (ids, bench) in BENCHES.iter().filter(|(ids, _)| wanted(ids)) {
         if *ids == web::IDS
             && let Some(missing) = web::missing()

@@ -14,6 +14,11 @@ fn main() -> Result<()> {
                 let path = arguments.next().unwrap_or_default();
                 return dxos_bench::print_rss(std::path::Path::new(&path));
             }
+            // Nor for people: the process that is measured by `million`.
+            "--million" => {
+                let path = arguments.next().unwrap_or_default();
+                return dxos_bench::print_million(std::path::Path::new(&path));
+            }
             name => options.names.push(name.to_owned()),
         }
     }

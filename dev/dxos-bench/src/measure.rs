@@ -1,5 +1,6 @@
 //! Clocks, medians and the machine the figures belong to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -47,6 +48,8 @@ pub(crate) struct Outcome {
     pub p95: Option<f64>,
     /// The floor in the same run, in the same unit.
     pub floor: Option<f64>,
+    /// Other systems at the same work, in the same unit.
+    pub peers: BTreeMap<String, f64>,
 }
 
 impl Outcome {
@@ -57,6 +60,7 @@ impl Outcome {
             unit,
             p95: None,
             floor: None,
+            peers: BTreeMap::new(),
         }
     }
 
@@ -83,6 +87,9 @@ impl fmt::Display for Outcome {
         }
         if let Some(floor) = self.floor {
             write!(f, ", floor {floor:.3} (ratio {:.2})", self.value / floor)?;
+        }
+        for (name, value) in &self.peers {
+            write!(f, ", {name} {value:.3}")?;
         }
         Ok(())
     }

@@ -66,11 +66,16 @@ pub fn print_rss(path: &Path) -> Result<()> {
         rows.len() == 50 && text.len() > TEXT_BYTES / 2,
         "not all is on screen"
     );
+    println!("{:.2}", resident_mib()?);
+    Ok(())
+}
+
+/// Resident memory of this process.
+pub(crate) fn resident_mib() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let resident = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
         .context("the system tells no resident memory")?;
-    println!("{:.2}", resident.trim().parse::<f64>()? / 1024.0);
-    Ok(())
+    Ok(resident.trim().parse::<f64>()? / 1024.0)
 }

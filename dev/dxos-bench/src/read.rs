@@ -24,6 +24,10 @@ pub(crate) fn open_1k(options: &Options) -> Result<Vec<Outcome>> {
     open(options, "open_1k_ms", 1000)
 }
 
+pub(crate) fn open_10k(options: &Options) -> Result<Vec<Outcome>> {
+    open(options, "open_10k_ms", 10_000)
+}
+
 pub(crate) fn open_100k(options: &Options) -> Result<Vec<Outcome>> {
     open(options, "open_100k_ms", 100_000)
 }

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use dxos_base::{
-    DeviceKey, Entropy, Hash, ObjectId, ObjectWrite, SigningKey, SpaceId, SpaceKey, Tick, Value,
-};
+use dxos_base::{Entropy, Hash, ObjectId, ObjectWrite, SigningKey, SpaceId, SpaceKey, Tick, Value};
 use dxos_echo::store::{Durability, Store};
 use dxos_echo::{IndexPolicy, Sealing, Space, WriteContext};
 use dxos_store::SqliteStore;
@@ -56,7 +54,7 @@ pub(crate) struct Bench {
 }
 
 /// The key entries are sealed under.
-pub(crate) fn space_key() -> SpaceKey {
+fn space_key() -> SpaceKey {
     SpaceKey([9; 32])
 }
 
@@ -72,31 +70,10 @@ impl Bench {
         Bench::open(&path, Some(dir), indexing)
     }
 
-    /// An empty space in a fresh directory, on another device.
-    pub fn newcomer(indexing: Indexing) -> Result<Bench> {
-        let dir = tempfile::tempdir()?;
-        let path = dir.path().join("profile.db");
-        Bench::on_device(&path, Some(dir), indexing, [4; 32])
-    }
-
-    /// The device that writes.
-    pub fn device(&self) -> DeviceKey {
-        self.signer.device_key()
-    }
-
     /// Opens the space of a file.
     pub fn open(path: &Path, dir: Option<TempDir>, indexing: Indexing) -> Result<Bench> {
-        Bench::on_device(path, dir, indexing, [3; 32])
-    }
-
-    fn on_device(
-        path: &Path,
-        dir: Option<TempDir>,
-        indexing: Indexing,
-        seed: [u8; 32],
-    ) -> Result<Bench> {
         let mut store = SqliteStore::open_file(path)?;
-        let signer = SigningKey::from_seed(seed);
+        let signer = SigningKey::from_seed([3; 32]);
         let mut space = Space::open(SPACE, signer.device_key(), MARKER, &mut store)?;
         space.set_index_policy(IndexPolicy {
             properties: Some(["title", "created"].map(String::from).into()),
@@ -197,7 +174,12 @@ pub(crate) fn title(n: usize) -> String {
 
 /// `count` small tasks: title, done, assignee, created and three tags.
 pub(crate) fn objects(count: usize) -> Vec<ObjectWrite> {
-    (0..count)
+    objects_from(0, count)
+}
+
+/// The same, from number `first` on.
+pub(crate) fn objects_from(first: usize, count: usize) -> Vec<ObjectWrite> {
+    (first..first + count)
         .map(|n| ObjectWrite::Create {
             object: object(n),
             type_name: "org.example.Task@0.1.0".into(),

@@ -31,7 +31,7 @@ struct Transaction {
 }
 
 /// Reads a trace (`.json` or `.json.gz`); positions become UTF-16 units, each patch a delta of its own.
-fn load(path: &Path) -> Result<(Vec<TextDelta>, String)> {
+fn load(path: &Path) -> Result<Keystrokes> {
     let bytes = std::fs::read(path).with_context(|| format!("no trace at {}", path.display()))?;
     let mut text = String::new();
     if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -79,15 +79,25 @@ fn load(path: &Path) -> Result<(Vec<TextDelta>, String)> {
     Ok((deltas, trace.end_content))
 }
 
-/// The whole trace, one keystroke of it, and opening the text afterwards.
-pub(crate) fn trace(options: &Options) -> Result<Vec<Outcome>> {
+/// The changes of a trace, and the text they end in.
+pub(crate) type Keystrokes = (Vec<TextDelta>, String);
+
+/// The trace to play, if there is one.
+pub(crate) fn keystrokes(options: &Options) -> Result<Option<Keystrokes>> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/seph-blog1.json.gz");
     let path = options.trace.clone().unwrap_or(own);
     if options.trace.is_none() && !path.exists() {
         eprintln!("no trace at {}; give one with --trace FILE", path.display());
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let (deltas, end) = load(&path)?;
+    load(&path).map(Some)
+}
+
+/// The whole trace, one keystroke of it, and opening the text afterwards.
+pub(crate) fn trace(options: &Options) -> Result<Vec<Outcome>> {
+    let Some((deltas, end)) = keystrokes(options)? else {
+        return Ok(Vec::new());
+    };
     let (mut wholes, mut strokes, mut opens) = (Vec::new(), Vec::new(), Vec::new());
     let mut floors = Vec::new();
     for _ in 0..options.rounds {

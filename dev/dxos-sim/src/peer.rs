@@ -160,8 +160,8 @@ impl Peer {
     /// Messages inside streams that came to this peer's nodes, by kind: a tap on the lines sees ciphertext.
     pub fn heard(&self) -> Counts {
         let mut heard = self.heard.clone();
-        for (kind, count) in self.node.iter().flat_map(Node::messages) {
-            *heard.entry(kind).or_default() += count;
+        for (kind, messages) in self.node.iter().flat_map(Node::messages) {
+            *heard.entry(kind).or_default() += messages.count;
         }
         heard
     }

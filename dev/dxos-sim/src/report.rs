@@ -102,6 +102,7 @@ pub const MESSAGES: [&str; 93] = [
     "node signal frame",
     "node signal opened",
     "node wake",
+    "replicate answer",
     "replicate credentials",
     "replicate entries",
     "replicate have",

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod forks;
+mod greeting;
 mod life;
 mod live;
 mod net;

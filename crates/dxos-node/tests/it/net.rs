@@ -285,6 +285,16 @@ impl Net {
         self.run(0);
     }
 
+    /// All direct links break.
+    pub fn cut(&mut self) {
+        for (i, link) in std::mem::take(&mut self.links).into_keys() {
+            let reason = "cut".to_owned();
+            self.queue
+                .push_back((i, Event::Link(LinkEvent::Closed { link, reason })));
+        }
+        self.run(0);
+    }
+
     fn server_lost(&mut self, i: usize) {
         self.peers[i].topics.clear();
         self.peers[i].id = None;
