@@ -84,6 +84,15 @@ impl HybridClock {
         Some(above)
     }
 
+    /// `count` clocks in a row for writes that replace nothing; gives the first. `None`, and none is used, only at the
+    /// top of the range.
+    pub fn run(&mut self, now: Tick, count: usize) -> Option<Clock> {
+        let first = Clock::from_ms(now.0).max(self.last.next()?);
+        let rest = u64::try_from(count).ok()?.checked_sub(1)?;
+        self.last = Clock(first.0.checked_add(rest)?);
+        Some(first)
+    }
+
     /// Learns of a clock written elsewhere.
     pub fn observe(&mut self, now: Tick, seen: Clock) {
         if seen <= Clock::from_ms(now.0.saturating_add(DRIFT_MS_MAX)) {
@@ -108,6 +117,28 @@ mod tests {
             "a far clock never moves the local one"
         );
         assert_eq!(clock.tick(now, Clock::MAX), None);
+    }
+
+    #[test]
+    fn a_run_is_as_many_ticks() {
+        for last in [
+            0,
+            Clock::from_ms(5000).0 + 7,
+            Clock::from_ms(9000).0,
+            u64::MAX - 9,
+        ] {
+            let mut one_by_one = HybridClock::after(Clock(last));
+            let mut at_once = one_by_one;
+            let ticks: Vec<Clock> = (0..5)
+                .map(|_| one_by_one.tick(Tick(5000), Clock::ZERO).unwrap())
+                .collect();
+            assert_eq!(at_once.run(Tick(5000), 5), Some(ticks[0]));
+            assert_eq!((at_once, at_once.last()), (one_by_one, ticks[4]));
+        }
+        let mut end = HybridClock::after(Clock(u64::MAX - 3));
+        assert_eq!(end.run(Tick(0), 4), None);
+        assert_eq!(end.run(Tick(0), 3), Some(Clock(u64::MAX - 2)));
+        assert_eq!(end.run(Tick(0), 1), None);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub use address::Address;
 pub use clock::{Clock, HybridClock, Tick};
 pub use codec::{DecodeError, decode, encode};
 pub use crypto::{
-    AgreementSecret, CryptoError, Entropy, Hash, SigningKey, SpaceKey, hash, verify_signature,
+    AgreementSecret, CryptoError, Entropy, Hash, HashPurpose, SigningKey, SpaceKey, hash,
+    verify_signature,
 };
 pub use ids::{
     AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId,

@@ -10,7 +10,7 @@ use dxos_base::{FeedId, Hash, ObjectId, ObjectMeta, SpaceId};
 use crate::cascade::Link;
 use crate::change::Change;
 use crate::error::EchoError;
-use crate::fresh::{Fresh, body_of};
+use crate::fresh::Fresh;
 use crate::record::{Record, object_version};
 use crate::space::{IndexPolicy, Space, Touched};
 use crate::store::{Findable, ObjectPut, ObjectRow, Store};
@@ -31,6 +31,8 @@ pub(crate) fn index_form_key(space: &SpaceId) -> String {
 pub(crate) struct Batch<'w> {
     records: BTreeMap<ObjectId, Loaded>,
     fresh: BTreeMap<ObjectId, Fresh<'w>>,
+    /// The store has no object from here on up to there (`None`: to the end).
+    free: Option<(ObjectId, Option<ObjectId>)>,
 }
 
 struct Loaded {
@@ -122,23 +124,39 @@ impl<'w> Batch<'w> {
 
     /// Whether an object was never written, here or in the store, and its record is not loaded.
     pub fn is_unknown(
-        &self,
+        &mut self,
         space: SpaceId,
         object: ObjectId,
         store: &mut dyn Store,
     ) -> Result<bool, EchoError> {
-        Ok(!self.records.contains_key(&object)
-            && !self.fresh.contains_key(&object)
-            && store.object(space, object)?.is_none())
+        if self.records.contains_key(&object) || self.fresh.contains_key(&object) {
+            return Ok(false);
+        }
+        let is_free = |(from, to): (ObjectId, Option<ObjectId>)| {
+            from <= object && to.is_none_or(|to| object < to)
+        };
+        if self.free.is_some_and(is_free) {
+            return Ok(true);
+        }
+        // Ids of new objects mostly come after all others: one look tells it of all of them.
+        let before = u128::from_be_bytes(object.0).checked_sub(1);
+        let before = before.map(|before| ObjectId(before.to_be_bytes()));
+        let next = store.objects(space, None, before, 1)?;
+        let next = next.first().map(|row| row.object);
+        if next == Some(object) {
+            return Ok(false);
+        }
+        self.free = Some((object, next));
+        Ok(true)
     }
 
     /// A new object is looked at again: it gets its record after all.
-    pub fn settle_fresh(&mut self, object: ObjectId, changes: &[Change], feed: FeedId) {
+    pub fn settle_fresh(&mut self, object: ObjectId, feed: FeedId) {
         let Some(fresh) = self.fresh.remove(&object) else {
             return;
         };
         let loaded = Loaded {
-            record: record_of(&changes[fresh.from..fresh.to], feed),
+            record: record_of(&fresh, feed),
             before: 0,
             link: Link::default(),
             findable: None,
@@ -149,10 +167,10 @@ impl<'w> Batch<'w> {
     }
 
     /// All new objects get their records.
-    pub fn settle_all(&mut self, changes: &[Change], feed: FeedId) {
+    pub fn settle_all(&mut self, feed: FeedId) {
         let objects: Vec<ObjectId> = self.fresh.keys().copied().collect();
         for object in objects {
-            self.settle_fresh(object, changes, feed);
+            self.settle_fresh(object, feed);
         }
     }
 
@@ -192,11 +210,10 @@ impl Space {
         Ok(store.set(&key, Some(&[INDEX_FORM]))?)
     }
 
-    /// Writes the rows of changed records and keeps the digest; `changes` are those new objects stand in.
+    /// Writes the rows of changed records and new objects, and keeps the digest.
     pub(crate) fn flush(
         &mut self,
         batch: Batch<'_>,
-        changes: &[Change],
         store: &mut dyn Store,
     ) -> Result<Touched, EchoError> {
         let mut touched = Touched::default();
@@ -234,12 +251,11 @@ impl Space {
         }
         for fresh in batch.fresh.into_values() {
             self.links.forget(&fresh.object);
-            let changes = &changes[fresh.from..fresh.to];
-            let put = self.put_of(&fresh, changes);
+            let put = self.put_of(&fresh);
             self.count_row(&put.row, 0);
             puts.push(put);
             if pictures.len() < pictures_max {
-                let record = record_of(changes, self.own);
+                let record = record_of(&fresh, self.own);
                 let view = record.view(fresh.object);
                 pictures.push((record, view));
             }
@@ -279,13 +295,12 @@ impl Space {
             .wrapping_add(first_16(&version));
     }
 
-    /// The row of a new object, straight from its changes.
-    fn put_of(&self, fresh: &Fresh<'_>, changes: &[Change]) -> ObjectPut {
-        let clocks = || changes.iter().map(|change| change.clock.ms());
+    /// The row of a new object, straight from what was written.
+    fn put_of(&self, fresh: &Fresh<'_>) -> ObjectPut {
         let shape = Shape {
             shown: true,
-            created_ms: clocks().next().unwrap_or(0),
-            updated_ms: clocks().max().unwrap_or(0),
+            created_ms: fresh.first.ms(),
+            updated_ms: fresh.last().ms(),
             meta: &ObjectMeta::default(),
             values: fresh.values,
         };
@@ -294,13 +309,13 @@ impl Space {
                 object: fresh.object,
                 type_name: bare_type(fresh.type_name).to_owned(),
                 shown: true,
-                body: body_of(changes, self.own),
+                body: fresh.body(self.own),
             },
             before: None,
             now: findable(shape, &self.policy, self.space),
         };
         if cfg!(debug_assertions) {
-            let record = record_of(changes, self.own);
+            let record = record_of(fresh, self.own);
             let view = record.view(fresh.object);
             let slow = (
                 record.encode(),
@@ -319,10 +334,10 @@ impl Space {
 }
 
 /// The record of a new object.
-fn record_of(changes: &[Change], feed: FeedId) -> Record {
+fn record_of(fresh: &Fresh<'_>, feed: FeedId) -> Record {
     let mut record = Record::default();
-    for change in changes {
-        record.apply(change, feed);
+    for change in fresh.to_changes() {
+        record.apply(&change, feed);
     }
     record
 }

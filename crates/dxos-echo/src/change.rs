@@ -5,7 +5,7 @@
 //!   every replica takes or voids the same ones;
 //! * wire enums only ever grow at the end; a new operation needs a new entry version.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use dxos_base::{Clock, FeedId, ObjectId, Path, Ref, Step, TextId, Value, limits};
 
@@ -58,6 +58,9 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// Place of `String` among the variants.
+    const STRING: u32 = 4;
+
     /// The scalar, unless `value` is a container, a text or a counter.
     pub fn from_value(value: Value) -> Result<Scalar, Value> {
         Ok(match value {
@@ -222,6 +225,166 @@ impl Change {
             },
             _ => Ok(()),
         }
+    }
+}
+
+/// A scalar that is not copied; its bytes are those of the [`Scalar`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ScalarRef<'a> {
+    String(&'a str),
+    /// A value of which [`Scalar::from_value`] makes a scalar. Both have the same encoding.
+    Value(&'a Value),
+}
+
+impl Serialize for ScalarRef<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ScalarRef::String(text) => {
+                serializer.serialize_newtype_variant("Scalar", Scalar::STRING, "String", text)
+            }
+            ScalarRef::Value(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// A step that is not copied; its bytes are those of the [`Step`].
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) enum StepRef<'a> {
+    Key(&'a str),
+}
+
+/// A change that is not copied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ChangeRef<'a> {
+    Whole(&'a Change),
+    /// A scalar set at the top of an object.
+    Flat {
+        clock: Clock,
+        object: ObjectId,
+        name: &'a str,
+        value: ScalarRef<'a>,
+    },
+}
+
+impl ChangeRef<'_> {
+    pub fn clock(&self) -> Clock {
+        match self {
+            ChangeRef::Whole(change) => change.clock,
+            ChangeRef::Flat { clock, .. } => *clock,
+        }
+    }
+
+    pub fn to_change(self) -> Change {
+        match self {
+            ChangeRef::Whole(change) => change.clone(),
+            ChangeRef::Flat {
+                clock,
+                object,
+                name,
+                value,
+            } => {
+                let scalar = match value {
+                    ScalarRef::String(text) => Scalar::String(text.to_owned()),
+                    ScalarRef::Value(value) => {
+                        Scalar::from_value(value.clone()).expect("flat values are scalars")
+                    }
+                };
+                Change {
+                    clock,
+                    object,
+                    path: vec![Step::Key(name.to_owned())],
+                    operation: Operation::Set(scalar),
+                }
+            }
+        }
+    }
+
+    /// Encoded size, give or take a few bytes.
+    pub fn size(&self) -> usize {
+        const OTHER: usize = 24;
+        let (path, operation) = match self {
+            ChangeRef::Whole(change) => {
+                let steps = change.path.iter().map(|step| match step {
+                    Step::Key(name) => name.len() + 2,
+                    Step::Element(_) => 9,
+                });
+                let operation = match &change.operation {
+                    Operation::Set(Scalar::String(text)) => text.len(),
+                    Operation::Set(Scalar::Bytes(bytes)) => bytes.len(),
+                    Operation::Index(index) => index.len(),
+                    Operation::Text { update, .. } => update.len() + 28,
+                    _ => OTHER,
+                };
+                (steps.sum(), operation)
+            }
+            ChangeRef::Flat { name, value, .. } => {
+                let value = match value {
+                    ScalarRef::String(text) => text.len(),
+                    ScalarRef::Value(Value::String(text)) => text.len(),
+                    ScalarRef::Value(Value::Bytes(bytes)) => bytes.len(),
+                    ScalarRef::Value(_) => OTHER,
+                };
+                (name.len() + 2, value)
+            }
+        };
+        32 + path + operation
+    }
+}
+
+/// Changes as an entry carries them: clocks as distances from the header's.
+pub(crate) struct WireChanges<'a> {
+    pub base: Clock,
+    pub changes: &'a [ChangeRef<'a>],
+}
+
+impl Serialize for WireChanges<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            clock_delta: i64,
+            object: ObjectId,
+            path: &'a Path,
+            operation: &'a Operation,
+        }
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            clock_delta: i64,
+            object: ObjectId,
+            path: &'a [StepRef<'a>],
+            operation: Set<'a>,
+        }
+        #[derive(Serialize)]
+        enum Set<'a> {
+            Set(ScalarRef<'a>),
+        }
+        struct Wire<'a>(Clock, &'a ChangeRef<'a>);
+        impl Serialize for Wire<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let clock_delta = self.1.clock().0.wrapping_sub(self.0.0) as i64;
+                match *self.1 {
+                    ChangeRef::Whole(change) => Whole {
+                        clock_delta,
+                        object: change.object,
+                        path: &change.path,
+                        operation: &change.operation,
+                    }
+                    .serialize(serializer),
+                    ChangeRef::Flat {
+                        object,
+                        name,
+                        value,
+                        ..
+                    } => Flat {
+                        clock_delta,
+                        object,
+                        path: &[StepRef::Key(name)],
+                        operation: Set::Set(value),
+                    }
+                    .serialize(serializer),
+                }
+            }
+        }
+        serializer.collect_seq(self.changes.iter().map(|change| Wire(self.base, change)))
     }
 }
 

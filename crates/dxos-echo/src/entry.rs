@@ -15,7 +15,7 @@ use dxos_base::{
     SpaceKey, hash, limits, verify_signature,
 };
 
-use crate::change::{Change, WireChange};
+use crate::change::{Change, ChangeRef, WireChange, WireChanges};
 
 /// Newest version of the entry format that this build writes and understands.
 pub const ENTRY_VERSION: u8 = 1;
@@ -75,6 +75,8 @@ struct WireBody {
 }
 
 const SIGNATURE_BYTES: usize = 64;
+/// Of an encoded length.
+const LENGTH_BYTES_MAX: usize = 5;
 const RAW: u8 = 0;
 const LZ4: u8 = 1;
 
@@ -155,26 +157,31 @@ impl Body {
 /// Makes an entry: encode, compress, pad, seal, hash, sign.
 pub(crate) fn make_entry(
     header: &EntryHeader,
-    seen: Vec<(FeedId, u64)>,
-    changes: Vec<Change>,
+    seen: &[(FeedId, u64)],
+    changes: &[ChangeRef<'_>],
     cipher: &Cipher,
     signer: &SigningKey,
     entropy: &mut dyn Entropy,
 ) -> (Hash, Vec<u8>) {
-    let base = header.clock.0;
-    let changes = changes
-        .into_iter()
-        .map(|change| WireChange {
-            clock_delta: change.clock.0.wrapping_sub(base) as i64,
-            object: change.object,
-            path: change.path,
-            operation: change.operation,
-        })
-        .collect();
-    let padded = pack(&dxos_base::encode(&WireBody { seen, changes }));
+    #[derive(Serialize)]
+    struct BodyRef<'a> {
+        seen: &'a [(FeedId, u64)],
+        changes: WireChanges<'a>,
+    }
+    let changes = WireChanges {
+        base: header.clock,
+        changes,
+    };
+    let plain = dxos_base::encode(&BodyRef { seen, changes });
+    debug_assert!(
+        dxos_base::decode::<WireBody>(&plain, usize::MAX).is_ok(),
+        "changes that are not copied have the bytes of those that are"
+    );
+    let padded = pack(&plain);
     let mut bytes = dxos_base::encode(header);
     let sealed = cipher.seal(&bytes, &padded, entropy);
     let length = u32::try_from(sealed.len()).expect("a body is below 1 MiB");
+    bytes.reserve_exact(LENGTH_BYTES_MAX + sealed.len() + SIGNATURE_BYTES);
     bytes.extend_from_slice(&dxos_base::encode(&length));
     bytes.extend_from_slice(&sealed);
     let hash = hash("entry", &[&bytes]);
@@ -185,21 +192,18 @@ pub(crate) fn make_entry(
 /// `form ‖ length of data ‖ data ‖ zeros`, padded to a PADMÉ bucket; LZ4 (with the plain length before it) only if
 /// that is smaller.
 fn pack(plain: &[u8]) -> Vec<u8> {
-    let mut data = dxos_base::encode(&(plain.len() as u32));
+    let length = dxos_base::encode(&(plain.len() as u32));
     let compressed = lz4_flex::block::compress(plain);
-    let form = if data.len() + compressed.len() < plain.len() {
-        LZ4
+    let (form, data): (u8, [&[u8]; 2]) = if length.len() + compressed.len() < plain.len() {
+        (LZ4, [&length, &compressed])
     } else {
-        RAW
+        (RAW, [plain, &[]])
     };
-    if form == LZ4 {
-        data.extend_from_slice(&compressed);
-    } else {
-        data = plain.to_vec();
-    }
-    let mut out = vec![form];
-    out.extend_from_slice(&dxos_base::encode(&(data.len() as u32)));
-    out.extend_from_slice(&data);
+    let data_length = data[0].len() + data[1].len();
+    let mut out = Vec::with_capacity(padme(1 + LENGTH_BYTES_MAX + data_length));
+    out.push(form);
+    out.extend_from_slice(&dxos_base::encode(&(data_length as u32)));
+    data.iter().for_each(|part| out.extend_from_slice(part));
     out.resize(padme(out.len()), 0);
     out
 }

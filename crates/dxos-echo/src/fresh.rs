@@ -1,127 +1,142 @@
-//! New objects whose values are all scalars: written without a [`Record`](crate::record::Record).
+//! New objects whose values are all scalars: written without a [`Record`](crate::record::Record), and without a copy
+//! of anything that the write holds.
 //!
-//! They are what comes in thousands (imports, pastes, generated data), and a map of registers, a view and a second
-//! copy of every string cost more than everything else about them.
+//! They are what comes in thousands (imports, pastes, generated data), and a map of registers, a view, changes and
+//! copies of every string cost more than everything else about them.
 //!
-//! Invariant: rows are, byte for byte, those the record would give; builds with debug assertions compare.
+//! Invariant: rows and entries are, byte for byte, those the record and its changes would give; builds with debug
+//! assertions compare.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use dxos_base::write::TYPE;
-use dxos_base::{Clock, FeedId, ObjectId, Path, Step, Value, limits};
+use dxos_base::{Clock, FeedId, ObjectId, Ref, Value, limits};
 
-use crate::change::{Change, Operation, Scalar};
-use crate::error::EchoError;
-use crate::plan::Planner;
+use crate::change::{Change, ChangeRef, ScalarRef, StepRef};
 use crate::record::{Body, Part, RECORD_VERSION};
-use crate::reserved::{bad_value, check_path, check_value};
 
-/// A new object whose row is not written yet: a stretch of a write's changes.
+/// A new object, as the write gives it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fresh<'w> {
     pub object: ObjectId,
     pub type_name: &'w str,
     pub values: &'w BTreeMap<String, Value>,
-    /// Its changes: from here …
-    pub from: usize,
-    /// … to here.
-    pub to: usize,
+    /// The clock of its first change; each of the others has the next one.
+    pub first: Clock,
 }
 
-/// Values a record would show as they are given.
-pub(crate) fn is_flat(values: &BTreeMap<String, Value>) -> bool {
+/// Whether a record would take values of a new object and show them just as they are given.
+pub(crate) fn is_flat(type_name: &str, values: &BTreeMap<String, Value>) -> bool {
     // Names that start with `@` are the database's.
-    let free = values.keys().all(|name| !name.starts_with('@'));
-    free && values.values().all(|value| match value {
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::String(_)
-        | Value::Bytes(_)
-        | Value::Timestamp(_)
-        | Value::Ref(_) => true,
+    let free = |name: &String| {
+        !name.is_empty() && !name.starts_with('@') && name.len() <= limits::NAME_BYTES_MAX
+    };
+    let flat = |value: &Value| match value {
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Timestamp(_) => true,
+        Value::String(text) => text.len() <= limits::VALUE_BYTES_MAX,
+        Value::Bytes(bytes) => bytes.len() <= limits::VALUE_BYTES_MAX,
+        // Such a one may name the own space, and then is written without it.
+        Value::Ref(Ref { space, .. }) => space.is_none(),
         Value::Float(number) => match Value::float(*number) {
             Value::Float(canonical) => canonical.to_bits() == number.to_bits(),
             _ => false,
         },
         // Containers, texts and what else is more than one register.
         _ => false,
-    })
+    };
+    type_name.len() <= limits::NAME_BYTES_MAX
+        && values.iter().all(|(name, value)| free(name) && flat(value))
 }
 
-impl Planner<'_> {
-    /// Plans a new object of flat values, as [`Planner::create`] does, without its record.
-    pub(crate) fn create_flat(
-        &mut self,
-        object: ObjectId,
-        type_name: &str,
-        values: &BTreeMap<String, Value>,
-    ) -> Result<(), EchoError> {
-        if type_name.len() > limits::NAME_BYTES_MAX {
-            return bad_value(&[Step::Key(TYPE.to_owned())], "type name is too long");
-        }
-        let type_path = vec![Step::Key(TYPE.to_owned())];
-        self.put_flat(object, type_path, Scalar::String(type_name.to_owned()))?;
-        for (name, value) in values {
-            let path = vec![Step::Key(name.clone())];
-            check_value(check_path(&path)?, &path, value, self.space)?;
-            let scalar = Scalar::from_value(value.clone()).expect("the caller checked");
-            self.put_flat(object, path, scalar)?;
-        }
-        Ok(())
+impl<'w> Fresh<'w> {
+    /// How many changes make an object.
+    pub fn changes_count(values: &BTreeMap<String, Value>) -> usize {
+        1 + values.len()
     }
 
-    fn put_flat(&mut self, object: ObjectId, path: Path, scalar: Scalar) -> Result<(), EchoError> {
-        let change = Change {
-            clock: self.tick(&path, Clock::ZERO)?,
-            object,
-            path,
-            operation: Operation::Set(scalar),
-        };
-        self.checked(&change)?;
-        self.changes.push(change);
-        Ok(())
+    /// The clock of its last change.
+    pub fn last(&self) -> Clock {
+        Clock(self.first.0 + self.values.len() as u64)
+    }
+
+    /// Its type, then its values in order.
+    pub fn changes(&self) -> impl Iterator<Item = ChangeRef<'w>> + use<'w> {
+        let (object, first) = (self.object, self.first.0);
+        let values = self.values.iter();
+        let values = values.map(|(name, value)| (name.as_str(), ScalarRef::Value(value)));
+        let all = std::iter::once((TYPE, ScalarRef::String(self.type_name))).chain(values);
+        all.zip(first..)
+            .map(move |((name, value), clock)| ChangeRef::Flat {
+                clock: Clock(clock),
+                object,
+                name,
+                value,
+            })
+    }
+
+    /// The same, as changes that stand by themselves.
+    pub fn to_changes(self) -> Vec<Change> {
+        self.changes().map(|change| change.to_change()).collect()
+    }
+
+    /// The record's bytes.
+    pub fn body(&self, feed: FeedId) -> Vec<u8> {
+        dxos_base::encode(&Body {
+            version: RECORD_VERSION,
+            base: self.first,
+            feeds: [feed].as_slice(),
+            registers: Registers(self),
+        })
     }
 }
 
-#[derive(Serialize)]
-enum ValueRef<'a> {
-    Scalar(&'a Scalar),
-}
+/// Registers in the order of their names.
+struct Registers<'a>(&'a Fresh<'a>);
 
 #[derive(Serialize)]
 struct RowRef<'a> {
-    path: &'a Path,
+    path: &'a [StepRef<'a>],
     part: Part,
     clock: u64,
     feed: u32,
     value: ValueRef<'a>,
 }
 
-/// The record's bytes of an object that has just these changes.
-pub(crate) fn body_of(changes: &[Change], feed: FeedId) -> Vec<u8> {
-    let base = changes.iter().map(|change| change.clock).min();
-    let base = base.unwrap_or_default();
-    let mut registers: Vec<RowRef<'_>> = changes
-        .iter()
-        .filter_map(|change| match &change.operation {
-            Operation::Set(scalar) => Some(RowRef {
-                path: &change.path,
+#[derive(Serialize)]
+enum ValueRef<'a> {
+    Scalar(ScalarRef<'a>),
+}
+
+impl Serialize for Registers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq as _;
+        let Fresh {
+            type_name, values, ..
+        } = self.0;
+        let mut rows = serializer.serialize_seq(Some(Fresh::changes_count(values)))?;
+        let mut put = |name: &str, clock: usize, value| {
+            rows.serialize_element(&RowRef {
+                path: &[StepRef::Key(name)],
                 part: Part::Value,
-                clock: change.clock.0 - base.0,
+                clock: clock as u64,
                 feed: 0,
-                value: ValueRef::Scalar(scalar),
-            }),
-            _ => None,
-        })
-        .collect();
-    registers.sort_by(|a, b| a.path.cmp(b.path));
-    dxos_base::encode(&Body {
-        version: RECORD_VERSION,
-        base,
-        feeds: vec![feed],
-        registers,
-    })
+                value: ValueRef::Scalar(value),
+            })
+        };
+        let mut type_name = Some(*type_name);
+        for (n, (name, value)) in values.iter().enumerate() {
+            if name.as_str() > TYPE
+                && let Some(type_name) = type_name.take()
+            {
+                put(TYPE, 0, ScalarRef::String(type_name))?;
+            }
+            put(name, n + 1, ScalarRef::Value(value))?;
+        }
+        if let Some(type_name) = type_name {
+            put(TYPE, 0, ScalarRef::String(type_name))?;
+        }
+        rows.end()
+    }
 }

@@ -20,6 +20,7 @@ mod log;
 pub mod memory;
 mod order;
 mod plan;
+mod planned;
 pub mod query;
 mod receive;
 pub mod record;

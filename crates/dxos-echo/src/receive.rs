@@ -491,8 +491,7 @@ impl Space {
         out: &mut Received,
     ) -> Result<(), EchoError> {
         if batch.len() >= BATCH_RECORDS {
-            out.touched
-                .merge(self.flush(std::mem::take(batch), &[], store)?);
+            out.touched.merge(self.flush(std::mem::take(batch), store)?);
         }
         Ok(())
     }
@@ -504,7 +503,7 @@ impl Space {
         changed: Vec<FeedId>,
         out: &mut Received,
     ) -> Result<(), EchoError> {
-        out.touched.merge(self.flush(batch, &[], cx.store)?);
+        out.touched.merge(self.flush(batch, cx.store)?);
         for feed in &changed {
             self.put_feed(cx.store, *feed)?;
         }

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{Clock, FeedId, Hash, ObjectId, Path, SpaceId, Step, TextId, encode, hash, limits};
+use dxos_base::{
+    Clock, FeedId, Hash, HashPurpose, ObjectId, Path, SpaceId, Step, TextId, encode, limits,
+};
 
 use crate::change::{Change, Kind, Operation, Scalar, Stamp};
 use crate::error::EchoError;
@@ -72,10 +74,10 @@ pub struct Record {
 
 /// The stored form: stamps are spread over a base clock and a table of feeds.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Body<R> {
+pub(crate) struct Body<F, R> {
     pub version: u8,
     pub base: Clock,
-    pub feeds: Vec<FeedId>,
+    pub feeds: F,
     pub registers: R,
 }
 
@@ -201,7 +203,7 @@ impl Record {
         encode(&Body {
             version: RECORD_VERSION,
             base,
-            feeds: feeds.clone(),
+            feeds: &feeds[..],
             registers,
         })
     }
@@ -213,7 +215,7 @@ impl Record {
 
     fn try_decode(bytes: &[u8]) -> Option<Record> {
         // Not `dxos_base::decode`: our own rows need no check for canonical form, and this is the hot path.
-        let body: Body<Vec<Row>> = dxos_base::codec::decode_trusted(bytes).ok()?;
+        let body: Body<Vec<FeedId>, Vec<Row>> = dxos_base::codec::decode_trusted(bytes).ok()?;
         if body.version != RECORD_VERSION {
             return None;
         }
@@ -291,7 +293,8 @@ impl Register {
 
 /// Version of an object: hash over its id and canonical registers, bound to the space.
 pub(crate) fn object_version(space: &SpaceId, object: &ObjectId, body: &[u8]) -> Hash {
-    hash("object", &[space.as_bytes(), object.as_bytes(), body])
+    static OBJECT: HashPurpose = HashPurpose::new("object");
+    OBJECT.hash(&[space.as_bytes(), object.as_bytes(), body])
 }
 
 #[cfg(test)]

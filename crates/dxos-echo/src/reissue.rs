@@ -220,7 +220,7 @@ impl Space {
         let mut batch = Batch::default();
         let own = (self.device, self.own);
         self.apply_changes(cx, &mut batch, &changes, own, out)?;
-        out.touched.merge(self.flush(batch, &[], cx.store)?);
+        out.touched.merge(self.flush(batch, cx.store)?);
         self.acknowledge(cx, control_heads, changes, None)
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! The caller commits with [`Durability::Synced`](crate::store::Durability::Synced) and only then sends.
 
-use dxos_base::{FeedId, Hash, ObjectWrite, SigningKey, SpaceKey, Step, TextId, invariant, limits};
+use dxos_base::crypto::Cipher;
+use dxos_base::{FeedId, Hash, ObjectWrite, SigningKey, SpaceKey, TextId, invariant, limits};
 
-use crate::change::{Change, Operation};
+use crate::change::ChangeRef;
 use crate::entry::{EntryHeader, make_entry};
 use crate::error::EchoError;
+use crate::planned::Planned;
 use crate::space::{PendingSet, Space, Touched, WriteContext};
 use crate::store::{EntryRow, EntryState};
 use crate::typing::Typed;
@@ -33,11 +35,15 @@ pub struct SealedEntry {
     pub bytes: Vec<u8>,
 }
 
+/// Control heads, and feeds seen: what they tell beyond the mark before.
+type Mark = (Vec<Hash>, Vec<(FeedId, u64)>);
+
 /// Changes that go into one entry.
-struct Group {
-    heads: Vec<Hash>,
-    seen: Vec<(FeedId, u64)>,
-    changes: Vec<Change>,
+#[derive(Default)]
+struct Group<'a> {
+    mark: Mark,
+    changes: Vec<ChangeRef<'a>>,
+    bytes: usize,
 }
 
 impl Space {
@@ -51,21 +57,13 @@ impl Space {
         writes: &[ObjectWrite],
         sealing: &Sealing<'_>,
     ) -> Result<(Touched, Vec<SealedEntry>), EchoError> {
-        let (touched, changes) = self.apply_writes(cx, writes)?;
+        let (touched, plan) = self.apply_writes(cx, writes)?;
         let mut sealed = Vec::new();
-        if self.needs_rebuild || !is_long(&changes) {
-            self.acknowledge(cx, control_heads, changes, None)?;
+        if self.needs_rebuild || !plan.is_long() {
+            self.acknowledge(cx, control_heads, plan.into_changes(), None)?;
         } else {
-            let (heads, seen) = self.take_mark(cx, control_heads)?;
-            let set = PendingSet {
-                heads,
-                seen,
-                changes,
-                typed: None,
-                summary: self.summary,
-            };
-            self.pending.push((0, set));
-            sealed = self.seal(cx, sealing)?;
+            let mark = self.take_mark(cx, control_heads)?;
+            sealed = self.seal_with(cx, sealing, Some((mark, &plan)))?;
         }
         Ok((touched, sealed))
     }
@@ -77,16 +75,29 @@ impl Space {
         cx: &mut WriteContext<'_>,
         sealing: &Sealing<'_>,
     ) -> Result<Vec<SealedEntry>, EchoError> {
+        if self.pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.seal_with(cx, sealing, None)
+    }
+
+    /// Seals everything pending, and what is acknowledged by being sealed.
+    fn seal_with(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        sealing: &Sealing<'_>,
+        last: Option<(Mark, &Planned<'_>)>,
+    ) -> Result<Vec<SealedEntry>, EchoError> {
         invariant!(
             sealing.signer.device_key() == self.device,
             "a space is sealed by the device that opened it"
         );
-        if self.pending.is_empty() || self.needs_rebuild {
+        if self.needs_rebuild {
             return Ok(Vec::new());
         }
         let texts: Vec<TextId> = self.runs().into_keys().collect();
         self.end_runs(cx)?;
-        if self.pending.iter().all(|(_, set)| set.changes.is_empty()) {
+        if last.is_none() && self.pending.iter().all(|(_, set)| set.changes.is_empty()) {
             return Ok(Vec::new());
         }
         // What was typed and waits for the engine stays pending, behind what is written next.
@@ -99,60 +110,31 @@ impl Space {
         let pending = std::mem::take(&mut self.pending);
         let cipher = sealing.key.cipher("entry");
         let mut sealed = Vec::new();
-        for group in groups(pending.into_iter().map(|(_, set)| set)) {
-            let feed = self
-                .feeds
-                .get_mut(&self.own)
-                .expect("acknowledging claimed the feed");
-            let seq = feed.stored_seq + 1;
-            let told = feed.heads_at(u64::MAX);
-            let control_heads = if told == group.heads {
-                Vec::new()
-            } else {
-                group.heads
-            };
-            let header = EntryHeader {
-                version: self.entry_version,
-                space: self.space,
-                feed: self.own,
-                seq,
-                previous: feed.head,
-                clock: group.changes[0].clock,
-                kind: 0,
-                key: sealing.key.id(),
-                control_heads,
-            };
-            let own = feed
-                .state
-                .own
-                .as_mut()
-                .expect("acknowledging claimed the feed");
-            own.seen.extend(group.seen.iter().copied());
-            let (hash, bytes) = make_entry(
-                &header,
-                group.seen,
-                group.changes,
-                &cipher,
-                sealing.signer,
-                cx.entropy,
-            );
-            feed.stored_seq = seq;
-            feed.head = hash;
-            feed.push_heads(seq, &header.control_heads);
-            let row = EntryRow {
-                feed: self.own,
-                seq,
-                hash,
-                state: EntryState::Applied,
-                bytes,
-            };
-            cx.store.entry_put(self.space, &row)?;
-            sealed.push(SealedEntry {
-                feed: self.own,
-                seq,
-                hash,
-                bytes: row.bytes,
-            });
+        let mut cutter = Cutter::default();
+        for (
+            _,
+            PendingSet {
+                heads,
+                seen,
+                changes,
+                ..
+            },
+        ) in &pending
+        {
+            let mark = (heads.clone(), seen.clone());
+            cutter.add(mark, changes.iter().map(ChangeRef::Whole), |group| {
+                sealed.push(self.make_entry(cx, sealing, &cipher, group)?);
+                Ok(())
+            })?;
+        }
+        if let Some((mark, plan)) = last {
+            cutter.add(mark, plan.iter(), |group| {
+                sealed.push(self.make_entry(cx, sealing, &cipher, group)?);
+                Ok(())
+            })?;
+        }
+        if !cutter.group.changes.is_empty() {
+            sealed.push(self.make_entry(cx, sealing, &cipher, &cutter.group)?);
         }
         self.put_feed(cx.store, self.own)?;
         if through > 0 {
@@ -169,57 +151,109 @@ impl Space {
         }
         Ok(sealed)
     }
-}
 
-/// Whether changes are more than one entry holds.
-fn is_long(changes: &[Change]) -> bool {
-    let bytes = || changes.iter().map(size_of_change).sum::<usize>();
-    changes.len() > limits::ENTRY_CHANGES_MAX || bytes() > limits::ENTRY_BODY_BYTES_SOFT
+    /// Makes the feed's next entry and stores it.
+    fn make_entry(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        sealing: &Sealing<'_>,
+        cipher: &Cipher,
+        group: &Group<'_>,
+    ) -> Result<SealedEntry, EchoError> {
+        let (heads, seen) = &group.mark;
+        let feed = self
+            .feeds
+            .get_mut(&self.own)
+            .expect("acknowledging claimed the feed");
+        let seq = feed.stored_seq + 1;
+        let control_heads = match feed.heads_at(u64::MAX) == *heads {
+            true => Vec::new(),
+            false => heads.clone(),
+        };
+        let header = EntryHeader {
+            version: self.entry_version,
+            space: self.space,
+            feed: self.own,
+            seq,
+            previous: feed.head,
+            clock: group.changes[0].clock(),
+            kind: 0,
+            key: sealing.key.id(),
+            control_heads,
+        };
+        let own = feed
+            .state
+            .own
+            .as_mut()
+            .expect("acknowledging claimed the feed");
+        own.seen.extend(seen.iter().copied());
+        let (hash, bytes) = make_entry(
+            &header,
+            seen,
+            &group.changes,
+            cipher,
+            sealing.signer,
+            cx.entropy,
+        );
+        feed.stored_seq = seq;
+        feed.head = hash;
+        feed.push_heads(seq, &header.control_heads);
+        let row = EntryRow {
+            feed: self.own,
+            seq,
+            hash,
+            state: EntryState::Applied,
+            bytes,
+        };
+        cx.store.entry_put(self.space, &row)?;
+        Ok(SealedEntry {
+            feed: self.own,
+            seq,
+            hash,
+            bytes: row.bytes,
+        })
+    }
 }
 
 /// Cuts change sets into entries: where the mark changes, and at the limits of an entry.
-fn groups(sets: impl Iterator<Item = PendingSet>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut size = 0;
-    // The mark of sets without changes is that of the next ones.
-    let mut held: (Vec<Hash>, Vec<(FeedId, u64)>) = Default::default();
-    for set in sets {
-        if !set.heads.is_empty() {
-            held.0 = set.heads;
+#[derive(Default)]
+struct Cutter<'a> {
+    group: Group<'a>,
+    /// Of sets without changes, whose mark is that of the next ones.
+    held: Mark,
+}
+
+impl<'a> Cutter<'a> {
+    /// Takes a set in; groups that are full go to `full`, the last one stays.
+    fn add(
+        &mut self,
+        (heads, seen): Mark,
+        changes: impl Iterator<Item = ChangeRef<'a>>,
+        mut full: impl FnMut(&Group<'a>) -> Result<(), EchoError>,
+    ) -> Result<(), EchoError> {
+        if !heads.is_empty() {
+            self.held.0 = heads;
         }
-        held.1 = later_of(std::mem::take(&mut held.1), set.seen);
-        if set.changes.is_empty() {
-            continue;
-        }
-        let mut mark = Some(std::mem::take(&mut held));
-        for change in set.changes {
-            let bytes = size_of_change(&change);
-            let full = groups.last().is_none_or(|group| {
-                group.changes.len() >= limits::ENTRY_CHANGES_MAX
-                    || size + bytes > limits::ENTRY_BODY_BYTES_SOFT
-            });
-            let moved = mark
-                .as_ref()
-                .is_some_and(|(heads, seen)| !heads.is_empty() || !seen.is_empty());
-            if full || moved {
-                let (heads, seen) = mark.take().unwrap_or_default();
-                groups.push(Group {
-                    heads,
-                    seen,
-                    changes: Vec::new(),
-                });
-                size = 0;
+        self.held.1 = later_of(std::mem::take(&mut self.held.1), seen);
+        for change in changes {
+            let bytes = change.size();
+            let moved = !self.held.0.is_empty() || !self.held.1.is_empty();
+            let group = &mut self.group;
+            let long = group.changes.len() >= limits::ENTRY_CHANGES_MAX
+                || group.bytes + bytes > limits::ENTRY_BODY_BYTES_SOFT;
+            if (long || moved) && !group.changes.is_empty() {
+                full(group)?;
+                group.changes.clear();
+                (group.bytes, group.mark) = (0, Mark::default());
             }
-            mark = None;
-            size += bytes;
-            groups
-                .last_mut()
-                .expect("a group was begun")
-                .changes
-                .push(change);
+            if group.changes.is_empty() {
+                group.mark = std::mem::take(&mut self.held);
+            }
+            group.bytes += bytes;
+            group.changes.push(change);
         }
+        Ok(())
     }
-    groups
 }
 
 /// Both, ascending by feed; the later of two for one feed.
@@ -231,24 +265,4 @@ fn later_of(mut held: Vec<(FeedId, u64)>, later: Vec<(FeedId, u64)>) -> Vec<(Fee
     held.extend(later);
     held.sort_unstable();
     held
-}
-
-/// Encoded size of a change, give or take a few bytes.
-fn size_of_change(change: &Change) -> usize {
-    let path: usize = change
-        .path
-        .iter()
-        .map(|step| match step {
-            Step::Key(name) => name.len() + 2,
-            Step::Element(_) => 9,
-        })
-        .sum();
-    let operation = match &change.operation {
-        Operation::Set(crate::change::Scalar::String(text)) => text.len(),
-        Operation::Set(crate::change::Scalar::Bytes(bytes)) => bytes.len(),
-        Operation::Index(index) => index.len(),
-        Operation::Text { update, .. } => update.len() + 28,
-        _ => 24,
-    };
-    24 + path + operation + 8
 }

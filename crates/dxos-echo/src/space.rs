@@ -27,6 +27,7 @@ use crate::feed::{Feed, FeedState, WaitReason};
 use crate::forks::Tree;
 use crate::fresh::{Fresh, is_flat};
 use crate::plan::Planner;
+use crate::planned::Planned;
 use crate::record::Record;
 use crate::store::{EntryRow, ObjectRow, Store};
 use crate::text::TextEngine;
@@ -168,7 +169,7 @@ pub struct Space {
     /// Of feeds that forked: what does not stand.
     pub(crate) forks: BTreeMap<FeedId, Tree>,
     pub(crate) clock: HybridClock,
-    /// By row; 0 for a set that is sealed by the transaction that acknowledges it.
+    /// By row.
     pub(crate) pending: Vec<(u64, PendingSet)>,
     pub(crate) pending_since: Option<Tick>,
     /// Control heads and seen feeds of the last acknowledged set.
@@ -346,58 +347,51 @@ impl Space {
         control_heads: &[Hash],
         writes: &[ObjectWrite],
     ) -> Result<Touched, EchoError> {
-        let (touched, changes) = self.apply_writes(cx, writes)?;
-        self.acknowledge(cx, control_heads, changes, None)?;
+        let (touched, plan) = self.apply_writes(cx, writes)?;
+        self.acknowledge(cx, control_heads, plan.into_changes(), None)?;
         Ok(touched)
     }
 
     /// Plans writes and writes their rows; what is acknowledged of them is the caller's to store.
-    pub(crate) fn apply_writes(
+    pub(crate) fn apply_writes<'w>(
         &mut self,
         cx: &mut WriteContext<'_>,
-        writes: &[ObjectWrite],
-    ) -> Result<(Touched, Vec<Change>), EchoError> {
+        writes: &'w [ObjectWrite],
+    ) -> Result<(Touched, Planned<'w>), EchoError> {
         let mut touched = Touched::default();
         let mut batch = Batch::default();
-        let mut changes = Vec::new();
+        let mut plan = Planned::default();
         for write in writes {
             if batch.len() >= WRITE_BATCH_RECORDS {
                 let full = std::mem::take(&mut batch);
-                touched.merge(self.flush(full, &changes, cx.store)?);
+                touched.merge(self.flush(full, cx.store)?);
             }
             let object = write.object();
             if let Some(parent) = parent_of(write)
                 && parent.space.is_none_or(|other| other == self.space)
             {
-                batch.settle_all(&changes, self.own);
+                batch.settle_all(self.own);
                 self.check_parent(&mut batch, cx.store, object, parent.object)?;
             }
-            let planned = changes.len();
             if let ObjectWrite::Create {
                 type_name, values, ..
             } = write
-                && is_flat(values)
+                && is_flat(type_name, values)
                 && batch.is_unknown(self.space, object, cx.store)?
+                && let Some(first) = self.clock.run(cx.now, Fresh::changes_count(values))
             {
-                let mut planner = Planner {
-                    space: self.space,
-                    feed: self.own,
-                    now: cx.now,
-                    clock: &mut self.clock,
-                    entropy: cx.entropy,
-                    changes: &mut changes,
-                };
-                planner.create_flat(object, type_name, values)?;
-                batch.add_fresh(Fresh {
+                let fresh = Fresh {
                     object,
                     type_name,
                     values,
-                    from: planned,
-                    to: changes.len(),
-                });
+                    first,
+                };
+                plan.push(fresh);
+                batch.add_fresh(fresh);
                 continue;
             }
-            batch.settle_fresh(object, &changes, self.own);
+            let planned = plan.changes.len();
+            batch.settle_fresh(object, self.own);
             let record = batch.load(self.space, &self.policy, object, cx.store)?;
             let mut planner = Planner {
                 space: self.space,
@@ -405,7 +399,7 @@ impl Space {
                 now: cx.now,
                 clock: &mut self.clock,
                 entropy: cx.entropy,
-                changes: &mut changes,
+                changes: &mut plan.changes,
             };
             match write {
                 ObjectWrite::Create { .. } if !record.is_empty() => {
@@ -423,14 +417,14 @@ impl Space {
             planner.write(record, write)?;
             if let ObjectWrite::Text { path, content, .. } = write
                 && let Some(text) = text_at(record, path)
-                && self.fill_text(cx, object, path, text, content, &mut changes)?
+                && self.fill_text(cx, object, path, text, content, &mut plan.changes)?
             {
                 touched.texts.insert(text);
             }
-            batch.touch(&changes[planned..]);
+            batch.touch(&plan.changes[planned..]);
         }
-        touched.merge(self.flush(batch, &changes, cx.store)?);
-        Ok((touched, changes))
+        touched.merge(self.flush(batch, cx.store)?);
+        Ok((touched, plan))
     }
 
     /// Stores a change set as pending, under the mark of now.

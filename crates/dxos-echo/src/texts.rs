@@ -348,7 +348,7 @@ impl Space {
         planner.prepare(record, object, path)?;
         planner.put(record, object, path.clone(), Operation::SetText(text))?;
         batch.touch(changes);
-        let touched = self.flush(batch, &[], cx.store)?;
+        let touched = self.flush(batch, cx.store)?;
         if let Some(open) = self.open_texts.get_mut(&text) {
             open.registered = true;
         }

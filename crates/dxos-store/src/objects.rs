@@ -94,27 +94,44 @@ impl SqliteStore {
                     .execute(params![sid, id, type_number, row.shown, doc, shape, body])
                     .map_err(store_error)?;
             }
-            Some(before) if before.full_text == now.full_text => {
-                self.statement(
-                    "UPDATE obj SET type = ?, shown = ?, shape = ?, body = ? WHERE sid = ? AND id = ?",
-                )?
-                .execute(params![type_number, row.shown, shape, body, sid, id])
-                .map_err(store_error)?;
-            }
-            Some(_) => {
-                let doc = self.document_replace(sid, row.object, &now.full_text)?;
-                self.statement(
-                    "UPDATE obj SET type = ?, shown = ?, doc = ?, shape = ?, body = ?
-                     WHERE sid = ? AND id = ?",
-                )?
-                .execute(params![type_number, row.shown, doc, shape, body, sid, id])
-                .map_err(store_error)?;
+            Some(before) => {
+                if before.full_text != now.full_text {
+                    self.document_replace(sid, row.object, &now.full_text)?;
+                }
+                self.row_replace(sid, row, type_number, shape, &body)?;
             }
         }
         match before {
             Some(before) => self.findable_replace(sid, row.object, before, now),
             None => self.findable_replace(sid, row.object, &Findable::default(), now),
         }
+    }
+
+    /// Replaces what a row says of an object. Its type mostly stays, and with it the index of types.
+    fn row_replace(
+        &mut self,
+        sid: i64,
+        row: &ObjectRow,
+        type_number: i64,
+        shape: Option<i64>,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let id = row.object.as_bytes();
+        let of_type = self
+            .statement(
+                "UPDATE obj SET shown = ?1, shape = ?2, body = ?3
+                 WHERE sid = ?4 AND id = ?5 AND +type = ?6",
+            )?
+            .execute(params![row.shown, shape, body, sid, id, type_number])
+            .map_err(store_error)?;
+        if of_type == 0 {
+            self.statement(
+                "UPDATE obj SET type = ?, shown = ?, shape = ?, body = ? WHERE sid = ? AND id = ?",
+            )?
+            .execute(params![type_number, row.shown, shape, body, sid, id])
+            .map_err(store_error)?;
+        }
+        Ok(())
     }
 
     /// New objects without words and references go in table by table, their index rows in the index's order: one
@@ -221,27 +238,41 @@ impl SqliteStore {
         sid: i64,
         object: ObjectId,
         text: &str,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<(), StoreError> {
         let known: Option<i64> = self
             .statement("SELECT doc FROM obj WHERE sid = ? AND id = ?")?
             .query_row(params![sid, object.as_bytes()], |row| row.get(0))
             .map_err(store_error)?;
         let Some(rid) = known else {
-            return self.document_add(sid, object, text).map(Some);
+            let rid = self.document_add(sid, object, text)?;
+            return self.document_of(sid, object, Some(rid));
         };
-        self.statement("DELETE FROM fts WHERE rowid = ?")?
-            .execute([rid])
-            .map_err(store_error)?;
-        if text.is_empty() {
-            self.statement("DELETE FROM doc WHERE rid = ?")?
-                .execute([rid])
+        if !text.is_empty() {
+            self.statement("INSERT OR REPLACE INTO fts(rowid, body) VALUES(?,?)")?
+                .execute(params![rid, text])
                 .map_err(store_error)?;
-            return Ok(None);
+            return Ok(());
         }
-        self.statement("INSERT INTO fts(rowid, body) VALUES(?,?)")?
-            .execute(params![rid, text])
+        for sql in [
+            "DELETE FROM fts WHERE rowid = ?",
+            "DELETE FROM doc WHERE rid = ?",
+        ] {
+            self.statement(sql)?.execute([rid]).map_err(store_error)?;
+        }
+        self.document_of(sid, object, None)
+    }
+
+    /// Notes the row number that full text knows an object by.
+    fn document_of(
+        &mut self,
+        sid: i64,
+        object: ObjectId,
+        rid: Option<i64>,
+    ) -> Result<(), StoreError> {
+        self.statement("UPDATE obj SET doc = ? WHERE sid = ? AND id = ?")?
+            .execute(params![rid, sid, object.as_bytes()])
             .map_err(store_error)?;
-        Ok(Some(rid))
+        Ok(())
     }
 
     pub(crate) fn objects_read(

@@ -30,7 +30,7 @@ const SHAPES_HELD_MAX: usize = 1_000;
 pub(crate) struct Shapes {
     by_number: HashMap<i64, Rc<[u8]>>,
     /// By number of the space and of the type.
-    of_type: HashMap<(i64, i64), Vec<i64>>,
+    of_type: HashMap<(i64, i64), Rc<[i64]>>,
 }
 
 impl Shapes {
@@ -82,7 +82,7 @@ impl SqliteStore {
         }
     }
 
-    fn shapes_of(&mut self, sid: i64, type_number: i64) -> Result<Vec<i64>, StoreError> {
+    fn shapes_of(&mut self, sid: i64, type_number: i64) -> Result<Rc<[i64]>, StoreError> {
         if let Some(known) = self.shapes.of_type.get(&(sid, type_number)) {
             return Ok(known.clone());
         }
@@ -95,6 +95,7 @@ impl SqliteStore {
                 found.push(row.get(0).map_err(store_error)?);
             }
         }
+        let found: Rc<[i64]> = found.into();
         self.shapes
             .of_type
             .insert((sid, type_number), found.clone());
@@ -126,11 +127,8 @@ impl SqliteStore {
             .insert(rusqlite::params![sid, type_number, body])
             .map_err(store_error)?;
         self.shapes.by_number.insert(number, body.into());
-        self.shapes
-            .of_type
-            .entry((sid, type_number))
-            .or_default()
-            .push(number);
+        // They are read again, this one with them.
+        self.shapes.of_type.remove(&(sid, type_number));
         Ok(number)
     }
 }

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use dxos_base::ObjectWrite;
-use rusqlite::{Connection, params};
 
 use crate::Options;
-use crate::measure::{Outcome, Spent, quantile, spent};
-use crate::space::{Bench, Indexing, object, objects, title};
+use crate::floor::{Rows, Sync};
+use crate::measure::{Outcome, quantile, spent};
+use crate::space::{Bench, Indexing, object, objects};
 
 const OBJECTS: usize = 10_000;
 const BATCH: usize = 1000;
@@ -24,9 +24,10 @@ pub(crate) fn batch(options: &Options) -> Result<Vec<Outcome>> {
         result?;
         rates.push(OBJECTS as f64 / took.cpu);
         let (path, dir) = bench.close()?;
-        sizes.push(std::fs::metadata(path)?.len() as f64 / OBJECTS as f64);
+        sizes.push(std::fs::metadata(&path)?.len() as f64 / OBJECTS as f64);
+        let floor = Rows::read(&path, BATCH, BATCH)?.write(Sync::Each)?;
+        floors.push(OBJECTS as f64 / floor.cpu);
         drop(dir);
-        floors.push(OBJECTS as f64 / floor(BATCH)?.cpu);
     }
     let rate = Outcome::new(
         "create_batch_per_s",
@@ -51,7 +52,10 @@ pub(crate) fn one(options: &Options) -> Result<Vec<Outcome>> {
         });
         result?;
         rates.push(OBJECTS as f64 / took.cpu);
-        floors.push(OBJECTS as f64 / floor(1)?.cpu);
+        let (path, dir) = bench.close()?;
+        let floor = Rows::read(&path, 1, BATCH)?.write(Sync::WithEntries)?;
+        floors.push(OBJECTS as f64 / floor.cpu);
+        drop(dir);
     }
     let rate = Outcome::new(
         "create_one_per_s",
@@ -59,44 +63,6 @@ pub(crate) fn one(options: &Options) -> Result<Vec<Outcome>> {
         "objects / CPU s",
     );
     Ok(vec![rate.with_floor(quantile(&mut floors, 0.5))])
-}
-
-/// Plain SQLite with a blob and two index rows an object, `batch` objects a transaction.
-fn floor(batch: usize) -> Result<Spent> {
-    let dir = tempfile::tempdir()?;
-    let connection = Connection::open(dir.path().join("floor.db"))?;
-    connection.execute_batch(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-         CREATE TABLE o(rid INTEGER PRIMARY KEY, body BLOB);
-         CREATE TABLE ix(prop INTEGER, value BLOB, id BLOB, PRIMARY KEY(prop, value, id)) WITHOUT ROWID;",
-    )?;
-    let rows: Vec<_> = (0..OBJECTS)
-        .map(|n| {
-            (
-                object(n),
-                title(n),
-                (n as u64 * 997).to_be_bytes(),
-                vec![n as u8; 170],
-            )
-        })
-        .collect();
-    let (result, took) = spent(|| -> rusqlite::Result<()> {
-        for rows in rows.chunks(batch) {
-            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-            for (id, title, created, body) in rows {
-                connection
-                    .prepare_cached("INSERT INTO o(body) VALUES(?)")?
-                    .execute([body])?;
-                let mut index = connection.prepare_cached("INSERT INTO ix VALUES(?,?,?)")?;
-                index.execute(params![1, title.as_bytes(), id.as_bytes()])?;
-                index.execute(params![2, &created[..], id.as_bytes()])?;
-            }
-            connection.prepare_cached("COMMIT")?.execute([])?;
-        }
-        Ok(())
-    });
-    result?;
-    Ok(took)
 }
 
 /// One property of one object, acknowledged, 1,000 objects in the space; sealed every 100.

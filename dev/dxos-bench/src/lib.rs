@@ -3,7 +3,8 @@
 //! * Every benchmark is run several times (five if not told otherwise); the median and the worst are kept.
 //! * Figures are processor time of the one thread that works, unless the unit says `wall`: the machine may be
 //!   shared, and the load stands beside each figure. Waiting for the disk is left out.
-//! * Where there is a floor (plain SQLite doing only what cannot be avoided) it is measured in the same run.
+//! * Where there is a floor (plain SQLite doing only what cannot be avoided) it is measured in the same run. That of
+//!   creating objects writes the very rows that the run has left behind (`floor`).
 //!
 //! * Figures of the web build come from a real Chromium (`web`): where a unit says CPU, it is the worker's thread.
 //!
@@ -11,6 +12,7 @@
 
 mod cache;
 mod create;
+mod floor;
 mod live;
 mod measure;
 mod memory;

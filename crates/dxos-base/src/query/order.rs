@@ -73,7 +73,13 @@ pub fn value_key(value: &Value) -> Vec<u8> {
 }
 
 fn ordered_bytes(value: &Value, content_max: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(16);
+    let content = match value {
+        Value::String(text) => text.as_bytes(),
+        Value::Bytes(bytes) => bytes,
+        _ => &[],
+    };
+    let content = &content[..content.len().min(content_max)];
+    let mut out = Vec::with_capacity((1 + content.len()).max(16));
     match value {
         Value::Null => out.push(0),
         Value::Bool(flag) => out.extend([1, *flag as u8]),
@@ -85,14 +91,8 @@ fn ordered_bytes(value: &Value, content_max: usize) -> Option<Vec<u8>> {
                 out.extend(rest.to_be_bytes());
             }
         }
-        Value::String(text) => {
-            out.push(4);
-            out.extend(text.as_bytes().iter().take(content_max));
-        }
-        Value::Bytes(bytes) => {
-            out.push(5);
-            out.extend(bytes.iter().take(content_max));
-        }
+        Value::String(_) => out.push(4),
+        Value::Bytes(_) => out.push(5),
         Value::Timestamp(ms) => {
             out.push(6);
             out.extend((*ms as u64 ^ (1 << 63)).to_be_bytes());
@@ -104,6 +104,7 @@ fn ordered_bytes(value: &Value, content_max: usize) -> Option<Vec<u8>> {
         }
         Value::List(_) | Value::Map(_) | Value::Text(_) => return None,
     }
+    out.extend_from_slice(content);
     Some(out)
 }
 

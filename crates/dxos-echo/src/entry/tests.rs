@@ -64,7 +64,8 @@ fn sample() -> Vec<Change> {
 fn made(header: &EntryHeader, changes: Vec<Change>) -> Vec<u8> {
     let cipher = SpaceKey([9; 32]).cipher("entry");
     let seen = vec![(FeedId([6; 16]), 3)];
-    make_entry(header, seen, changes, &cipher, &signer(), &mut Count(0)).1
+    let changes: Vec<ChangeRef<'_>> = changes.iter().map(ChangeRef::Whole).collect();
+    make_entry(header, &seen, &changes, &cipher, &signer(), &mut Count(0)).1
 }
 
 fn hex(bytes: &[u8]) -> String {
