@@ -1,6 +1,6 @@
 //! Editors of open texts: opening, changes in line, changes of others.
 
-use dxos_base::{SpaceId, TextDelta, TextId, limits};
+use dxos_base::{SpaceId, TextDelta, TextId, Tick, limits};
 use dxos_echo::EchoError;
 use dxos_echo::store::{Durability, StoreError};
 use dxos_echo::text::TextError;
@@ -9,7 +9,7 @@ use dxos_services::{ClientId, Event, Failure, FailureKind, TextAddress, TextOpen
 use crate::clients::{from_echo, set_written};
 use crate::event::ChannelId;
 use crate::failure::{failure, from_text, malformed, no_space};
-use crate::node::{Node, Turn};
+use crate::node::{Node, STORAGE_RETRY_MS, Turn};
 use crate::space::{transaction, write_context};
 use crate::texts::{Editor, OpenText, Step, TextRepeat, carry, repeat_key};
 
@@ -117,7 +117,7 @@ impl Node {
     /// Holds a text open in the engine.
     fn load_text(&mut self, turn: &mut Turn<'_, '_>, address: &TextAddress) -> Result<(), Failure> {
         if self.texts.contains_key(address) {
-            return Ok(());
+            return self.recover_text(turn, address);
         }
         if address.property.len() > limits::NAME_BYTES_MAX {
             return Err(malformed("The property's name is too long."));
@@ -148,26 +148,105 @@ impl Node {
         Ok(())
     }
 
-    /// Opens a text in the engine again after its space was read anew from disk.
-    pub(crate) fn reopen_text(&mut self, turn: &mut Turn<'_, '_>, address: &TextAddress) {
-        let Some(space) = self.spaces.get_mut(&address.space) else {
-            return;
-        };
-        let opened = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            space
-                .data
-                .open_text(&mut write_context(cx), address.object, &address.property)
-        });
+    /// Opens the texts of a space in the engine again: after the space was read anew from disk, or after the engine let
+    /// one go. Those that cannot be opened now keep their editors, and are tried again.
+    pub(crate) fn reopen_texts(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        let of_space = |address: &&TextAddress| address.space == id;
+        let addresses: Vec<TextAddress> = self.texts.keys().filter(of_space).cloned().collect();
+        for (done, address) in addresses.iter().enumerate() {
+            let Some(space) = self.spaces.get_mut(&id) else {
+                return;
+            };
+            let opened = transaction(turn.cx, Durability::Acknowledged, |cx| {
+                let (object, property) = (address.object, &address.property);
+                let cx = &mut write_context(cx);
+                space.data.open_text(cx, object, property)
+            });
+            match opened {
+                Ok(text) => self.reopened(turn, address, text),
+                Err(error @ EchoError::Store(_)) => {
+                    // What was typed could not be made an update; in memory it may be one.
+                    self.read_again(turn, id);
+                    self.lose_texts(turn.cx.now, &addresses, &error);
+                    return;
+                }
+                Err(error @ EchoError::Text(_)) => {
+                    self.lose_texts(turn.cx.now, &addresses[done..=done], &error);
+                }
+                // Its object is here no more.
+                Err(_) => self.begin_anew(address),
+            }
+        }
+    }
+
+    /// A text is in the engine again: its editors hear what it is now.
+    fn reopened(&mut self, turn: &mut Turn<'_, '_>, address: &TextAddress, text: TextId) {
         let Some(open) = self.texts.get_mut(address) else {
             return;
         };
-        let same = opened.as_ref().is_ok_and(|text| {
-            *text == open.text && turn.cx.text.version(*text).as_ref() == Ok(&open.version)
+        open.lost = None;
+        let version = turn.cx.text.version(text);
+        let news = version.and_then(|version| {
+            let delta = match version == open.version {
+                true => TextDelta::new(),
+                false => turn.cx.text.diff(text, &open.version, &version)?,
+            };
+            Ok((delta, version))
         });
-        if !same {
-            // Editors open it again when their next change is refused.
-            tracing::warn!(object = %address.object, "text.reopen_failed");
-            self.texts.remove(address);
+        match news {
+            Ok((delta, version)) if text == open.text => self.step(address, None, delta, version),
+            // Another text, or the version told is not one of it.
+            _ => self.begin_anew(address),
+        }
+    }
+
+    /// Texts that are not in the engine now; their editors stay.
+    fn lose_texts(&mut self, now: Tick, addresses: &[TextAddress], error: &EchoError) {
+        for address in addresses {
+            tracing::warn!(object = %address.object, %error, "text.lost");
+            if let Some(open) = self.texts.get_mut(address) {
+                open.lost = Some(from_echo(error));
+            }
+            if let Some(space) = self.spaces.get_mut(&address.space) {
+                space.seal_at.get_or_insert(now.plus_ms(STORAGE_RETRY_MS));
+            }
+        }
+    }
+
+    /// Tries lost texts of a space again.
+    pub(crate) fn recover_texts(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        let lost = |(of, open): (&TextAddress, &OpenText)| of.space == id && open.lost.is_some();
+        if self.texts.iter().any(lost) {
+            self.reopen_texts(turn, id);
+        }
+    }
+
+    /// The text is in the engine when this returns well.
+    fn recover_text(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        address: &TextAddress,
+    ) -> Result<(), Failure> {
+        let lost = |node: &Node| node.texts.get(address).and_then(|open| open.lost.clone());
+        if lost(self).is_some() {
+            self.reopen_texts(turn, address.space);
+        }
+        lost(self).map_or(Ok(()), Err)
+    }
+
+    /// Lets an open text go; its editors open it again: they are told a step that does not stand on what they have.
+    fn begin_anew(&mut self, address: &TextAddress) {
+        let Some(open) = self.texts.remove(address) else {
+            return;
+        };
+        tracing::warn!(object = %address.object, "text.begun_anew");
+        let step = Step {
+            base: Vec::new(),
+            version: Vec::new(),
+            delta: TextDelta::new(),
+        };
+        for channel in open.editors.into_keys() {
+            self.tell_step(channel, address, step.clone());
         }
     }
 
@@ -221,6 +300,7 @@ impl Node {
         delta: TextDelta,
     ) -> Result<Vec<u8>, Failure> {
         self.check_writer(&address.space)?;
+        self.recover_text(turn, &address)?;
         let open = self
             .texts
             .get(&address)
@@ -440,10 +520,7 @@ impl Node {
             }
             match self.joined_delta(turn, text, &before, &of_text) {
                 Ok((delta, version)) => self.step(&address, None, delta, version),
-                Err(error) => {
-                    tracing::error!(object = %address.object, %error, "text.step_failed");
-                    self.texts.remove(&address);
-                }
+                Err(error) => self.lose_texts(turn.cx.now, &[address], &error.into()),
             }
         }
     }

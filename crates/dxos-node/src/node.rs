@@ -376,7 +376,7 @@ impl Node {
         // After a failure a sealing, an empty one too, shows whether storage works again.
         let probes = space.failed;
         if !space.data.pending() && !probes {
-            return;
+            return self.recover_texts(turn, id);
         }
         let sealed = transaction(turn.cx, Durability::Synced, |cx| {
             if probes {
@@ -390,6 +390,7 @@ impl Node {
         match sealed {
             Ok((entries, new_credentials)) => {
                 self.note_sealed(turn.cx.now, id);
+                self.recover_texts(turn, id);
                 if new_credentials {
                     self.credentials_changed(turn, id);
                 }
@@ -443,6 +444,12 @@ impl Node {
 
     /// Reads a space's memory again from disk and opens the texts on screen again.
     pub(crate) fn reload(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        self.read_again(turn, id);
+        self.reopen_texts(turn, id);
+    }
+
+    /// Reads a space's memory again from disk; none of its texts is open afterwards.
+    pub(crate) fn read_again(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
@@ -455,15 +462,6 @@ impl Node {
         });
         if let Err(error) = reload {
             tracing::error!(space = %id, %error, "space.reload_failed");
-        }
-        for address in self
-            .texts
-            .keys()
-            .filter(|t| t.space == id)
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            self.reopen_text(turn, &address);
         }
     }
 

@@ -2,7 +2,8 @@
 //! stands on the version it was last told, and a change on an older version is carried over what came since.
 //!
 //! Invariants
-//! * every editor that is not waiting for the answer to a repeated write was told the current version;
+//! * every editor that is not waiting for the answer to a repeated write was told the current version, or is told it as
+//!   soon as a lost text is in the engine again;
 //! * a step's `base` is the version of the step before it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use dxos_base::text::{ARRIVING, transform};
 use dxos_base::{TextDelta, TextId};
-use dxos_services::TextAddress;
+use dxos_services::{Failure, TextAddress};
 
 use crate::event::ChannelId;
 
@@ -45,6 +46,8 @@ pub(crate) struct OpenText {
     pub(crate) text: TextId,
     /// Current version.
     pub(crate) version: Vec<u8>,
+    /// It is not in the engine, and why: it is opened again as soon as that is possible.
+    pub(crate) lost: Option<Failure>,
     /// Who looks at it.
     pub(crate) editors: BTreeMap<ChannelId, Editor>,
     log: VecDeque<Step>,
@@ -96,6 +99,7 @@ impl OpenText {
         OpenText {
             text,
             version,
+            lost: None,
             editors: BTreeMap::new(),
             log: VecDeque::new(),
         }

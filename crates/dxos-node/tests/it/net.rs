@@ -48,6 +48,8 @@ pub struct Peer {
     pub invitations: BTreeMap<InvitationId, InvitationView>,
     pub shown: String,
     pub version: Vec<u8>,
+    /// It was told a step on a version it does not have: it has to open its text again.
+    pub begins_anew: bool,
 }
 
 const CHANNEL: ChannelId = ChannelId(1);
@@ -117,6 +119,7 @@ impl Net {
                 invitations: BTreeMap::new(),
                 shown: String::new(),
                 version: Vec::new(),
+                begins_anew: false,
             });
             net.queue.push_back((i, Event::ChannelOpened(CHANNEL)));
             let hello = ClientFrame::Hello {
@@ -263,6 +266,10 @@ impl Net {
                             delta,
                             ..
                         } => {
+                            if base.is_empty() {
+                                peer.begins_anew = true;
+                                continue;
+                            }
                             assert_eq!(base, peer.version, "texts are told step by step");
                             peer.shown = dxos_base::text::apply(&peer.shown, &delta).unwrap();
                             peer.version = version;

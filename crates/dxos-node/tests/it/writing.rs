@@ -262,3 +262,51 @@ fn a_peer_that_cannot_save_is_called_stalled_on_both_sides_until_it_can() {
     let progress = net.view(1, space).progress;
     assert_eq!(progress.known, progress.stored);
 }
+
+#[test]
+fn who_only_reads_a_text_hears_of_it_again_after_the_disk_was_full() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    net.run(500);
+    net.open_text(0, &text);
+    net.open_text(1, &text);
+    net.type_text(0, &text, 0, "her");
+    // Acknowledged as it was typed: no update holds it yet.
+    net.type_text(0, &text, 3, "on");
+    net.set_full(0, true);
+    let writes = vec![ObjectWrite::set(text.object, ["title"], "Birds")];
+    let refused = net.write(0, Write::Objects { space, writes });
+    assert_eq!(refused.unwrap_err().kind, FailureKind::StorageFull);
+    net.run(5_000);
+    net.set_full(0, false);
+    net.run(10_000);
+    // The person at the first node does nothing, and reads on.
+    net.type_text(1, &text, 5, "s");
+    net.run(1_000);
+    for peer in &net.peers {
+        assert_eq!(peer.shown, "herons");
+    }
+}
+
+#[test]
+fn an_editor_begins_anew_where_its_text_is_not_what_it_was_told() {
+    let (mut net, space) = pair();
+    let text = document(&mut net, 0, space, "Field notes");
+    net.run(500);
+    net.open_text(0, &text);
+    net.type_text(0, &text, 0, "heron");
+    net.run(500);
+    net.damage(0, |store| {
+        for text in store.texts(space).unwrap() {
+            store
+                .text_snapshot(space, text, &[], i64::MAX as u64)
+                .unwrap();
+        }
+    });
+    net.set_full(0, true);
+    let writes = vec![ObjectWrite::set(text.object, ["title"], "Birds")];
+    net.write(0, Write::Objects { space, writes }).unwrap_err();
+    net.set_full(0, false);
+    net.run(10_000);
+    assert!(net.peers[0].begins_anew);
+}
