@@ -76,7 +76,7 @@ fn may_move(query: &Query, write: &ObjectWrite) -> bool {
         return true;
     };
     let orders = |by: &OrderBy| match by {
-        OrderBy::Property(path) => path.0.first() == Some(name),
+        OrderBy::Property(path) => path.reads(name),
         OrderBy::Rank => true,
     };
     name.starts_with('@') || query.order.iter().any(|order| orders(&order.by))

@@ -3,9 +3,7 @@
 use dxos_app::{CloseDialog, ROOT};
 use dxos_client::NetworkView;
 use dxos_surface::{menu_item, use_app};
-use dxos_ui::{
-    Avatar, Button, Dialog, Menu, Person, copy_text, use_identity, use_status,
-};
+use dxos_ui::{Avatar, Button, Dialog, Menu, Person, copy_text, use_identity, use_status};
 use leptos::prelude::*;
 
 /// Name, how this device stands, and the menu of everything that concerns the whole app.

@@ -169,6 +169,16 @@ impl PropertyPath {
         }
     }
 
+    /// Whether what it gives may depend on the property of this name at the top of an object.
+    pub fn reads(&self, name: &str) -> bool {
+        let former = self.former.iter().map(|former| &former.name);
+        self.steps
+            .first()
+            .into_iter()
+            .chain(former)
+            .any(|first| first == name)
+    }
+
     /// The only step, if there is but one.
     pub fn single(&self) -> Option<&str> {
         match &self.steps[..] {
