@@ -3,19 +3,21 @@
 //! Invariants
 //! * equal queries of equal spaces are kept once, however many channels and subscriptions want them, and are gone
 //!   with the last of them;
-//! * a change is offered to the queries of its space and type only, and decided on the changed object alone where the
-//!   query allows: no row is read for it. A window that has run short reads on from its last row;
+//! * a change is offered only to the queries it can concern (`index`), and decided on the changed object alone where
+//!   the query allows: no row is read for it. A window that has run short reads on from its last row;
 //! * what was told plus the difference is what a query would answer now.
 //!
 //! Queries that look at other objects (references followed, semi-joins) and ranked ones are run again, each alone and
 //! at most every [`RERUN_MS`].
 //!
 //! The parts: `window` rows kept in order, `counts` groups, `again` what is run again, `run` answers from the store,
-//! `diff` differences. Not here: channels, batches, transactions (`clients`).
+//! `diff` differences, `index` which queries a
+//! change can concern. Not here: channels, batches, transactions (`clients`).
 
 mod again;
 mod counts;
 mod diff;
+mod index;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ use crate::space::SpaceState;
 use again::Again;
 use counts::Counts;
 use diff::{Told, difference};
+use index::{Equality, Index};
 pub(crate) use run::run;
 use window::Windows;
 
@@ -61,6 +64,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     shared: BTreeMap<u64, Shared>,
+    index: Index,
     keys: BTreeMap<Vec<u8>, u64>,
     members: BTreeMap<Member, u64>,
     made: u64,
@@ -73,8 +77,10 @@ struct Shared {
     key: Vec<u8>,
     query: Query,
     here: SpaceId,
-    /// The only type of its rows, if it names one.
+    /// The only type of objects that decide on its rows, if it names one.
     type_name: Option<String>,
+    /// What a property of all its rows equals; of windows only, which say what they hold.
+    equality: Option<Equality>,
     members: BTreeSet<Member>,
     /// Members that have been told nothing yet.
     fresh: BTreeSet<Member>,
@@ -131,9 +137,14 @@ impl Shared {
             (true, _, Some(group)) => State::Counts(Counts::new(group.clone())),
             (alone, _, _) => State::Again(Again::new(alone)),
         };
+        // What a query that follows references gives may be of any type on the way.
+        let typed = !matches!(state, State::Again(_)) || decided_alone(&query.select);
+        let type_name = dxos_echo::query::type_wanted(&query).filter(|_| typed);
+        let window = matches!(state, State::Windows(_));
         Shared {
             key,
-            type_name: dxos_echo::query::type_wanted(&query).map(str::to_owned),
+            type_name: type_name.map(str::to_owned),
+            equality: index::equality(&query).filter(|_| window),
             query,
             here,
             members: BTreeSet::new(),
@@ -159,12 +170,6 @@ impl Shared {
 
     /// Takes a change in; gives whether there may be something to tell.
     fn offer(&mut self, space: SpaceId, touched: &Touched, counters: &mut Counters) -> bool {
-        // What a query that follows references gives may be of any type on the way.
-        let typed = !matches!(self.state, State::Again(_)) || decided_alone(&self.query.select);
-        let other_types = |wanted: &String| typed && !touched.types.contains(wanted);
-        if touched.objects.is_empty() || self.type_name.as_ref().is_some_and(other_types) {
-            return false;
-        }
         if touched.views_left_out || touched.views.len() < touched.objects.len() {
             self.forget(space);
             return true;
@@ -187,6 +192,36 @@ impl Shared {
             State::Windows(windows) => windows.forget(space),
             State::Counts(counts) => counts.forget(space),
             State::Again(again) => again.forget(),
+        }
+    }
+
+    /// Everything kept is read again.
+    fn forget_all(&mut self) {
+        match &mut self.state {
+            State::Windows(windows) => windows.forget_all(),
+            State::Counts(counts) => *counts = Counts::new(counts.group().clone()),
+            State::Again(again) => again.forget(),
+        }
+    }
+
+    /// Tells the index what its window took in and let go.
+    fn followed_by(&mut self, index: &mut Index, id: u64) {
+        if let State::Windows(windows) = &mut self.state {
+            let moves = windows.moves();
+            if self.equality.is_some() {
+                index.follow(id, moves);
+            }
+        }
+    }
+
+    /// Whether bringing it up to date reads the store.
+    fn reads(&self, spaces: &Spaces) -> bool {
+        let wanted = spaces_of(&self.query, self.here, spaces);
+        let mut open = wanted.iter().filter(|space| spaces.contains_key(space));
+        match &self.state {
+            State::Windows(windows) => open.any(|space| windows.reads(space)),
+            State::Counts(counts) => open.any(|space| counts.reads(space)),
+            State::Again(again) => again.reads(),
         }
     }
 
@@ -230,10 +265,12 @@ impl Live {
             self.made += 1;
             self.made
         });
-        let shared = self
-            .shared
-            .entry(id)
-            .or_insert_with(|| Shared::new(key, query, here));
+        let shared = self.shared.entry(id).or_insert_with(|| {
+            let shared = Shared::new(key, query, here);
+            let type_name = shared.type_name.as_deref();
+            self.index.add(id, type_name, shared.equality.as_ref());
+            shared
+        });
         shared.members.insert(member);
         shared.fresh.insert(member);
         shared.dirty = true;
@@ -251,9 +288,13 @@ impl Live {
         shared.members.remove(&member);
         shared.fresh.remove(&member);
         if shared.members.is_empty()
-            && let Some(shared) = self.shared.remove(&id)
+            && let Some(mut shared) = self.shared.remove(&id)
         {
             self.keys.remove(&shared.key);
+            let type_name = shared.type_name.as_deref();
+            self.index.remove(id, type_name, shared.equality.as_ref());
+            shared.forget_all();
+            shared.followed_by(&mut self.index, id);
         }
     }
 
@@ -284,12 +325,19 @@ impl Live {
 
     /// Objects changed; gives whether there may be something to tell.
     pub(crate) fn offer(&mut self, space: SpaceId, touched: &Touched) -> bool {
+        if touched.objects.is_empty() {
+            return false;
+        }
         let mut any = false;
-        for shared in self.shared.values_mut() {
+        for id in self.index.concerned(space, touched) {
+            let Some(shared) = self.shared.get_mut(&id) else {
+                continue;
+            };
             if shared.looks_at(space) && shared.offer(space, touched, &mut self.counters) {
                 shared.dirty = true;
                 any = true;
             }
+            shared.followed_by(&mut self.index, id);
         }
         any
     }
@@ -297,9 +345,10 @@ impl Live {
     /// A space has come; gives whether there may be something to tell.
     pub(crate) fn space_added(&mut self, space: SpaceId) -> bool {
         let mut any = false;
-        for shared in self.shared.values_mut() {
+        for (id, shared) in &mut self.shared {
             if shared.looks_at(space) {
                 shared.forget(space);
+                shared.followed_by(&mut self.index, *id);
                 shared.dirty = true;
                 any = true;
             }
@@ -312,6 +361,13 @@ impl Live {
         self.shared.values().any(|shared| shared.dirty)
     }
 
+    /// Whether telling what there is to tell reads the store.
+    pub(crate) fn reads(&self, spaces: &Spaces) -> bool {
+        let due = |shared: &&Shared| shared.dirty && shared.is_here(spaces);
+        let mut due = self.shared.values().filter(due);
+        due.any(|shared| shared.reads(spaces))
+    }
+
     /// What is to be told now, by subscription.
     pub(crate) fn differences(
         &mut self,
@@ -321,15 +377,22 @@ impl Live {
     ) -> Vec<(Member, QueryDiff)> {
         let mut out = Vec::new();
         // Of a space that is not open the rows come when it is.
-        let due = |shared: &&mut Shared| shared.dirty && shared.is_here(spaces);
-        for shared in self.shared.values_mut().filter(due) {
-            let told = match shared.refresh(now, spaces, store, &mut self.counters) {
+        let due = |(_, shared): &(&u64, &mut Shared)| shared.dirty && shared.is_here(spaces);
+        for (id, shared) in self.shared.iter_mut().filter(due) {
+            let refreshed = shared.refresh(now, spaces, store, &mut self.counters);
+            shared.followed_by(&mut self.index, *id);
+            let told = match refreshed {
                 Ok(Some(told)) => told,
                 Ok(None) => continue,
                 Err(error) => {
-                    // What it keeps is read again with the next change.
+                    // What it keeps is read again with the next change, of whatever object.
                     tracing::warn!(%error, "query.failed");
-                    shared.state = Shared::new(Vec::new(), shared.query.clone(), shared.here).state;
+                    shared.forget_all();
+                    shared.followed_by(&mut self.index, *id);
+                    let type_name = shared.type_name.as_deref();
+                    self.index.remove(*id, type_name, shared.equality.as_ref());
+                    shared.equality = None;
+                    self.index.add(*id, type_name, None);
                     shared.dirty = false;
                     continue;
                 }
