@@ -64,6 +64,10 @@ impl Written {
             .unwrap_or_default())
     }
 
+    fn store(&self, store: &mut dyn Store, client: &ClientId) -> Result<(), StoreError> {
+        store.set(&Self::key(client), Some(&dxos_base::encode(self)))
+    }
+
     fn add(&mut self, n: u64) {
         self.skipped.remove(&n);
         let from = n
@@ -446,9 +450,12 @@ impl Node {
                 "This change could not be saved.",
                 "Make it again.",
             )),
-            Write::Objects { space, writes } => self
-                .write_objects(turn, &client, n, space, &writes)
-                .map(|()| None),
+            Write::Objects { space, writes } => {
+                let mut written = written;
+                written.add(n);
+                self.write_objects(turn, &client, &written, space, &writes)
+                    .map(|()| None)
+            }
             Write::Text { text, .. } if repeated => {
                 self.repeated_text(turn, channel, &client, n, &text)
             }
@@ -462,16 +469,16 @@ impl Node {
         &mut self,
         turn: &mut Turn<'_, '_>,
         client: &ClientId,
-        n: u64,
+        written: &Written,
         id: SpaceId,
         writes: &[ObjectWrite],
     ) -> Result<(), Failure> {
         self.check_writer(&id)?;
         let identity = self.identity.as_ref().ok_or_else(no_identity)?;
         let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
-        let written = transaction_told(turn.cx, |cx| {
+        let result = transaction_told(turn.cx, |cx| {
             let (touched, entries) = space.write(identity, cx, writes)?;
-            set_written(cx, client, n)?;
+            written.store(&mut *cx.store, client)?;
             let durability = match entries.is_empty() {
                 true => Durability::Acknowledged,
                 // They leave this device as soon as the commit is done.
@@ -479,7 +486,7 @@ impl Node {
             };
             Ok::<_, EchoError>(((touched, entries), durability))
         });
-        match written {
+        match result {
             Ok((touched, entries)) => {
                 self.touched(turn.cx.now, id, &touched);
                 if entries.is_empty() {
@@ -489,7 +496,7 @@ impl Node {
                     self.push_entries(turn, id, entries);
                     self.queries_dirty(turn.cx.now);
                 }
-                self.status_dirty(turn.cx.now);
+                self.status_soon(turn.cx.now);
                 Ok(())
             }
             Err(error) => {
@@ -589,6 +596,12 @@ impl Node {
         self.status_at.get_or_insert(at);
     }
 
+    /// The status changed by something that is told by itself: an answer and differences go out before it, and what is
+    /// sealed in the next turn was never unsaved for anybody who looks.
+    pub(crate) fn status_soon(&mut self, now: Tick) {
+        self.status_at.get_or_insert(now.plus_ms(BATCH_MS));
+    }
+
     /// Adds an event to a channel's next batch.
     pub(crate) fn tell(&mut self, channel: ChannelId, event: ClientEvent) {
         if let Some(channel) = self.channels.get_mut(&channel) {
@@ -637,9 +650,13 @@ impl Node {
         if !live.is_dirty() {
             return;
         }
-        let told = transaction(turn.cx, Durability::Acknowledged, |cx| {
-            Ok::<_, StoreError>(live.differences(now, spaces, &mut *cx.store))
-        });
+        let told = match live.reads(spaces) {
+            true => transaction(turn.cx, Durability::Acknowledged, |cx| {
+                Ok::<_, StoreError>(live.differences(now, spaces, &mut *cx.store))
+            }),
+            // Most changes are decided on without the store.
+            false => Ok(live.differences(now, spaces, &mut *turn.cx.store)),
+        };
         let told = match told {
             Ok(told) => told,
             Err(error) => return tracing::warn!(%error, "query.failed"),
@@ -667,8 +684,7 @@ pub(crate) fn set_written(
 ) -> Result<(), StoreError> {
     let mut written = Written::read(&mut *cx.store, client)?;
     written.add(n);
-    cx.store
-        .set(&Written::key(client), Some(&dxos_base::encode(&written)))
+    written.store(&mut *cx.store, client)
 }
 
 /// The space a call needs open.

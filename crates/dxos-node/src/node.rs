@@ -63,6 +63,13 @@ pub(crate) struct Turn<'a, 'b> {
     pub(crate) swarm: SwarmOutput,
 }
 
+/// Who began a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByClient,
+    Otherwise,
+}
+
 /// See the module.
 pub struct Node {
     pub(crate) config: NodeConfig,
@@ -191,7 +198,7 @@ impl Node {
         if self.identity.is_some() && !self.offline {
             self.swarm.set_enabled(turn.cx.now, true, &mut turn.swarm);
         }
-        self.settle(&mut turn);
+        self.settle(&mut turn, Asked::Otherwise);
     }
 
     /// Advances the node by one event. Never fails: what goes wrong is told to whom it concerns.
@@ -202,6 +209,10 @@ impl Node {
             swarm: SwarmOutput::default(),
         };
         let now = turn.cx.now;
+        let asked = match &event {
+            Event::ChannelFrame(..) => Asked::ByClient,
+            _ => Asked::Otherwise,
+        };
         match event {
             Event::Wake => self.wake(&mut turn),
             Event::ChannelOpened(channel) => {
@@ -227,7 +238,7 @@ impl Node {
                     .set_direct(now, direct, &mut *turn.cx.entropy, &mut turn.swarm);
             }
         }
-        self.settle(&mut turn);
+        self.settle(&mut turn, asked);
     }
 
     /// When [`Event::Wake`] is due, if ever.
@@ -262,10 +273,10 @@ impl Node {
     }
 
     /// Carries out what this turn brought about until nothing is left.
-    fn settle(&mut self, turn: &mut Turn<'_, '_>) {
+    fn settle(&mut self, turn: &mut Turn<'_, '_>, asked: Asked) {
         self.drain_swarm(turn);
         self.verify_due(turn);
-        self.seal_due(turn);
+        self.seal_due(turn, asked);
         self.announce_due(turn);
         self.tell_presence(turn);
         self.drain_swarm(turn);
@@ -330,7 +341,7 @@ impl Node {
 
     /// Plans the sealing of what was just written.
     pub(crate) fn plan_seal(&mut self, now: Tick, id: SpaceId) {
-        let connected = self.conversations.values().any(|peer| peer.is_open(&id));
+        let connected = self.is_connected(&id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
@@ -343,9 +354,19 @@ impl Node {
         space.seal_at = Some(space.seal_at.map_or(at, |planned| planned.min(at)));
     }
 
-    fn seal_due(&mut self, turn: &mut Turn<'_, '_>) {
+    /// A peer has the space open.
+    fn is_connected(&self, id: &SpaceId) -> bool {
+        self.conversations.values().any(|peer| peer.is_open(id))
+    }
+
+    /// Seals what is due. Where a client waits for an answer and no peer for an entry, the answer goes out first, and
+    /// sealing, which waits for the disk, has the next turn: it is due at once.
+    fn seal_due(&mut self, turn: &mut Turn<'_, '_>, asked: Asked) {
         let now = turn.cx.now;
-        let due = |space: &&SpaceState| space.seal_at.is_some_and(|at| at <= now);
+        let due = |space: &&SpaceState| {
+            let waits = asked == Asked::ByClient && !self.is_connected(&space.id);
+            space.seal_at.is_some_and(|at| at <= now) && !waits
+        };
         for id in self
             .spaces
             .values()

@@ -26,6 +26,14 @@ pub enum QueryError {
     /// More nodes than allowed.
     #[error("a query may have {QUERY_NODES_MAX} parts at most")]
     TooLarge,
+    /// Longer than allowed, all parts together.
+    #[error("the query is {len} bytes long, {max} are allowed")]
+    TooManyBytes {
+        /// Bytes of its encoding.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
     /// Deeper than allowed.
     #[error("{part}: a query may be {QUERY_DEPTH_MAX} levels deep at most")]
     TooDeep {
@@ -136,17 +144,22 @@ impl Query {
         if let Scope::Spaces(spaces) = &self.scope {
             check.at("scope", |check| check.list(spaces.len(), SPACES_MAX))?;
         }
-        let Some(group) = &self.group else {
-            return Ok(());
-        };
-        check.at("group", |check| {
-            group.by.iter().try_for_each(|path| check.path(path))?;
-            check.list(group.aggregates.len(), AGGREGATES_MAX)?;
-            group.aggregates.iter().try_for_each(|aggregate| {
-                let (Aggregate::Min(path) | Aggregate::Max(path)) = aggregate;
-                check.path(path)
-            })
-        })
+        if let Some(group) = &self.group {
+            check.at("group", |check| {
+                group.by.iter().try_for_each(|path| check.path(path))?;
+                check.list(group.aggregates.len(), AGGREGATES_MAX)?;
+                group.aggregates.iter().try_for_each(|aggregate| {
+                    let (Aggregate::Min(path) | Aggregate::Max(path)) = aggregate;
+                    check.path(path)
+                })
+            })?;
+        }
+        // Each part may be within its limit and all of them far over it.
+        let (len, max) = (crate::codec::encoded_len(self), QUERY_BYTES_MAX);
+        if len > max {
+            return Err(QueryError::TooManyBytes { len, max });
+        }
+        Ok(())
     }
 
     /// The text search every row fulfils, if there is one: the first one that must hold.

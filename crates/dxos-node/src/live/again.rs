@@ -48,6 +48,11 @@ impl Again {
         self.stale = true;
     }
 
+    /// Whether what it holds is not of now.
+    pub(crate) fn reads(&self) -> bool {
+        self.ran_at.is_none() || self.stale
+    }
+
     /// When it may run.
     pub(crate) fn due_at(&self) -> Option<Tick> {
         self.ran_at
@@ -65,7 +70,7 @@ impl Again {
         store: &mut dyn Store,
         counters: &mut Counters,
     ) -> Result<Option<Told>, EchoError> {
-        if self.ran_at.is_some() && !self.stale {
+        if !self.reads() {
             return Ok(Some(self.told.clone()));
         }
         if self.due_at().is_some_and(|at| at > now) {

@@ -52,6 +52,10 @@ impl Counts {
         }
     }
 
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
+    }
+
     /// Takes a changed object in; gives whether groups may have changed.
     pub(crate) fn offer(&mut self, query: &Query, space: SpaceId, view: &ObjectView) -> bool {
         if !self.filled.contains(&space) {
@@ -83,6 +87,11 @@ impl Counts {
         }
     }
 
+    /// Whether a space is not counted yet.
+    pub(crate) fn reads(&self, space: &SpaceId) -> bool {
+        !self.filled.contains(space)
+    }
+
     /// Counts the spaces not counted yet.
     pub(crate) fn fill(
         &mut self,
@@ -99,7 +108,7 @@ impl Counts {
             let Some(state) = spaces.get(space) else {
                 continue;
             };
-            if self.filled.contains(space) {
+            if !self.reads(space) {
                 continue;
             }
             let ungrouped = Query {

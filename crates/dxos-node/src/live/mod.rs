@@ -3,20 +3,22 @@
 //! Invariants
 //! * equal queries of equal spaces are kept once, however many channels and subscriptions want them, and are gone
 //!   with the last of them;
-//! * a change is offered to the queries of its space and type only, and decided on the changed object alone where the
-//!   query allows: no row is read for it. A window that has run short reads on from its last row;
+//! * a change is offered only to the queries it can concern (`index`), and decided on the changed object alone where
+//!   the query allows: no row is read for it. A window that has run short reads on from its last row;
 //! * what was told plus the difference is what a query would answer now.
 //!
 //! Queries that look at other objects (references followed, semi-joins) and ranked ones are run again, each alone and
 //! at most every [`RERUN_MS`].
 //!
 //! The parts: `window` rows kept in order, `counts` groups, `again` what is run again, `run` answers from the store,
-//! `diff` differences, `former` names that fields of stored types had before. Not here: channels, batches, transactions (`clients`).
+//! `diff` differences, `former` names that fields of stored types had before, `index` which queries a change can
+//! concern. Not here: channels, batches, transactions (`clients`).
 
 mod again;
 mod counts;
 mod diff;
 mod former;
+mod index;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ use again::Again;
 use counts::Counts;
 use diff::{Told, difference};
 use former::FormerNames;
+use index::{Equality, Index};
 use run::run;
 use window::Windows;
 
@@ -63,6 +66,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     shared: BTreeMap<u64, Shared>,
+    index: Index,
     keys: BTreeMap<Vec<u8>, u64>,
     members: BTreeMap<Member, u64>,
     made: u64,
@@ -80,8 +84,10 @@ struct Shared {
     /// What is asked, with former names of fields.
     query: Query,
     here: SpaceId,
-    /// The only type of its rows, if it names one.
+    /// The only type of objects that decide on its rows, if it names one.
     type_name: Option<String>,
+    /// What a property of all its rows equals; of windows only, which say what they hold.
+    equality: Option<Equality>,
     members: BTreeSet<Member>,
     /// Members that have been told nothing yet.
     fresh: BTreeSet<Member>,
@@ -138,10 +144,15 @@ impl Shared {
             (true, _, Some(group)) => State::Counts(Counts::new(group.clone())),
             (alone, _, _) => State::Again(Again::new(alone)),
         };
+        // What a query that follows references gives may be of any type on the way.
+        let typed = !matches!(state, State::Again(_)) || decided_alone(&query.select);
+        let type_name = dxos_echo::query::type_wanted(&query).filter(|_| typed);
+        let window = matches!(state, State::Windows(_));
         Shared {
             key,
-            type_name: dxos_echo::query::type_wanted(&query).map(str::to_owned),
+            type_name: type_name.map(str::to_owned),
             asked: query.clone(),
+            equality: index::equality(&query).filter(|_| window),
             query,
             here,
             members: BTreeSet::new(),
@@ -167,12 +178,6 @@ impl Shared {
 
     /// Takes a change in; gives whether there may be something to tell.
     fn offer(&mut self, space: SpaceId, touched: &Touched, counters: &mut Counters) -> bool {
-        // What a query that follows references gives may be of any type on the way.
-        let typed = !matches!(self.state, State::Again(_)) || decided_alone(&self.query.select);
-        let other_types = |wanted: &String| typed && !touched.types.contains(wanted);
-        if touched.objects.is_empty() || self.type_name.as_ref().is_some_and(other_types) {
-            return false;
-        }
         if touched.views_left_out || touched.views.len() < touched.objects.len() {
             self.forget(space);
             return true;
@@ -198,6 +203,36 @@ impl Shared {
         }
     }
 
+    /// Everything kept is read again.
+    fn forget_all(&mut self) {
+        match &mut self.state {
+            State::Windows(windows) => windows.forget_all(),
+            State::Counts(counts) => *counts = Counts::new(counts.group().clone()),
+            State::Again(again) => again.forget(),
+        }
+    }
+
+    /// Tells the index what its window took in and let go.
+    fn followed_by(&mut self, index: &mut Index, id: u64) {
+        if let State::Windows(windows) = &mut self.state {
+            let moves = windows.moves();
+            if self.equality.is_some() {
+                index.follow(id, moves);
+            }
+        }
+    }
+
+    /// Whether bringing it up to date reads the store.
+    fn reads(&self, spaces: &Spaces) -> bool {
+        let wanted = spaces_of(&self.query, self.here, spaces);
+        let mut open = wanted.iter().filter(|space| spaces.contains_key(space));
+        match &self.state {
+            State::Windows(windows) => open.any(|space| windows.reads(space)),
+            State::Counts(counts) => open.any(|space| counts.reads(space)),
+            State::Again(again) => again.reads(),
+        }
+    }
+
     /// Reads what is needed; gives rows and groups of now, or `None` where it is too early to run again.
     fn refresh(
         &mut self,
@@ -220,9 +255,16 @@ impl Shared {
         }
     }
 
-    /// What is kept is not to be relied on: it is read again.
-    fn restart(&mut self) {
-        self.state = Shared::new(Vec::new(), self.query.clone(), self.here).state;
+    /// Stands in the index.
+    fn enter(&self, index: &mut Index, id: u64) {
+        index.add(id, self.type_name.as_deref(), self.equality.as_ref());
+    }
+
+    /// Stands in the index no more, and keeps nothing that does.
+    fn leave(&mut self, index: &mut Index, id: u64) {
+        index.remove(id, self.type_name.as_deref(), self.equality.as_ref());
+        self.forget_all();
+        self.followed_by(index, id);
     }
 
     /// When there is something to do, if it may not be done at once.
@@ -243,10 +285,11 @@ impl Live {
             self.made += 1;
             self.made
         });
-        let shared = self
-            .shared
-            .entry(id)
-            .or_insert_with(|| Shared::new(key, query, here));
+        let shared = self.shared.entry(id).or_insert_with(|| {
+            let shared = Shared::new(key, query, here);
+            shared.enter(&mut self.index, id);
+            shared
+        });
         shared.members.insert(member);
         shared.fresh.insert(member);
         shared.dirty = true;
@@ -265,9 +308,10 @@ impl Live {
         shared.members.remove(&member);
         shared.fresh.remove(&member);
         if shared.members.is_empty()
-            && let Some(shared) = self.shared.remove(&id)
+            && let Some(mut shared) = self.shared.remove(&id)
         {
             self.keys.remove(&shared.key);
+            shared.leave(&mut self.index, id);
         }
     }
 
@@ -298,13 +342,20 @@ impl Live {
 
     /// Objects changed; gives whether there may be something to tell.
     pub(crate) fn offer(&mut self, space: SpaceId, touched: &Touched) -> bool {
+        if touched.objects.is_empty() {
+            return false;
+        }
         let mut any = self.former.touched(space, touched) && self.looks_at(space);
         self.types_unread |= any;
-        for shared in self.shared.values_mut() {
+        for id in self.index.concerned(space, touched) {
+            let Some(shared) = self.shared.get_mut(&id) else {
+                continue;
+            };
             if shared.looks_at(space) && shared.offer(space, touched, &mut self.counters) {
                 shared.dirty = true;
                 any = true;
             }
+            shared.followed_by(&mut self.index, id);
         }
         any
     }
@@ -314,9 +365,10 @@ impl Live {
         self.former.forget(space);
         self.types_unread = true;
         let mut any = false;
-        for shared in self.shared.values_mut() {
+        for (id, shared) in &mut self.shared {
             if shared.looks_at(space) {
                 shared.forget(space);
+                shared.followed_by(&mut self.index, *id);
                 shared.dirty = true;
                 any = true;
             }
@@ -345,18 +397,31 @@ impl Live {
 
     /// Queries look under names that fields had before, as the types of the spaces say now.
     fn complete(&mut self, spaces: &Spaces, store: &mut dyn Store) -> Result<(), EchoError> {
-        for shared in self.shared.values_mut() {
+        for (id, shared) in &mut self.shared {
             let wanted = spaces_of(&shared.asked, shared.here, spaces);
             self.former.read(&wanted, spaces, store)?;
             let query = self.former.completed(&shared.asked, &wanted);
             if query != shared.query {
-                shared.query = query;
-                shared.restart();
-                shared.dirty = true;
+                shared.leave(&mut self.index, *id);
+                *shared = Shared {
+                    asked: shared.asked.clone(),
+                    members: std::mem::take(&mut shared.members),
+                    fresh: std::mem::take(&mut shared.fresh),
+                    told: std::mem::take(&mut shared.told),
+                    ..Shared::new(std::mem::take(&mut shared.key), query, shared.here)
+                };
+                shared.enter(&mut self.index, *id);
             }
         }
         self.types_unread = false;
         Ok(())
+    }
+
+    /// Whether telling what there is to tell reads the store.
+    pub(crate) fn reads(&self, spaces: &Spaces) -> bool {
+        let due = |shared: &&Shared| shared.dirty && shared.is_here(spaces);
+        let mut due = self.shared.values().filter(due);
+        self.types_unread || due.any(|shared| shared.reads(spaces))
     }
 
     /// What is to be told now, by subscription.
@@ -374,15 +439,19 @@ impl Live {
             tracing::warn!(%error, "query.types_failed");
         }
         // Of a space that is not open the rows come when it is.
-        let due = |shared: &&mut Shared| shared.dirty && shared.is_here(spaces);
-        for shared in self.shared.values_mut().filter(due) {
-            let told = match shared.refresh(now, spaces, store, &mut self.counters) {
+        let due = |(_, shared): &(&u64, &mut Shared)| shared.dirty && shared.is_here(spaces);
+        for (id, shared) in self.shared.iter_mut().filter(due) {
+            let refreshed = shared.refresh(now, spaces, store, &mut self.counters);
+            shared.followed_by(&mut self.index, *id);
+            let told = match refreshed {
                 Ok(Some(told)) => told,
                 Ok(None) => continue,
                 Err(error) => {
-                    // What it keeps is read again with the next change.
+                    // What it keeps is read again with the next change, of whatever object.
                     tracing::warn!(%error, "query.failed");
-                    shared.restart();
+                    shared.leave(&mut self.index, *id);
+                    shared.equality = None;
+                    shared.enter(&mut self.index, *id);
                     shared.dirty = false;
                     continue;
                 }

@@ -13,6 +13,7 @@ use dxos_echo::EchoError;
 use dxos_echo::store::Store;
 
 use crate::live::diff::{HeldRow, Told};
+use crate::live::index::{Held, Move};
 use crate::live::run::place;
 use crate::live::{Counters, Spaces};
 
@@ -27,6 +28,7 @@ pub(crate) struct Windows {
     reach: usize,
     /// Rows held beyond when filled.
     slack: usize,
+    moves: Vec<Move>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,7 @@ impl Windows {
             parts: BTreeMap::new(),
             reach: query.skip as usize + rows,
             slack: rows.clamp(1, SLACK_MAX),
+            moves: Vec::new(),
         }
     }
 
@@ -55,12 +58,20 @@ impl Windows {
             return true;
         };
         let left = part.remove(view.object);
+        if left {
+            self.moves.push((space, view.object, Held::NoMore));
+        }
+        if matches(query, view) != Some(true) {
+            return left;
+        }
         let place = row_order(&query.order, view);
-        let fits = matches(query, view) == Some(true);
-        if fits && part.reaches(&place) {
+        if part.reaches(&place) {
             part.insert(place, Arc::new(view.clone()));
+            self.moves.push((space, view.object, Held::Now));
             if part.rows.len() > most {
-                part.cut(self.reach + self.slack);
+                let cut = part.cut(self.reach + self.slack);
+                let cut = cut.map(|object| (space, object, Held::NoMore));
+                self.moves.extend(cut);
             }
             return true;
         }
@@ -68,7 +79,27 @@ impl Windows {
     }
 
     pub(crate) fn forget(&mut self, space: SpaceId) {
-        self.parts.remove(&space);
+        if let Some(part) = self.parts.remove(&space) {
+            let gone = part.places.into_keys();
+            self.moves
+                .extend(gone.map(|object| (space, object, Held::NoMore)));
+        }
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        let spaces: Vec<SpaceId> = self.parts.keys().copied().collect();
+        spaces.into_iter().for_each(|space| self.forget(space));
+    }
+
+    /// Objects taken in and let go since this was asked last, in order.
+    pub(crate) fn moves(&mut self) -> impl Iterator<Item = Move> + '_ {
+        self.moves.drain(..)
+    }
+
+    /// Whether rows of a space are missing.
+    pub(crate) fn reads(&self, space: &SpaceId) -> bool {
+        let part = self.parts.get(space);
+        part.is_none_or(|part| !part.complete && part.rows.len() < self.reach)
     }
 
     /// Reads what is missing from the windows of some spaces.
@@ -80,23 +111,26 @@ impl Windows {
         store: &mut dyn Store,
         counters: &mut Counters,
     ) -> Result<(), EchoError> {
-        self.parts.retain(|space, _| wanted.contains(space));
+        let other = self.parts.keys().filter(|space| !wanted.contains(*space));
+        for space in other.copied().collect::<Vec<_>>() {
+            self.forget(space);
+        }
         for space in wanted {
             let Some(state) = spaces.get(space) else {
                 continue;
             };
-            let first = !self.parts.contains_key(space);
-            let part = self.parts.entry(*space).or_default();
-            if part.complete || part.rows.len() >= self.reach {
+            if !self.reads(space) {
                 continue;
             }
+            let first = !self.parts.contains_key(space);
+            let part = self.parts.entry(*space).or_default();
             let count = self.reach + self.slack - part.rows.len();
             let after = part.rows.values().next_back().cloned();
             let found = state.data.window(store, query, after.as_deref(), count);
             let found = match found {
                 Ok(found) => found,
                 Err(error) => {
-                    self.parts.remove(space);
+                    self.forget(*space);
                     return Err(error);
                 }
             };
@@ -104,6 +138,7 @@ impl Windows {
             counters.runs += u64::from(first);
             part.complete = found.rows.len() < count;
             for view in found.rows {
+                self.moves.push((*space, view.object, Held::Now));
                 part.insert(row_order(&query.order, &view), Arc::new(view));
             }
         }
@@ -155,12 +190,16 @@ impl Part {
         self.complete || last.is_some_and(|last| place < last.as_slice())
     }
 
-    fn cut(&mut self, len: usize) {
+    /// Keeps the first `len` rows; gives the objects of the others.
+    fn cut(&mut self, len: usize) -> impl Iterator<Item = ObjectId> + use<> {
+        let mut gone = Vec::new();
         while self.rows.len() > len {
             if let Some((_, view)) = self.rows.pop_last() {
                 self.places.remove(&view.object);
+                gone.push(view.object);
             }
         }
         self.complete = false;
+        gone.into_iter()
     }
 }

@@ -8,8 +8,8 @@ use dxos_echo::memory::MemoryStore;
 use dxos_echo::query::sample;
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
-    ClientFrame, ClientId, Event as ClientEvent, Failure, NodeFrame, PROTOCOL_VERSION, QueryAnswer,
-    QueryDiff, Request, Response, Write,
+    ClientFrame, ClientId, Event as ClientEvent, Failure, FailureKind, NodeFrame, PROTOCOL_VERSION,
+    QueryAnswer, QueryDiff, Request, Response, Write,
 };
 use dxos_text::LoroEngine;
 
@@ -208,6 +208,67 @@ fn settled(mut answer: QueryAnswer) -> QueryAnswer {
 const CASES: u64 = 150;
 const EDITS: usize = 12;
 const LIVE: usize = 8;
+
+#[test]
+fn a_change_visits_the_queries_it_can_concern() {
+    let (mut one, space) = One::new();
+    let task = |n: u8, who: &str| ObjectWrite::Create {
+        object: ObjectId([n; 16]),
+        type_name: "org.example.Task@0.1.0".into(),
+        values: [("who".to_owned(), Value::from(who))].into(),
+    };
+    one.write(space, (0..50).map(|n| task(n, "nobody")).collect());
+    let of = |who: &str| {
+        let query = Query::of_type("org.example.Task").filter(field("who").eq(who));
+        query.order_by("who").limit(10)
+    };
+    let subscriptions: Vec<u64> = (0..100)
+        .map(|n| one.subscribe(FIRST, space, &of(&format!("person {n}"))))
+        .collect();
+    one.subscribe(FIRST, space, &Query::of_type("org.example.Note"));
+    one.pass(1_000);
+    let mut decided = one.stat("live_decided");
+    let mut visited = |one: &mut One, write: ObjectWrite| {
+        one.write(space, vec![write]);
+        one.pass(1_000);
+        let before = std::mem::replace(&mut decided, one.stat("live_decided"));
+        decided - before
+    };
+    let set = |who: &str| ObjectWrite::set(ObjectId([7; 16]), "who", who);
+    assert_eq!(visited(&mut one, set("somebody")), 0);
+    assert_eq!(visited(&mut one, set("person 3")), 1);
+    assert_eq!(one.rows[&subscriptions[3]].rows.len(), 1);
+    // That which holds it, and that which takes it.
+    assert_eq!(visited(&mut one, set("person 4")), 2);
+    assert_eq!(one.rows[&subscriptions[3]].rows.len(), 0);
+    assert_eq!(one.rows[&subscriptions[4]].rows.len(), 1);
+    assert_eq!(visited(&mut one, ObjectWrite::delete(ObjectId([7; 16]))), 1);
+    assert_eq!(one.rows[&subscriptions[4]].rows.len(), 0);
+    assert_eq!(visited(&mut one, task(99, "person 5")), 1);
+    for subscription in subscriptions {
+        one.unsubscribe(FIRST, subscription);
+    }
+    assert_eq!(visited(&mut one, set("person 3")), 0);
+}
+
+#[test]
+fn a_query_that_is_too_long_is_refused_and_nothing_else() {
+    let (mut one, space) = One::new();
+    let values = (0..8).map(|n| Value::String(n.to_string().repeat(33_000)));
+    let query = Query::from(field("title").one_of(values));
+    for request in [
+        Request::Subscribe {
+            space,
+            query: query.clone(),
+        },
+        Request::Query { space, query },
+    ] {
+        let failure = one.call(FIRST, request).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Malformed);
+        assert!(failure.message.contains("bytes long"), "{failure:?}");
+    }
+    assert_eq!(one.stat("subscriptions"), 0);
+}
 
 #[test]
 fn differences_add_up_to_what_a_query_answers() {

@@ -262,6 +262,24 @@ fn filter() -> impl Strategy<Value = Filter> {
     })
 }
 
+#[test]
+fn a_query_is_bounded_as_a_whole() {
+    let of = |bytes: usize| {
+        // Each value is within its own limit.
+        let values = (0..8).map(|n| Value::String(n.to_string().repeat(bytes)));
+        Query::from(field("title").one_of(values))
+    };
+    let fits = of(30_000);
+    assert_eq!(from_json(&to_json(&fits)), Ok(fits));
+    let long = of(33_000);
+    let error = QueryError::TooManyBytes {
+        len: encode(&long).len(),
+        max: crate::limits::QUERY_BYTES_MAX,
+    };
+    assert_eq!(long.check(), Err(error.clone()));
+    assert_eq!(from_json(&to_json(&long)), Err(error.into()));
+}
+
 proptest! {
     #[test]
     fn queries_survive_json_and_encoding(filter in filter(), limit in 0..10_000u32) {
