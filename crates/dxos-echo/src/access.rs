@@ -41,6 +41,12 @@ pub trait Access {
     fn decide(&self, claim: &Claim<'_>) -> Decision;
     /// The entry picked at a fork of a feed, by its hash: what the credentials say, whether there is a fork or not.
     fn picked(&self, feed: &FeedId, seq: u64) -> Option<Hash>;
+    /// Where standing removals, demotions and revocations cut a feed: place and hash of the last entry that counts.
+    /// [`Access::decide`] goes by the place; where that entry is on a branch that does not stand, the feed is cut at
+    /// the fork, which only who holds the entries can tell.
+    fn cut_points(&self, _feed: &FeedId) -> Vec<(u64, Hash)> {
+        Vec::new()
+    }
     /// A space key, if this node holds it.
     fn key(&self, id: &KeyId) -> Option<SpaceKey>;
 }

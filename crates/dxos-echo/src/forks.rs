@@ -219,6 +219,7 @@ impl Space {
         let mut changed = false;
         for feed in &feeds {
             changed |= self.stand_feed(cx.store, access, *feed)?;
+            changed |= self.counts_past_cut(cx.store, access, *feed)?;
         }
         match changed {
             true => self.rebuild(cx, access),
@@ -331,6 +332,28 @@ impl Space {
             feed.state.waiting.retain(|waiting, _| *waiting < seq);
         }
         self.put_feed(store, id)
+    }
+
+    /// Where a feed is cut because a removal names an entry on a branch that does not stand: at the fork.
+    pub(crate) fn cut_at_fork(&self, access: &dyn Access, id: &FeedId) -> Option<u64> {
+        let tree = self.forks.get(id)?;
+        let named = access.cut_points(id).into_iter();
+        let named = named.filter_map(|point| tree.get(&point));
+        named.map(|place| root_of(tree, place).seq).min()
+    }
+
+    /// Whether an entry counts by what was held when it was decided on, and a branch that came since cuts it.
+    fn counts_past_cut(
+        &self,
+        store: &mut dyn Store,
+        access: &dyn Access,
+        id: FeedId,
+    ) -> Result<bool, EchoError> {
+        let Some(at) = self.cut_at_fork(access, &id) else {
+            return Ok(false);
+        };
+        let rows = store.entries(self.space, id, at, CHUNK_BYTES)?;
+        Ok(rows.iter().any(|row| row.state != EntryState::Void))
     }
 
     /// Adds an entry to the branches.
@@ -454,6 +477,15 @@ pub(crate) fn children(tree: &Tree, seq: u64, head: Hash) -> Vec<Hash> {
         .filter(|(_, place)| place.previous == head)
         .map(|((_, hash), _)| *hash)
         .collect()
+}
+
+/// The row of a tree that hangs on the standing chain and that `place` continues.
+pub(crate) fn root_of(tree: &Tree, place: &BranchPlace) -> BranchPlace {
+    let mut root = *place;
+    while let Some(before) = tree.get(&(root.seq - 1, root.previous)) {
+        root = *before;
+    }
+    root
 }
 
 /// Greatest seq of what continues the row at (`seq`, `hash`).

@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod access;
+mod aside;
 mod batch;
 mod cascade;
 pub mod change;

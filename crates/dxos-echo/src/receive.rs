@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use dxos_base::{DeviceKey, FeedId, Hash, TextDelta, TextId};
 
 use crate::access::{Access, Claim, Decision};
+use crate::aside::Standing;
 use crate::batch::Batch;
 use crate::change::{Change, Operation};
 use crate::entry::Entry;
@@ -121,7 +122,7 @@ impl Space {
                     out.stored += 1;
                 }
                 Admission::Branch => {
-                    self.store_branch(cx.store, &entry, bytes)?;
+                    self.store_branch(cx, access, &entry, bytes, &mut out)?;
                     out.forked.insert(entry.header.feed);
                     out.stored += 1;
                 }
@@ -146,9 +147,11 @@ impl Space {
     /// Keeps an entry that does not continue the standing chain.
     fn store_branch(
         &mut self,
-        store: &mut dyn Store,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
         entry: &Entry<'_>,
         bytes: &[u8],
+        out: &mut Received,
     ) -> Result<(), EchoError> {
         let place = BranchPlace {
             feed: entry.header.feed,
@@ -157,11 +160,11 @@ impl Space {
             previous: entry.header.previous,
             reissued: false,
         };
-        self.branch_put(store, place, bytes.to_vec())?;
+        self.branch_put(cx.store, place, bytes.to_vec())?;
         if place.feed == self.own {
-            self.leave_forked_feed(store)?;
+            self.leave_forked_feed(cx.store)?;
         }
-        Ok(())
+        self.take_branch(cx, access, &place, out)
     }
 
     /// Tries waiting entries again: after new credentials, keys, or an upgrade.
@@ -171,6 +174,7 @@ impl Space {
         access: &dyn Access,
     ) -> Result<Received, EchoError> {
         let mut out = Received::default();
+        self.retry_unread(cx, access, &mut out)?;
         if self.waiting_count() == 0 {
             return Ok(out);
         }
@@ -206,6 +210,7 @@ impl Space {
         let before = self.contents_of_open(cx);
         cx.store.objects_clear(self.space)?;
         self.links.clear();
+        self.forget_unread(cx.store)?;
         for text in cx.store.texts(self.space)? {
             cx.store
                 .text_snapshot(self.space, text, &[], i64::MAX as u64)?;
@@ -242,6 +247,7 @@ impl Space {
                 }
             }
         }
+        self.take_branches(cx, access, &mut out)?;
         self.reissue_pending(cx, &mut batch)?;
         self.finish(cx, batch, feeds, &mut out)?;
         out.text_deltas = self.reopen_after(cx, before)?;
@@ -366,10 +372,14 @@ impl Space {
             previous_heads: feed.heads_at(header.seq - 1),
             first_heads: &feed.state.first,
         };
+        let cut = self.cut_at_fork(access, &header.feed);
         match access.decide(&claim) {
-            Decision::Void => return Ok(Settled::Void),
             Decision::Wait => return Ok(Settled::Waiting(WaitReason::Credentials)),
-            Decision::Counts => {}
+            Decision::Counts if cut.is_none_or(|at| header.seq < at) => {}
+            Decision::Void | Decision::Counts => {
+                self.put_aside(cx, access, entry, device, out)?;
+                return Ok(Settled::Void);
+            }
         }
         if header.version > self.entry_version {
             return Ok(Settled::Waiting(WaitReason::Version));
@@ -397,7 +407,8 @@ impl Space {
         for change in changes {
             self.clock.observe(cx.now, change.clock);
             if let Operation::Text { id, nonce, update } = &change.operation {
-                let delta = self.receive_text(cx, device, *id, *nonce, update)?;
+                let counts = Standing::Counts;
+                let delta = self.receive_text(cx, device, *id, *nonce, update, counts)?;
                 out.touched.texts.insert(*id);
                 out.text_deltas.extend(delta.map(|delta| (*id, delta)));
             } else {
@@ -474,7 +485,8 @@ impl Space {
             for change in &set.changes {
                 self.clock.observe(cx.now, change.clock);
                 if let Operation::Text { id, nonce, update } = &change.operation {
-                    self.receive_text(cx, self.device, *id, *nonce, update)?;
+                    let counts = Standing::Counts;
+                    self.receive_text(cx, self.device, *id, *nonce, update, counts)?;
                 } else {
                     batch.apply(self.space, &self.policy, change, self.own, cx.store)?;
                 }

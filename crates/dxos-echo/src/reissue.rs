@@ -4,12 +4,13 @@
 //! * changes keep their clocks, so they win and lose against others as they would have;
 //! * steps of a counter go into a slot named by their branch, the hash of its first entry: issued again twice, by two
 //!   instances of the device, they count once;
+//! * a step that waited for sealing when the profile was copied was sealed by both copies: it is not issued again;
 //! * a counter whose base was given on the branch names the feed it was given in, so that steps of those who saw it
 //!   there count on;
 //! * an entry is marked in the transaction in which its changes are acknowledged in the new feed.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::{Clock, FeedId, Hash, ObjectId, Path, SpaceKey};
 
@@ -18,7 +19,7 @@ use crate::batch::Batch;
 use crate::change::{Change, Operation, Stamp};
 use crate::entry::{self, Body};
 use crate::error::EchoError;
-use crate::forks::{CHUNK_BYTES, Tree, children};
+use crate::forks::{CHUNK_BYTES, Tree, children, root_of};
 use crate::receive::Received;
 use crate::space::{Space, WriteContext};
 use crate::store::{BranchPlace, BranchRow, Store};
@@ -34,6 +35,17 @@ pub struct Reissued {
 
 /// Running totals of a feed's own slots.
 type Totals = BTreeMap<(ObjectId, Path, Stamp), i64>;
+
+/// A step of a feed's own slot: where, when, and the total after it.
+type Step = (ObjectId, Path, Stamp, Clock, i64);
+
+/// What of a branch's steps is told elsewhere.
+struct Base {
+    /// Totals where the branch begins, with the steps it shares.
+    totals: Totals,
+    /// Steps that another chain, which goes before, has too.
+    shared: BTreeSet<Step>,
+}
 
 impl Space {
     /// Entries this device wrote on branches that were not picked and whose changes it has not issued again.
@@ -61,7 +73,7 @@ impl Space {
         if self.feeds_used_up {
             return Ok(out);
         }
-        let mut bases: BTreeMap<Hash, Totals> = BTreeMap::new();
+        let mut bases: BTreeMap<Hash, Base> = BTreeMap::new();
         for place in self.to_reissue() {
             let Some(mut row) = cx.store.branch(self.space, place.feed, place.hash)? else {
                 return Err(EchoError::Damaged { what: "branch" });
@@ -103,7 +115,7 @@ impl Space {
         access: &dyn Access,
         place: &BranchPlace,
         mut changes: Vec<Change>,
-        bases: &mut BTreeMap<Hash, Totals>,
+        bases: &mut BTreeMap<Hash, Base>,
     ) -> Result<Vec<Change>, EchoError> {
         let first = first_of(&self.forks[&place.feed], place);
         let mut origins = Vec::new();
@@ -129,11 +141,15 @@ impl Space {
             }
             let base = match bases.entry(first.hash) {
                 Entry::Occupied(held) => held.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert(self.totals_before(store, access, &first)?),
+                Entry::Vacant(vacant) => vacant.insert(self.base_of(store, access, &first)?),
             };
             let key = (change.object, change.path.clone(), *assignment);
-            let before = base.get(&key).copied().unwrap_or(0);
-            *total = total.wrapping_sub(before);
+            let before = base.totals.get(&key).copied().unwrap_or(0);
+            let step = (key.0, key.1, key.2, change.clock, *total);
+            *total = match base.shared.contains(&step) {
+                true => 0,
+                false => total.wrapping_sub(before),
+            };
             *slot = branch_slot(&first.hash);
         }
         changes.extend(origins);
@@ -157,55 +173,72 @@ impl Space {
         }
     }
 
-    /// Totals of a feed's own slots where a branch begins.
-    fn totals_before(
+    /// What the steps on a branch are counted from.
+    fn base_of(
         &self,
         store: &mut dyn Store,
         access: &dyn Access,
         first: &BranchPlace,
-    ) -> Result<Totals, EchoError> {
+    ) -> Result<Base, EchoError> {
         let tree = &self.forks[&first.feed];
-        let mut totals = Totals::new();
-        let mut take = |bytes: &[u8]| -> Result<(), EchoError> {
-            let read =
-                entry::Entry::decode(bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
-            let body = access.key(&read.header.key).map(|key| read.open(&key));
-            let Some(Ok(body)) = body else { return Ok(()) };
-            for change in body.changes {
-                if let Operation::Count {
-                    assignment,
-                    slot,
-                    total,
-                } = change.operation
-                    && slot == first.feed
-                {
-                    totals.insert((change.object, change.path, assignment), total);
-                }
-            }
-            Ok(())
+        let root = root_of(tree, first).seq;
+        let mut base = Base {
+            totals: Totals::new(),
+            shared: BTreeSet::new(),
         };
-        let root = root_of(tree, first);
         let mut from = 1;
-        while from < root.seq {
+        loop {
             let rows = store.entries(self.space, first.feed, from, CHUNK_BYTES)?;
             let Some(last) = rows.last() else { break };
             from = last.seq + 1;
-            for row in rows.iter().filter(|row| row.seq < root.seq) {
-                take(&row.bytes)?;
+            for row in &rows {
+                for step in own_steps(access, first.feed, &row.bytes)? {
+                    if row.seq < root {
+                        base.count(step);
+                    } else {
+                        base.shared.insert(step);
+                    }
+                }
             }
         }
         let mut path = Vec::new();
         let mut at = (first.seq - 1, first.previous);
         while let Some(place) = tree.get(&at) {
-            path.push(place.hash);
+            path.push(*place);
             at = (at.0 - 1, place.previous);
         }
-        for hash in path.into_iter().rev() {
-            if let Some(row) = store.branch(self.space, first.feed, hash)? {
-                take(&row.bytes)?;
+        for place in path.iter().rev() {
+            let steps = self.branch_steps(store, access, place)?;
+            steps.into_iter().for_each(|step| base.count(step));
+        }
+        let (own, others): (Vec<&BranchPlace>, Vec<&BranchPlace>) =
+            (tree.values()).partition(|place| first_of(tree, place).hash == first.hash);
+        for place in others {
+            // Of two branches without a place in what stands the one issued again first goes before.
+            if place.reissued || first_of(tree, place).hash < first.hash {
+                (base.shared).extend(self.branch_steps(store, access, place)?);
             }
         }
-        Ok(totals)
+        for place in own {
+            for step in self.branch_steps(store, access, place)? {
+                if base.shared.contains(&step) {
+                    base.count(step);
+                }
+            }
+        }
+        Ok(base)
+    }
+
+    fn branch_steps(
+        &self,
+        store: &mut dyn Store,
+        access: &dyn Access,
+        place: &BranchPlace,
+    ) -> Result<Vec<Step>, EchoError> {
+        match store.branch(self.space, place.feed, place.hash)? {
+            Some(row) => own_steps(access, place.feed, &row.bytes),
+            None => Err(EchoError::Damaged { what: "branch" }),
+        }
     }
 
     /// Applies changes and acknowledges them in the own feed.
@@ -225,18 +258,34 @@ impl Space {
     }
 }
 
+impl Base {
+    fn count(&mut self, step: Step) {
+        let (object, path, assignment, _, total) = step;
+        self.totals.insert((object, path, assignment), total);
+    }
+}
+
+/// Steps of a feed's own slots in an entry of it; none where it cannot be read.
+fn own_steps(access: &dyn Access, feed: FeedId, bytes: &[u8]) -> Result<Vec<Step>, EchoError> {
+    let read = entry::Entry::decode(bytes).map_err(|_| EchoError::Damaged { what: "entry" })?;
+    let body = access.key(&read.header.key).map(|key| read.open(&key));
+    let Some(Ok(body)) = body else {
+        return Ok(Vec::new());
+    };
+    let step = |change: Change| match change.operation {
+        Operation::Count {
+            assignment,
+            slot,
+            total,
+        } if slot == feed => Some((change.object, change.path, assignment, change.clock, total)),
+        _ => None,
+    };
+    Ok(body.changes.into_iter().filter_map(step).collect())
+}
+
 /// The slot of a branch, named by its first entry.
 fn branch_slot(first: &Hash) -> FeedId {
     FeedId(first.0[..16].try_into().expect("a hash has 32 bytes"))
-}
-
-/// The row of a tree that hangs on the standing chain and that `place` continues.
-fn root_of(tree: &Tree, place: &BranchPlace) -> BranchPlace {
-    let mut root = *place;
-    while let Some(before) = tree.get(&(root.seq - 1, root.previous)) {
-        root = *before;
-    }
-    root
 }
 
 /// The first entry of the branch a row is on: the last fork before it.

@@ -10,6 +10,7 @@
 //! Not here: who may write (the caller's [`Access`](crate::Access)), networking, transactions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ use dxos_base::{
     ObjectWrite, Ref, SpaceId, Step, TextId, Tick, hash, write::PARENT,
 };
 
+use crate::aside::{Place, unread_key};
 use crate::batch::Batch;
 use crate::cascade::Links;
 use crate::change::Change;
@@ -168,6 +170,10 @@ pub struct Space {
     pub(crate) timeframe: BTreeMap<FeedId, FeedHead>,
     /// Of feeds that forked: what does not stand.
     pub(crate) forks: BTreeMap<FeedId, Tree>,
+    /// Control heads that hold at entries of branches, as far as they were asked for.
+    pub(crate) branch_heads: BTreeMap<Hash, Arc<[Hash]>>,
+    /// Entries that do not count or stand, and whose texts wait for credentials or a key.
+    pub(crate) unread: BTreeSet<Place>,
     pub(crate) clock: HybridClock,
     /// By row.
     pub(crate) pending: Vec<(u64, PendingSet)>,
@@ -206,6 +212,8 @@ impl Space {
             feeds: BTreeMap::new(),
             timeframe: BTreeMap::new(),
             forks: BTreeMap::new(),
+            branch_heads: BTreeMap::new(),
+            unread: BTreeSet::new(),
             clock: HybridClock::default(),
             pending: Vec::new(),
             pending_since: None,
@@ -246,6 +254,7 @@ impl Space {
         self.feeds.clear();
         self.timeframe.clear();
         self.forks.clear();
+        self.branch_heads.clear();
         self.open_texts.clear();
         self.links.clear();
         self.needs_rebuild = false;
@@ -275,6 +284,7 @@ impl Space {
             let tree = self.forks.entry(place.feed).or_default();
             tree.insert((place.seq, place.hash), place);
         }
+        self.reload_unread(store)?;
         self.pending = Vec::new();
         for (row, bytes) in store.pending(self.space)? {
             self.pending
@@ -299,6 +309,7 @@ impl Space {
     pub fn remove(store: &mut dyn Store, space: SpaceId) -> Result<(), EchoError> {
         store.set(&format!("echo/{space}/summary"), None)?;
         store.set(&format!("echo/{space}/instances"), None)?;
+        store.set(&unread_key(&space), None)?;
         store.set(&crate::batch::index_form_key(&space), None)?;
         Ok(store.space_remove(space)?)
     }

@@ -48,6 +48,8 @@ pub struct UpdateRange {
     pub start: u32,
     /// One past the last.
     pub end: u32,
+    /// Operations of other peers that must be there before: peer and counter of the last one each.
+    pub after: Vec<(u64, u32)>,
 }
 
 /// What importing an update did.

@@ -18,6 +18,7 @@ use dxos_base::{
     Clock, DeviceKey, Hash, ObjectId, Path, Step, TextChange, TextDelta, TextId, Tick, hash, limits,
 };
 
+use crate::aside::Standing;
 use crate::batch::{Batch, first_16};
 use crate::change::{Change, Operation, SessionNonce};
 use crate::diff::difference;
@@ -27,7 +28,7 @@ use crate::record::{Record, RegisterValue};
 use crate::reserved::bad_value;
 use crate::space::{Space, Touched, WriteContext, decode_row};
 use crate::store::Store;
-use crate::text::{TextEngine, TextError};
+use crate::text::{TextEngine, TextError, UpdateRange};
 use crate::typing::{RUN_BYTES_MAX, Run, inserted_bytes};
 
 /// Updates in the tail at which it is folded.
@@ -55,21 +56,39 @@ pub(crate) struct OpenText {
     pub run: Option<Run>,
     /// The version editors know: what deltas given out lead to.
     version: Vec<u8>,
-    sessions: Sessions,
-    tail: Vec<TailUpdate>,
+    pub sessions: Sessions,
+    pub tail: Vec<TailUpdate>,
     tail_bytes: usize,
     snapshot_bytes: usize,
 }
 
 /// Of each engine peer: whose it is and where its updates handed to the engine end.
-type Sessions = BTreeMap<u64, (DeviceKey, u32)>;
+pub(crate) type Sessions = BTreeMap<u64, (DeviceKey, u32)>;
 
 /// An update in the tail of an open text.
 #[derive(Debug)]
-struct TailUpdate {
+pub(crate) struct TailUpdate {
     row: u64,
     stored: StoredUpdate,
-    state: TailState,
+    pub state: TailState,
+    range: Option<UpdateRange>,
+}
+
+impl TailUpdate {
+    /// What it holds; `None`, and it is set aside for good, if it is malformed.
+    pub(crate) fn range(
+        &mut self,
+        engine: &mut dyn TextEngine,
+    ) -> Result<Option<UpdateRange>, EchoError> {
+        if self.range.is_none() {
+            match engine.inspect(&self.stored.update) {
+                Ok(range) => self.range = Some(range),
+                Err(TextError::BadUpdate { .. }) => self.state = TailState::SetAside,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.range.clone())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +99,8 @@ pub(crate) enum TailState {
     Applied,
     /// Waits for an earlier one of its session.
     Held,
+    /// Of a void entry, and nothing that counts depends on it.
+    Aside,
     /// Malformed, or of a session that is not its writer's.
     SetAside,
 }
@@ -88,8 +109,39 @@ pub(crate) enum TailState {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StoredUpdate {
     device: DeviceKey,
-    nonce: Option<SessionNonce>,
+    place: SessionPlace,
     update: Vec<u8>,
+}
+
+/// Whether an update is its session's first, with the session's nonce then, and whether it is of a void entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum SessionPlace {
+    Later,
+    First(SessionNonce),
+    VoidLater,
+    VoidFirst(SessionNonce),
+}
+
+impl SessionPlace {
+    fn new(nonce: Option<SessionNonce>, standing: Standing) -> SessionPlace {
+        match (nonce, standing == Standing::Void) {
+            (None, false) => SessionPlace::Later,
+            (Some(nonce), false) => SessionPlace::First(nonce),
+            (None, true) => SessionPlace::VoidLater,
+            (Some(nonce), true) => SessionPlace::VoidFirst(nonce),
+        }
+    }
+
+    fn nonce(self) -> Option<SessionNonce> {
+        match self {
+            SessionPlace::Later | SessionPlace::VoidLater => None,
+            SessionPlace::First(nonce) | SessionPlace::VoidFirst(nonce) => Some(nonce),
+        }
+    }
+
+    fn is_void(self) -> bool {
+        matches!(self, SessionPlace::VoidLater | SessionPlace::VoidFirst(_))
+    }
 }
 
 /// A snapshot as stored.
@@ -243,8 +295,7 @@ impl Space {
             }
             let nonce = (!std::mem::replace(&mut open.begun, true)).then_some(open.nonce);
             let clock = self.text_clock(cx.now, text)?;
-            let device = self.device;
-            self.append(cx.store, text, device, nonce, &update, TailState::Applied)?;
+            self.append_own(cx.store, text, nonce, &update)?;
             let operation = Operation::Text {
                 id: text,
                 nonce,
@@ -363,9 +414,19 @@ impl Space {
         text: TextId,
         nonce: Option<SessionNonce>,
         update: &[u8],
+        standing: Standing,
     ) -> Result<Option<TextDelta>, EchoError> {
         self.end_run(cx, text)?;
-        self.append(cx.store, text, device, nonce, update, TailState::Held)?;
+        if standing == Standing::Counts {
+            self.count_update(text, update);
+        }
+        let stored = StoredUpdate {
+            device,
+            place: SessionPlace::new(nonce, standing),
+            update: update.to_vec(),
+        };
+        let state = stored.state();
+        self.store_update(cx.store, text, stored, state)?;
         if !self.open_texts.contains_key(&text) {
             return Ok(None);
         }
@@ -374,33 +435,52 @@ impl Space {
         Ok(Some(delta).filter(|delta| !delta.is_empty()))
     }
 
-    /// Adds an update to the stored tail, and to the tail in memory if the text is open.
-    pub(crate) fn append(
+    /// Adds an own update, which the engine has, to the tail.
+    pub(crate) fn append_own(
         &mut self,
         store: &mut dyn Store,
         text: TextId,
-        device: DeviceKey,
         nonce: Option<SessionNonce>,
         update: &[u8],
-        state: TailState,
     ) -> Result<(), EchoError> {
+        self.count_update(text, update);
         let stored = StoredUpdate {
-            device,
-            nonce,
+            device: self.device,
+            place: SessionPlace::new(nonce, Standing::Counts),
             update: update.to_vec(),
         };
+        self.store_update(store, text, stored, TailState::Applied)
+    }
+
+    /// Adds an update to the stored tail, and to the tail in memory if the text is open.
+    fn store_update(
+        &mut self,
+        store: &mut dyn Store,
+        text: TextId,
+        stored: StoredUpdate,
+        state: TailState,
+    ) -> Result<(), EchoError> {
         let bytes = dxos_base::encode(&stored);
         let row = store.text_append(self.space, text, &bytes)?;
+        if let Some(open) = self.open_texts.get_mut(&text) {
+            open.tail_bytes += bytes.len();
+            open.tail.push(TailUpdate {
+                row,
+                stored,
+                state,
+                range: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds an update that counts to the state digest.
+    fn count_update(&mut self, text: TextId, update: &[u8]) {
         let hash = hash(
             "text update",
             &[self.space.as_bytes(), text.as_bytes(), update],
         );
         self.summary.texts = self.summary.texts.wrapping_add(first_16(&hash));
-        if let Some(open) = self.open_texts.get_mut(&text) {
-            open.tail_bytes += bytes.len();
-            open.tail.push(TailUpdate { row, stored, state });
-        }
-        Ok(())
     }
 
     /// Reads a text from the store into the engine, with the tail up to a row, for a session.
@@ -568,9 +648,14 @@ impl Space {
             snapshot_bytes: snapshot.engine.len(),
         };
         for (row, bytes) in row.tail.into_iter().filter(|(row, _)| *row <= through) {
-            let stored = decode_row(&bytes, "text update")?;
-            let state = TailState::Held;
-            open.tail.push(TailUpdate { row, stored, state });
+            let stored: StoredUpdate = decode_row(&bytes, "text update")?;
+            let state = stored.state();
+            open.tail.push(TailUpdate {
+                row,
+                stored,
+                state,
+                range: None,
+            });
         }
         Ok((open, snapshot.engine))
     }
@@ -685,42 +770,56 @@ impl OpenText {
         loop {
             let mut moved = false;
             for at in 0..self.tail.len() {
-                let held = &mut self.tail[at];
-                if held.state != TailState::Held {
-                    continue;
+                if self.tail[at].state == TailState::Held && self.pass(engine, text, at)? {
+                    passed.push(at);
+                    moved = true;
                 }
-                let range = match engine.inspect(&held.stored.update) {
-                    Ok(range) => range,
-                    Err(TextError::BadUpdate { .. }) => {
-                        held.state = TailState::SetAside;
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                let device = held.stored.device;
-                let derived = |nonce| session_peer(&device, text, &nonce) == range.peer;
-                let end = match self.sessions.get(&range.peer) {
-                    Some((owner, end)) if *owner == device => *end,
-                    None if held.stored.nonce.is_some_and(derived) => 0,
-                    // Its session's first update has not come.
-                    None if held.stored.nonce.is_none() => continue,
-                    _ => {
-                        held.state = TailState::SetAside;
-                        continue;
-                    }
-                };
-                if range.start > end {
-                    continue;
-                }
-                held.state = TailState::Handed;
-                self.sessions
-                    .insert(range.peer, (device, end.max(range.end)));
-                passed.push(at);
-                moved = true;
             }
-            if !moved {
+            if !moved && !self.bring_in(engine)? {
                 return Ok(passed);
             }
+        }
+    }
+
+    /// Moves a held update to `Handed` if its session fits.
+    fn pass(
+        &mut self,
+        engine: &mut dyn TextEngine,
+        text: &TextId,
+        at: usize,
+    ) -> Result<bool, EchoError> {
+        let held = &mut self.tail[at];
+        let (device, nonce) = (held.stored.device, held.stored.place.nonce());
+        let Some(range) = held.range(engine)? else {
+            return Ok(false);
+        };
+        let derived = |nonce| session_peer(&device, text, &nonce) == range.peer;
+        let end = match self.sessions.get(&range.peer) {
+            Some((owner, end)) if *owner == device => *end,
+            None if nonce.is_some_and(derived) => 0,
+            // Its session's first update has not come.
+            None if nonce.is_none() => return Ok(false),
+            _ => {
+                held.state = TailState::SetAside;
+                return Ok(false);
+            }
+        };
+        if range.start > end {
+            return Ok(false);
+        }
+        self.sessions
+            .insert(range.peer, (device, end.max(range.end)));
+        held.state = TailState::Handed;
+        Ok(true)
+    }
+}
+
+impl StoredUpdate {
+    /// Its state before it is looked at.
+    fn state(&self) -> TailState {
+        match self.place.is_void() {
+            true => TailState::Aside,
+            false => TailState::Held,
         }
     }
 }

@@ -21,7 +21,6 @@ use crate::change::{Change, Operation, SessionNonce};
 use crate::error::EchoError;
 use crate::space::{Space, WriteContext};
 use crate::text::TextError;
-use crate::texts::TailState;
 
 /// Bytes typed in one run: keeps its update far below the limit of an entry.
 pub(crate) const RUN_BYTES_MAX: usize = 64 * 1024;
@@ -92,8 +91,7 @@ impl Space {
         // Where the engine gives up here the run goes on: it is applied again, and ended, by whoever comes next.
         let update = cx.text.export(text)?;
         open.run = None;
-        let device = self.device;
-        self.append(cx.store, text, device, nonce, &update, TailState::Applied)?;
+        self.append_own(cx.store, text, nonce, &update)?;
         let operation = Operation::Text {
             id: text,
             nonce,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use dxos_base::limits::NAME_BYTES_MAX;
 use dxos_base::{DeviceKey, FeedId, Hash, IdentityKey, SpaceId, hash};
 
-use crate::body::{CredentialBody, SealedPart};
+use crate::body::{CredentialBody, FeedPoint, SealedPart};
 use crate::credential::Credential;
 use crate::dag::{Bits, Dag};
 use crate::fold::{FoldCache, Folded, fold};
@@ -334,6 +334,21 @@ impl ControlGraph {
         self.is_cut(self.folded(), &next)
     }
 
+    /// The last entries that standing cuts leave of a device's feed.
+    pub fn cut_points(
+        &self,
+        device: &DeviceKey,
+        feed: FeedId,
+    ) -> impl Iterator<Item = FeedPoint> + '_ {
+        let state = self.state();
+        let (device, identity) = (*device, state.devices.get(device).map(|of| of.identity));
+        state
+            .cuts
+            .iter()
+            .filter(move |cut| cut.is_about(identity, &device))
+            .filter_map(move |cut| cut.points.iter().find(|point| point.feed == feed).copied())
+    }
+
     /// Whether a removal, demotion or revocation leaves the entry out.
     fn is_cut(&self, folded: &Folded, claim: &EntryClaim<'_>) -> bool {
         let Some(device) = folded.state.devices.get(&claim.device) else {
@@ -341,7 +356,7 @@ impl ControlGraph {
         };
         let first = self.dag.closure(claim.first_heads).unwrap_or_default();
         folded.state.cuts.iter().any(|cut| {
-            if cut.identity != device.identity || cut.device.is_some_and(|of| of != claim.device) {
+            if !cut.is_about(Some(device.identity), &claim.device) {
                 return false;
             }
             match cut.points.iter().find(|point| point.feed == claim.feed) {

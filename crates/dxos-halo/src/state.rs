@@ -88,6 +88,13 @@ pub struct Cut {
     pub points: Vec<FeedPoint>,
 }
 
+impl Cut {
+    /// Whether it cuts feeds of this device of this identity.
+    pub(crate) fn is_about(&self, identity: Option<IdentityKey>, device: &DeviceKey) -> bool {
+        identity == Some(self.identity) && self.device.is_none_or(|of| of == *device)
+    }
+}
+
 /// The fold of a set of credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlState {

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use dxos_echo::store::{Durability, StoreError};
 use dxos_echo::{
     Access, Claim, Decision, EchoError, SealedEntry, Sealing, Touched, WriteContext, feed_id,
 };
-use dxos_halo::{Added, ControlGraph, Credential, EntryClaim, Keyring, Verdict};
+use dxos_halo::{Added, ControlGraph, Credential, Cut, EntryClaim, Keyring, Verdict};
 
 use dxos_mesh::Topic;
 
@@ -98,8 +98,33 @@ impl Access for SpaceAccess<'_> {
         self.graph.state().picked(device, feed, seq)
     }
 
+    fn cut_points(&self, feed: &FeedId) -> Vec<(u64, Hash)> {
+        let device = self.feeds.get(feed);
+        let points = device.map(|device| self.graph.cut_points(device, *feed));
+        let points = points.into_iter().flatten();
+        points.map(|point| (point.seq, point.head)).collect()
+    }
+
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
         self.keyring.get(id).cloned()
+    }
+}
+
+/// What of the credentials decides on entries whose control heads are known: as long as it stays, so do the decisions.
+struct Deciding {
+    heads: Vec<Hash>,
+    cuts: Vec<Cut>,
+    void: BTreeSet<Hash>,
+}
+
+impl Deciding {
+    fn of(graph: &ControlGraph) -> Deciding {
+        let state = graph.state();
+        Deciding {
+            heads: graph.heads(),
+            cuts: state.cuts.clone(),
+            void: state.void.clone(),
+        }
     }
 }
 
@@ -243,21 +268,50 @@ impl SpaceState {
         Ok(changed)
     }
 
-    /// Adds credentials of a peer, within a transaction; tells whether any was new. Where they cut what somebody wrote,
-    /// entries that were applied may be void now: all are decided anew, in the same commit.
+    /// Adds credentials of a peer, within a transaction; tells whether any was new. Where entries that were applied may
+    /// be void by them, or void ones count, all are decided anew, in the same commit.
     pub(crate) fn take_credentials(
         &mut self,
         credentials: impl IntoIterator<Item = Credential>,
         agreement: &AgreementSecret,
         cx: &mut Context<'_>,
     ) -> Result<(bool, dxos_echo::Received), EchoError> {
-        let cuts = self.graph.state().cuts.clone();
+        let before = Deciding::of(&self.graph);
         let changed = self.add_credentials(credentials, agreement, cx)?;
-        let decided_anew = match self.graph.state().cuts == cuts {
-            true => dxos_echo::Received::default(),
-            false => self.rebuild(cx)?,
+        let decided_anew = match changed && self.decides_otherwise(&before) {
+            true => self.rebuild(cx)?,
+            false => dxos_echo::Received::default(),
         };
         Ok((changed, decided_anew))
+    }
+
+    /// Whether an entry held may be decided on otherwise than by the credentials of before.
+    fn decides_otherwise(&self, before: &Deciding) -> bool {
+        let state = self.graph.state();
+        let added: BTreeSet<Hash> = (self.graph.after(&before.heads).into_iter())
+            .map(Credential::hash)
+            .collect();
+        let mut flipped = state.void.symmetric_difference(&before.void);
+        if flipped.any(|credential| !added.contains(credential)) {
+            return true;
+        }
+        let new = state.cuts.iter().filter(|cut| !before.cuts.contains(cut));
+        let old = before.cuts.iter().filter(|cut| !state.cuts.contains(cut));
+        new.chain(old).any(|cut| self.is_held_beyond(cut))
+    }
+
+    /// Whether entries are held of feeds a cut is about that it does not leave.
+    fn is_held_beyond(&self, cut: &Cut) -> bool {
+        self.data.timeframe().iter().any(|(feed, head)| {
+            let device = self.feeds.get(feed).copied();
+            let about = cut.device.is_none_or(|of| Some(of) == device)
+                && self.author_of(feed) == Some(cut.identity);
+            let point = cut.points.iter().find(|point| point.feed == *feed);
+            let left = point.is_some_and(|point| {
+                head.seq < point.seq || (head.seq, head.hash) == (point.seq, point.head)
+            });
+            about && (!left || self.data.is_forked(feed))
+        })
     }
 
     /// Derives keys and feeds from the graph again.

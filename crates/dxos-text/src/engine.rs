@@ -386,7 +386,16 @@ fn inspect(update: &[u8]) -> Result<UpdateRange, TextError> {
     };
     let start = meta.partial_start_vv.get(&peer).copied().unwrap_or(0);
     match (u32::try_from(start), u32::try_from(end)) {
-        (Ok(start), Ok(end)) if start < end => Ok(UpdateRange { peer, start, end }),
+        (Ok(start), Ok(end)) if start < end => {
+            let after = meta.start_frontiers.iter().filter(|id| id.peer != peer);
+            let after = after.map(|id| (id.peer, id.counter.unsigned_abs()));
+            Ok(UpdateRange {
+                peer,
+                start,
+                end,
+                after: after.collect(),
+            })
+        }
         _ => Err(refuse("an impossible range")),
     }
 }

@@ -422,6 +422,17 @@ fn inspection(engine: &mut dyn TextEngine) -> Case {
         (500, a.end, true),
         "the second continues it"
     );
+    same!((a.after, b.after), (vec![], vec![]), "nobody else wrote");
+    engine.open(id(2), 501, &[], &[&first]).map_err(words)?;
+    let on_it = edit(engine, 2, &[change(1, 0, "x")])?;
+    let more = edit(engine, 2, &[change(0, 1, "")])?;
+    let on_it = engine.inspect(&on_it).map_err(words)?.after;
+    let more = engine.inspect(&more).map_err(words)?.after;
+    same!(
+        (on_it, more),
+        (vec![(500, a.end - 1)], vec![]),
+        "what it stands on"
+    );
     let snapshot = engine.snapshot(id(1)).map_err(words)?;
     let result = engine.inspect(&snapshot);
     same!(

@@ -126,6 +126,44 @@ fn a_pick_lets_its_branch_stand_and_go_on() {
 }
 
 #[test]
+fn a_cut_on_a_branch_that_does_not_stand_cuts_at_the_fork() {
+    let (members, mut replicas, mut twin) = forked();
+    let object = dxos_base::ObjectId([1; 16]);
+    let feed = replicas[0].space.feed();
+    replicas[0].set(object, &["a"], Some(1.into()));
+    let here = bytes(&replicas[0].seal());
+    replicas[0].set(object, &["a"], Some(2.into()));
+    let last = replicas[0].seal();
+    let here: Vec<_> = here.into_iter().chain(bytes(&last)).collect();
+    twin.set(object, &["b"], Some(2.into()));
+    let there = twin.seal();
+    twin.set(object, &["b"], Some(3.into()));
+    let there_too = bytes(&twin.seal());
+    // Who removed the device had seen only the first branch; the second was picked.
+    members.cuts.borrow_mut().insert(feed, (3, last[0].hash));
+    pick(&members, feed, 2, there[0].hash);
+    // One hears of the branch named by the cut before the one that stands, one after it.
+    replicas[1].receive(&here);
+    assert_eq!(value(&mut replicas[1], 1, "a"), 2.into());
+    for entries in [&bytes(&there), &there_too] {
+        replicas[1].receive(entries);
+    }
+    for entries in [&bytes(&there), &there_too] {
+        replicas[2].receive(entries);
+    }
+    // The entry at the place named is another one: so much is known without the branch.
+    assert_eq!(value(&mut replicas[2], 1, "b"), 2.into());
+    replicas[2].receive(&here);
+    for replica in &mut replicas[1..] {
+        assert_eq!(value(replica, 1, "a"), 0.into());
+        assert_eq!(value(replica, 1, "b"), 0.into());
+        assert_eq!(replica.space.timeframe()[&feed].seq, 3);
+        assert!(replica.verify(false).is_sound());
+    }
+    assert_converged(&mut replicas[1..]);
+}
+
+#[test]
 fn a_pick_without_a_fork_ends_nothing() {
     let (members, mut replicas, _) = forked();
     let feed = replicas[0].space.feed();
@@ -340,4 +378,132 @@ fn insert(text: &str) -> Vec<TextChange> {
         delete: 0,
         insert: text.to_owned(),
     }]
+}
+
+#[test]
+fn texts_hold_what_all_branches_say_before_one_is_picked_and_after() {
+    let (members, mut replicas, _) = forked();
+    let object = dxos_base::ObjectId([1; 16]);
+    let feed = replicas[0].space.feed();
+    replicas[0].type_text(object, "text", &insert("ab"));
+    sync(&mut replicas);
+    let mut twin = Replica::with_store(1, 1, &members, replicas[0].store.clone());
+    twin.entropy = Seeded::new(78);
+    let last = |insert: &str| {
+        vec![TextChange {
+            from: 2,
+            delete: 0,
+            insert: insert.to_owned(),
+        }]
+    };
+    replicas[0].type_text(object, "text", &insert("1"));
+    let here = bytes(&replicas[0].seal());
+    twin.type_text(object, "text", &last("2"));
+    let there = twin.seal();
+    let text = replicas[1].open_text(object, "text");
+    replicas[1].receive(&here);
+    // Nothing is taken from an editor, and what is typed now stands on the branches.
+    let received = replicas[1].receive(&bytes(&there));
+    let change = TextChange {
+        from: 3,
+        delete: 0,
+        insert: "2".to_owned(),
+    };
+    assert_eq!(received.text_deltas, vec![(text, vec![change])]);
+    let delete = TextChange {
+        from: 0,
+        delete: 1,
+        insert: String::new(),
+    };
+    replicas[1].type_text(object, "text", &vec![delete]);
+    replicas.push(twin);
+    exchange(&mut replicas);
+    for replica in &mut replicas {
+        assert_eq!(replica.space.open_forks().len(), 1);
+        assert_eq!(replica.content(object, "text"), "ab2");
+    }
+    pick(&members, feed, there[0].seq, there[0].hash);
+    for replica in &mut replicas {
+        assert_eq!(replica.settle_forks().text_deltas, vec![]);
+        replica.reissue();
+    }
+    exchange(&mut replicas);
+    exchange(&mut replicas);
+    for replica in &mut replicas {
+        assert_eq!(replica.content(object, "text"), "ab2");
+        assert!(replica.verify(false).is_sound());
+    }
+    assert_converged(&mut replicas);
+}
+
+#[test]
+fn what_a_cut_leaves_out_of_a_branch_is_not_in_the_text() {
+    let (members, mut replicas, _) = forked();
+    let object = dxos_base::ObjectId([1; 16]);
+    let feed = replicas[0].space.feed();
+    replicas[0].type_text(object, "text", &insert("ab"));
+    sync(&mut replicas);
+    let mut twin = Replica::with_store(1, 1, &members, replicas[0].store.clone());
+    twin.entropy = Seeded::new(78);
+    replicas[0].type_text(object, "text", &insert("1"));
+    let mut here = replicas[0].seal();
+    replicas[0].type_text(object, "text", &insert("2"));
+    here.extend(replicas[0].seal());
+    twin.type_text(object, "text", &insert("3"));
+    let there = bytes(&twin.seal());
+    let ends = [(here[0].seq, here[0].hash), (here[1].seq, here[1].hash)];
+    for (end, shown) in ends.into_iter().zip(["1ab", "21ab"]) {
+        members.cuts.borrow_mut().insert(feed, end);
+        let mut replica = Replica::new(4, &members);
+        let entries = replicas[2].missing_in(&replica);
+        replica.receive(&entries);
+        for entries in [&there, &bytes(&here)] {
+            replica.receive(entries);
+        }
+        assert_eq!(replica.space.open_forks().len(), 1);
+        assert_eq!(replica.content(object, "text"), shown);
+        replica.rebuild();
+        assert_eq!(replica.content(object, "text"), shown);
+    }
+}
+
+#[test]
+fn a_step_that_waited_for_sealing_when_the_profile_was_copied_counts_once() {
+    for kept in [0, 1] {
+        let (members, mut replicas, _) = forked();
+        let object = dxos_base::ObjectId([1; 16]);
+        let feed = replicas[0].space.feed();
+        let count = |by| {
+            [ObjectWrite::Count {
+                object,
+                path: path("n"),
+                by,
+            }]
+        };
+        replicas[0].edit(&count(1));
+        replicas[0].edit(&count(2));
+        // Copied before it was sealed: both copies seal it.
+        let mut twin = Replica::with_store(1, 1, &members, replicas[0].store.clone());
+        twin.entropy = Seeded::new(78);
+        replicas[0].edit(&count(10));
+        let here = replicas[0].seal();
+        replicas[0].edit(&count(20));
+        replicas[0].seal();
+        twin.edit(&count(100));
+        let there = twin.seal();
+        replicas.push(twin);
+        exchange(&mut replicas);
+        let picked = [&here, &there][kept][0].hash;
+        pick(&members, feed, here[0].seq, picked);
+        for replica in &mut replicas {
+            replica.settle_forks();
+            replica.reissue();
+        }
+        exchange(&mut replicas);
+        exchange(&mut replicas);
+        assert_converged(&mut replicas);
+        for replica in &mut replicas {
+            assert_eq!(value(replica, 1, "n"), Value::Counter(133), "kept {kept}");
+        }
+    }
 }

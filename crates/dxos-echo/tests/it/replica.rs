@@ -50,6 +50,8 @@ pub struct Members {
     pub keys: Cell<u8>,
     /// Entries picked at forks.
     pub picked: RefCell<BTreeMap<(FeedId, u64), Hash>>,
+    /// Last entries that removals leave of feeds.
+    pub cuts: RefCell<BTreeMap<FeedId, (u64, Hash)>>,
     /// Seq, heads of the entry before, heads: of every entry decided on.
     pub claims: RefCell<Vec<Claimed>>,
 }
@@ -75,7 +77,10 @@ impl Access for Known {
             claim.control_heads.to_vec(),
         );
         self.members.claims.borrow_mut().push(claimed);
-        if self.members.void.borrow().contains(&claim.header.feed) {
+        let (feed, seq) = (&claim.header.feed, claim.header.seq);
+        let cuts = self.members.cuts.borrow();
+        let past = |(last, head): &(u64, Hash)| seq > *last || seq == *last && claim.hash != *head;
+        if self.members.void.borrow().contains(feed) || cuts.get(feed).is_some_and(past) {
             return Decision::Void;
         }
         let unknown = self.members.unknown_heads.borrow();
@@ -95,6 +100,10 @@ impl Access for Known {
     }
     fn picked(&self, feed: &FeedId, seq: u64) -> Option<Hash> {
         self.members.picked.borrow().get(&(*feed, seq)).copied()
+    }
+    fn cut_points(&self, feed: &FeedId) -> Vec<(u64, Hash)> {
+        let cuts = self.members.cuts.borrow();
+        cuts.get(feed).copied().into_iter().collect()
     }
     fn key(&self, id: &KeyId) -> Option<SpaceKey> {
         let mut keys = (0..=self.keys.get()).map(nth_key);

@@ -637,3 +637,46 @@ fn applied(content: &str, delta: &TextDelta) -> String {
     }
     String::from_utf16(&units).unwrap()
 }
+
+#[test]
+fn an_update_of_a_void_entry_is_in_the_text_iff_one_that_counts_stands_on_it() {
+    let mut replicas = replicas(3);
+    let members = replicas[0].access.members.clone();
+    let object = replicas[2].create(1, &[]);
+    replicas[2].type_text(object, "body", &insert(0, "-"));
+    sync(&mut replicas);
+    let feed = replicas[0].space.feed();
+    replicas[0].type_text(object, "body", &insert(0, "abc"));
+    let first = replicas[0].seal().remove(0).bytes;
+    replicas[1].receive(std::slice::from_ref(&first));
+    replicas[1].type_text(object, "body", &insert(1, "x"));
+    let on_it = replicas[1].seal().remove(0).bytes;
+    replicas[0].type_text(object, "body", &insert(4, "more"));
+    let last = replicas[0].seal().remove(0).bytes;
+    replicas[0].receive(std::slice::from_ref(&on_it));
+    assert_eq!(replicas[0].content(object, "body"), "axbc-more");
+    // The writer turns out to have had no right to. Some have applied it, another has not.
+    members.void.borrow_mut().insert(feed);
+    replicas[0].rebuild();
+    replicas[1].rebuild();
+    replicas[1].receive(std::slice::from_ref(&last));
+    let text = replicas[2].open_text(object, "body");
+    assert_eq!(replicas[2].receive(&[on_it]).text_deltas, vec![]);
+    assert_eq!(replicas[2].receive(&[last]).refused.len(), 1);
+    let received = replicas[2].receive(&[first]);
+    assert_eq!(received.text_deltas, vec![(text, insert(0, "axbc"))]);
+    sync(&mut replicas);
+    for replica in &mut replicas {
+        assert_eq!(replica.content(object, "body"), "axbc-");
+        assert!(replica.verify(false).is_sound());
+        replica.restart();
+        assert_eq!(replica.content(object, "body"), "axbc-");
+    }
+    assert_converged(&mut replicas);
+    // What stood on it counts no more either: the text is made again without both.
+    members.void.borrow_mut().insert(replicas[1].space.feed());
+    for replica in &mut replicas {
+        replica.rebuild();
+        assert_eq!(replica.content(object, "body"), "-");
+    }
+}

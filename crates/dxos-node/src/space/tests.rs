@@ -115,24 +115,47 @@ impl Device {
     }
 }
 
+/// Ada's space with Bob in it, at a device of each; and all credentials.
+fn garden(entropy: &mut Seeded) -> (Device, Device, Vec<Credential>) {
+    let [ada, bob] = ["Ada", "Bob"].map(|name| {
+        let made = create_identity(name, "test", "test", entropy);
+        made.unwrap().identity
+    });
+    let made = create_space(&ada, "Garden", "Ada", entropy).unwrap();
+    let id = made.space;
+    let mut adas = Device::new(ada.clone(), 1, id, &made.credentials);
+    let offer = GuestOffer::new(&bob, "Bob", Hash::default()).unwrap();
+    let (graph, keyring) = (&adas.state().graph, &adas.state().keyring);
+    let admission = admit(graph, keyring, &ada, &offer, Role::Editor, entropy).unwrap();
+    assert_eq!(adas.take(&admission), dxos_echo::Received::default());
+    let all = [&made.credentials[..], &admission].concat();
+    let bobs = Device::new(bob, 2, id, &all);
+    (adas, bobs, all)
+}
+
+/// The credential by which `by` removes `whom`, and leaves what there is of its feed up to `last`.
+fn removal(by: &Device, whom: &Device, last: &SealedEntry, entropy: &mut Seeded) -> Credential {
+    let body = CredentialBody::SpaceMember {
+        identity: whom.me.identity(),
+        agreement: whom.me.agreement().public(),
+        role: None,
+        cut: Some(vec![FeedPoint {
+            feed: last.feed,
+            seq: last.seq,
+            head: last.hash,
+        }]),
+        invitation: None,
+    };
+    let graph = &by.state().graph;
+    by.me
+        .issue(graph.space(), &graph.heads(), body, None, entropy)
+        .unwrap()
+}
+
 #[test]
 fn a_late_removal_takes_back_what_it_cuts_and_all_end_alike() {
     let mut entropy = Seeded(dxos_base::fuzz::SplitMix64::new(1));
-    let [ada, bob] = ["Ada", "Bob"].map(|name| {
-        let made = create_identity(name, "test", "test", &mut entropy);
-        made.unwrap().identity
-    });
-    let made = create_space(&ada, "Garden", "Ada", &mut entropy).unwrap();
-    let id = made.space;
-    let mut early = Device::new(ada.clone(), 1, id, &made.credentials);
-    let offer = GuestOffer::new(&bob, "Bob", Hash::default()).unwrap();
-    let (graph, keyring) = (&early.state().graph, &early.state().keyring);
-    let admission = admit(graph, keyring, &ada, &offer, Role::Editor, &mut entropy);
-    let admission = admission.unwrap();
-    assert_eq!(early.take(&admission), dxos_echo::Received::default());
-    let all = [&made.credentials[..], &admission].concat();
-    let mut bobs = Device::new(bob.clone(), 2, id, &all);
-
+    let (mut early, mut bobs, all) = garden(&mut entropy);
     let object = ObjectId([1; 16]);
     let values = [("title".to_owned(), Value::from("kept"))];
     let first = bobs.write(ObjectWrite::create(
@@ -145,21 +168,10 @@ fn a_late_removal_takes_back_what_it_cuts_and_all_end_alike() {
     assert_eq!(early.title(object), Some("cut".into()));
 
     // Ada's other device had applied the first entry only.
-    let body = CredentialBody::SpaceMember {
-        identity: bob.identity(),
-        agreement: bob.agreement().public(),
-        role: None,
-        cut: Some(vec![FeedPoint {
-            feed: first.feed,
-            seq: first.seq,
-            head: first.hash,
-        }]),
-        invitation: None,
-    };
-    let heads = early.state().graph.heads();
-    let removal = ada.issue(id, &heads, body, None, &mut entropy).unwrap();
+    let removal = removal(&early, &bobs, &first, &mut entropy);
     let with_removal: Vec<Credential> = all.into_iter().chain([removal.clone()]).collect();
-    let mut late = Device::new(ada.clone(), 1, id, &with_removal);
+    let id = early.state().id;
+    let mut late = Device::new(early.me.clone(), 1, id, &with_removal);
     late.receive(&[first.clone(), second.clone()]);
 
     let decided_anew = early.take(std::slice::from_ref(&removal));
@@ -172,4 +184,24 @@ fn a_late_removal_takes_back_what_it_cuts_and_all_end_alike() {
     let digest = |device: &Device| device.state().data.state_digest();
     assert_eq!(digest(&early), digest(&late));
     assert_eq!(digest(&bobs), digest(&late));
+}
+
+#[test]
+fn a_removal_that_leaves_all_there_is_makes_nothing_anew() {
+    let mut entropy = Seeded(dxos_base::fuzz::SplitMix64::new(2));
+    let (mut adas, mut bobs, _) = garden(&mut entropy);
+    let object = ObjectId([1; 16]);
+    let values = [("title".to_owned(), Value::from("kept"))];
+    let create = |object| ObjectWrite::create(object, "org.example.Task@0.1.0", values.clone());
+    let last = bobs.write(create(object));
+    adas.receive(std::slice::from_ref(&last));
+    let removal = removal(&adas, &bobs, &last, &mut entropy);
+    let nothing = dxos_echo::Received::default();
+    assert_eq!(adas.take(std::slice::from_ref(&removal)), nothing);
+    // Bob does not know yet. What he writes is void, also where the removal comes after it.
+    let beyond = bobs.write(create(ObjectId([2; 16])));
+    adas.receive(std::slice::from_ref(&beyond));
+    assert_eq!(bobs.take(std::slice::from_ref(&removal)).redecided, 1);
+    let digest = |device: &Device| device.state().data.state_digest();
+    assert_eq!(digest(&adas), digest(&bobs));
 }

@@ -117,6 +117,7 @@ impl TextModule for Trappy {
             peer: 1,
             start: 0,
             end: 1,
+            after: Vec::new(),
         })
     }
 }
