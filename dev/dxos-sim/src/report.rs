@@ -45,7 +45,7 @@ pub const FAULTS: [&str; 36] = [
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
-pub const MESSAGES: [&str; 93] = [
+pub const MESSAGES: [&str; 94] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
