@@ -21,7 +21,7 @@ mod tests {
     use dxos_base::{DeviceKey, FeedId, Hash, ObjectId, Signature, SpaceId, encode};
 
     use super::*;
-    use crate::wire::GossipCaret;
+    use crate::wire::{Answer, GossipCaret, Greeting, StoredEntries};
 
     const RUNS: usize = 10_000;
 
@@ -29,7 +29,7 @@ mod tests {
     fn mutated_replication_is_read_or_refused() {
         let samples = [
             SpaceMessage::Open {
-                version: 1,
+                version: 2,
                 space: SpaceId([1; 20]),
                 device: DeviceKey([2; 32]),
                 signature: Signature([3; 64]),
@@ -45,6 +45,18 @@ mod tests {
             SpaceMessage::Entries {
                 entries: vec![vec![7; 20]],
             },
+            SpaceMessage::Hello(Greeting {
+                wall_ms: 1_764_000_000_000,
+                control: Hash([8; 32]),
+                data: Hash([9; 32]),
+                state: Some([10; 16]),
+            }),
+            SpaceMessage::Answer(Answer {
+                wall_ms: 1_764_000_000_000,
+                control: Some(Hash([8; 32])),
+                entries: StoredEntries::Feeds(vec![(FeedId([4; 16]), 300)]),
+                state: None,
+            }),
         ]
         .map(|message| encode(&message));
         seeded(&samples, RUNS, replicate);
