@@ -403,6 +403,14 @@ impl Client {
         self.done(Request::CancelInvitation { invitation }).await
     }
 
+    /// Ends one's own membership of a space; the copy on this device can still be read.
+    ///
+    /// # Errors
+    /// Whoever is the last owner, and who is no member.
+    pub async fn leave_space(&self, space: SpaceId) -> Result<(), Failure> {
+        self.done(Request::LeaveSpace { space }).await
+    }
+
     /// Cuts or restores all networking of the node.
     ///
     /// # Errors

@@ -49,6 +49,14 @@ pub struct EntryHeader {
     pub control_heads: Vec<Hash>,
 }
 
+/// The header of an entry; nothing of it is verified.
+///
+/// # Errors
+/// What is no entry.
+pub fn header_of(bytes: &[u8]) -> Result<EntryHeader, DecodeError> {
+    Ok(Entry::decode(bytes)?.header)
+}
+
 /// An entry of any version whose outer form is right; its signature is checked by [`Entry::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {

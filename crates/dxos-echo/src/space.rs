@@ -541,6 +541,11 @@ impl Space {
         waiting
     }
 
+    /// Whether [`Space::retry_waiting`] has anything to try.
+    pub fn has_waiting(&self) -> bool {
+        self.waiting_count() > 0 || !self.unread.is_empty()
+    }
+
     /// What is stored: the last entry of every feed.
     pub fn timeframe(&self) -> &BTreeMap<FeedId, FeedHead> {
         &self.timeframe

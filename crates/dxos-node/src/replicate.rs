@@ -257,6 +257,7 @@ impl Node {
         self.retry_waiting(turn, id);
         self.leave_ended_feed(turn, id);
         self.with_texts_held(turn, id, |node, turn| node.settle_forks(turn, id));
+        self.grant_missing(turn, id);
         self.prove_again(turn, id);
         for peer in self.open_peers(&id) {
             self.send_heads_if_needed(turn, peer, id);
@@ -265,12 +266,28 @@ impl Node {
         self.status_dirty(turn.cx.now);
     }
 
+    /// Grants the keys held to members who lack them: whoever came in while somebody else made a key.
+    fn grant_missing(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        let (Some(space), Some(identity)) = (self.spaces.get_mut(&id), &self.identity) else {
+            return;
+        };
+        if !space.lacks_grants() {
+            return;
+        }
+        let granted = transaction(turn.cx, Durability::Synced, |cx| {
+            space.grant_missing(identity, cx)
+        });
+        if let Err(error) = granted {
+            self.storage_failed(turn, id, &error.into());
+        }
+    }
+
     /// Tries entries again that wait for credentials, a key or a newer build.
     pub(crate) fn retry_waiting(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
-        if space.data.waiting_count() == 0 {
+        if !space.data.has_waiting() {
             return;
         }
         match transaction(turn.cx, Durability::Synced, |cx| space.retry_waiting(cx)) {

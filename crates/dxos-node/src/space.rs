@@ -314,6 +314,29 @@ impl SpaceState {
         })
     }
 
+    /// Whether a member lacks a key that is held here.
+    pub(crate) fn lacks_grants(&self) -> bool {
+        let state = self.graph.state();
+        self.keyring
+            .all()
+            .any(|(key, _)| !state.lacking(key).is_empty())
+    }
+
+    /// Grants every key held to every member who lacks it, within a transaction, if this device may.
+    pub(crate) fn grant_missing(
+        &mut self,
+        identity: &dxos_halo::Identity,
+        cx: &mut Context<'_>,
+    ) -> Result<(), StoreError> {
+        let granted =
+            dxos_halo::grant_missing(&self.graph, &self.keyring, identity, &mut *cx.entropy);
+        // Readers grant nothing, and nothing can be sealed to what is no key.
+        if let Ok(credentials) = granted {
+            self.add_credentials(credentials, identity.agreement(), cx)?;
+        }
+        Ok(())
+    }
+
     /// Derives keys and feeds from the graph again.
     pub(crate) fn refold(&mut self, agreement: &AgreementSecret) {
         self.keyring.learn(&self.graph, agreement);

@@ -106,6 +106,9 @@ impl World {
             let Some(view) = status.spaces.iter().find(|view| view.space == space) else {
                 return Some(format!("peer {index} is not in the space"));
             };
+            if !self.is_member(index) {
+                return Some(format!("peer {index} has left the space"));
+            }
             if view.forks.iter().any(|fork| fork.open) {
                 return Some(format!("peer {index} sees a fork nobody settled"));
             }
@@ -133,6 +136,9 @@ impl World {
         if branches.is_ok_and(|branches| !branches.is_empty()) && !self.faults.contains_key(FORKED)
         {
             self.fault(FORKED);
+        }
+        if let Err(words) = self.check_departures() {
+            self.violate(words);
         }
         let views = self.look_at_objects(space);
         let texts = self.look_at_texts();

@@ -8,6 +8,7 @@ use dxos_mesh::signal::ServerSignal;
 
 use dxos_echo::store::Store;
 
+use crate::leaving::Departure;
 use crate::network::Mail;
 use crate::store::{CrashPoint, WriteFault};
 use crate::world::{Item, Mend, World};
@@ -37,6 +38,8 @@ enum Fault {
     Offline,
     CopyRestored,
     WholeCopyRestored,
+    Leaves,
+    LeavesFromCopy,
 }
 
 /// A copy of a profile, to be put back.
@@ -44,9 +47,11 @@ pub struct Backup {
     copy: crate::store::Copy,
     /// The instance marker is put back with it: the node cannot tell, and its feed may fork.
     whole: bool,
+    /// Its person leaves the space at once: the others have applied more of its feed than it names.
+    leaves: bool,
 }
 
-const FAULTS: [(u64, Fault); 19] = [
+const FAULTS: [(u64, Fault); 21] = [
     (10, Fault::Kill),
     (14, Fault::CrashAtCommit),
     (7, Fault::PowerLoss),
@@ -66,6 +71,8 @@ const FAULTS: [(u64, Fault); 19] = [
     (4, Fault::Offline),
     (3, Fault::CopyRestored),
     (4, Fault::WholeCopyRestored),
+    (3, Fault::Leaves),
+    (2, Fault::LeavesFromCopy),
 ];
 
 impl World {
@@ -127,11 +134,36 @@ impl World {
                 let after = self.random.between(500, 6000);
                 self.later(after, Item::Mend(Mend::Online(peer)));
             }
-            Fault::CopyRestored | Fault::WholeCopyRestored if runs && self.is_member(peer) => {
+            Fault::CopyRestored | Fault::WholeCopyRestored
+                if runs && self.is_member(peer) && !self.departures.contains_key(&peer) =>
+            {
                 let copy = self.peers[peer].store.copy();
                 let whole = matches!(fault, Fault::WholeCopyRestored);
-                self.copies.insert(peer, Backup { copy, whole });
+                let leaves = false;
+                self.copies.insert(
+                    peer,
+                    Backup {
+                        copy,
+                        whole,
+                        leaves,
+                    },
+                );
                 let after = self.random.between(300, 5000);
+                self.later(after, Item::PutBack { peer });
+            }
+            Fault::Leaves if runs && self.may_leave(peer) => self.leave(peer),
+            Fault::LeavesFromCopy if runs && self.may_leave(peer) => {
+                let copy = self.peers[peer].store.copy();
+                let (whole, leaves) = (true, true);
+                self.copies.insert(
+                    peer,
+                    Backup {
+                        copy,
+                        whole,
+                        leaves,
+                    },
+                );
+                let after = self.random.between(1_500, 5_000);
                 self.later(after, Item::PutBack { peer });
             }
             fault => self.suffer_network(fault, peer),
@@ -264,16 +296,20 @@ impl World {
         });
         self.died(index, 3000);
         // Where others have all of it, nothing of it may be lost: it comes back as a branch.
-        let kept_elsewhere = backup.whole && self.others_hold_all(index);
+        let kept_elsewhere = backup.whole && !backup.leaves && self.others_hold_all(index);
         let kept = self.peers[index].store.restore(&backup.copy);
         if backup.whole {
-            if self.random.chance(70) {
+            if backup.leaves || self.random.chance(70) {
                 // Time to write before it hears of what it had written.
                 self.network.weather.unreached.insert(index);
                 let after = self.random.between(1500, 7000);
                 self.later(after, Item::Mend(Mend::Reach(index)));
             }
-            if self.random.chance(35) {
+            if backup.leaves {
+                self.departures.insert(index, Departure::Planned);
+                // What others did to what is void now may be void with it.
+                self.ledger.doubt_collections();
+            } else if self.random.chance(35) {
                 self.fault("whole copy to be put back again");
                 self.copies.insert(index, backup);
                 let after = self.random.between(800, 6000);

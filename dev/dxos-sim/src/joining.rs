@@ -41,11 +41,13 @@ impl World {
     /// Everybody who is not in does the next step.
     pub fn advance_joining(&mut self) {
         self.later(LOOK_MS, Item::Joining);
+        self.advance_departures();
         for index in 0..self.peers.len() {
             self.watch_space(index);
             if self.is_member(index) {
                 self.joining.attempts.remove(&index);
-            } else if self.peers[index].node.is_some()
+            } else if !self.stays_out(index)
+                && self.peers[index].node.is_some()
                 && self.peers[index].persons[0].channel.is_some()
             {
                 self.come_in(index);
@@ -57,7 +59,7 @@ impl World {
         let Some(space) = self.space else { return };
         for person in 0..self.peers[index].persons.len() {
             let status = self.peers[index].persons[person].status();
-            if status.is_some_and(|status| status.spaces.iter().any(|view| view.space == space)) {
+            if status.is_some_and(|status| World::lists(&status, space)) {
                 self.peers[index].persons[person].watch(space);
                 self.pump(index, person, 0);
             }

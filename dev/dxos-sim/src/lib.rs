@@ -13,6 +13,7 @@ mod edits;
 mod faults;
 mod joining;
 mod kinds;
+mod leaving;
 mod ledger;
 mod network;
 mod peer;

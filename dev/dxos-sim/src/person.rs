@@ -226,6 +226,12 @@ impl Person {
         self.ask(async move { Done::Other("cancel", client.cancel(invitation).await) });
     }
 
+    /// Leaves a space.
+    pub fn leave(&mut self, space: SpaceId) {
+        let client = self.client.clone();
+        self.ask(async move { Done::Other("leave", client.leave_space(space).await) });
+    }
+
     /// Switches networking off or on.
     pub fn set_offline(&mut self, offline: bool) {
         let client = self.client.clone();

@@ -5,7 +5,7 @@ use crate::tap::Counts;
 use crate::world::World;
 
 /// Faults that a suite must have seen.
-pub const FAULTS: [&str; 36] = [
+pub const FAULTS: [&str; 39] = [
     "acknowledgement lost",
     "channel lost",
     "clock at 1970",
@@ -15,6 +15,7 @@ pub const FAULTS: [&str; 36] = [
     "commit fails",
     "direct link cut",
     "disk full",
+    "entry became void after it was applied",
     "entry before its key or credentials",
     "feed forked",
     "forged frame",
@@ -25,6 +26,7 @@ pub const FAULTS: [&str; 36] = [
     "killed after a commit",
     "killed before a commit",
     "killed between events",
+    "left the space",
     "old copy put back",
     "page reloaded",
     "peer of an older version",
@@ -42,6 +44,7 @@ pub const FAULTS: [&str; 36] = [
     "whole copy to be put back again",
     "wrong auth code",
     "wrong invitation code",
+    "wrote in a new feed after coming back",
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
@@ -55,6 +58,7 @@ pub const MESSAGES: [&str; 94] = [
     "call get",
     "call invite",
     "call join",
+    "call leave space",
     "call open text",
     "call open text on base",
     "call query",
@@ -192,6 +196,10 @@ impl Report {
                 sum(|store| store.waited()),
             );
         }
+        faults.insert(
+            "entry became void after it was applied",
+            sum(|store| store.voided()),
+        );
         faults.insert("unsynced commit lost", sum(|store| store.power_took()));
         faults.insert("frame duplicated", world.network.duplicated);
         let off = |peer: &&crate::peer::Peer| peer.clock_off_ms.abs() > 300 * 24 * 3600 * 1000;

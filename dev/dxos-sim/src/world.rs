@@ -12,6 +12,7 @@ use dxos_services::ClientId;
 
 use crate::joining::Joining;
 use crate::kinds;
+use crate::leaving::Departure;
 use crate::ledger::Ledger;
 use crate::network::{Mail, Network, Parcel};
 use crate::peer::{Line, Peer};
@@ -103,6 +104,8 @@ pub struct World {
     pub objects: Vec<ObjectId>,
     /// Peers on their way in.
     pub joining: Joining,
+    /// People who left the space, or are about to.
+    pub departures: BTreeMap<usize, Departure>,
     /// How often each fault happened.
     pub faults: Counts,
     /// How often each kind of write was acknowledged.
@@ -149,6 +152,7 @@ impl World {
             space: None,
             objects: Vec::new(),
             joining: Joining::default(),
+            departures: BTreeMap::new(),
             faults: Counts::new(),
             writes: Counts::new(),
             under_way_bytes: 0,
@@ -629,13 +633,13 @@ impl World {
             .collect()
     }
 
-    /// Whether a peer's first person sees the shared space.
+    /// Whether a peer's first person sees the shared space, and is in it.
     pub fn is_member(&self, index: usize) -> bool {
         let Some(space) = self.space else {
             return false;
         };
         let status = self.peers[index].persons.first().and_then(Person::status);
-        status.is_some_and(|status| status.spaces.iter().any(|view| view.space == space))
+        status.is_some_and(|status| World::lists(&status, space))
     }
 
     /// An invitation as a person's client knows it.

@@ -264,6 +264,17 @@ impl Ledger {
         }
     }
 
+    /// What a peer wrote becomes void though others have applied it: a step of a counter it began, or a member of a list it
+    /// made, may go with it.
+    pub fn doubt_collections(&mut self) {
+        for edit in &mut self.edits {
+            let within = matches!(edit.what, What::Step { .. } | What::Item { .. });
+            if within && matches!(edit.fate, Fate::Acknowledged { .. }) {
+                edit.fate = Fate::Lost;
+            }
+        }
+    }
+
     /// How many edits last.
     pub fn lasting(&self) -> usize {
         self.edits

@@ -62,6 +62,7 @@ pub struct CrashStore {
     power_took: u64,
     largest_commit: usize,
     waited: u64,
+    voided: u64,
     entry_bytes: BTreeMap<SpaceId, u64>,
     misuses: Vec<&'static str>,
 }
@@ -115,6 +116,11 @@ impl CrashStore {
     /// Entries that came before what they wait for.
     pub fn waited(&self) -> u64 {
         self.waited
+    }
+
+    /// Entries that became void after they were applied.
+    pub fn voided(&self) -> u64 {
+        self.voided
     }
 
     /// Rows changed by one commit, at most.
@@ -339,6 +345,11 @@ impl Store for CrashStore {
         state: EntryState,
     ) -> Result<(), StoreError> {
         self.writable("entry_state")?;
+        if state == EntryState::Void {
+            let before = self.tables.entries(space, feed, seq, 0)?;
+            let applied = |row: &EntryRow| row.seq == seq && row.state == EntryState::Applied;
+            self.voided += u64::from(before.iter().any(applied));
+        }
         self.tables.entry_state(space, feed, seq, state)
     }
 
