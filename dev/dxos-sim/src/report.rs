@@ -48,7 +48,7 @@ pub const FAULTS: [&str; 39] = [
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
-pub const MESSAGES: [&str; 94] = [
+pub const MESSAGES: [&str; 95] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
