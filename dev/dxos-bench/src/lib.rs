@@ -6,6 +6,7 @@
 //! * Where there is a floor (plain SQLite doing only what cannot be avoided) it is measured in the same run. That of
 //!   creating objects writes the very rows that the run has left behind (`floor`).
 //!
+//! * Peers (other engines at the same work) are measured in the same run, with the feature `peers`.
 //! * Figures of the web build come from a real Chromium (`web`): where a unit says CPU, it is the worker's thread.
 //!
 //! Not here: anything that is not measured by this program or the recorder it starts.
@@ -18,6 +19,8 @@ mod measure;
 mod memory;
 mod million;
 mod net;
+#[cfg(feature = "peers")]
+mod peers;
 mod read;
 mod report;
 mod space;
@@ -112,7 +115,10 @@ pub fn run(options: &Options) -> Result<()> {
             continue;
         }
         eprintln!("{} …", ids.join(", "));
-        let outcomes = bench(options)?;
+        #[cfg_attr(not(feature = "peers"), allow(unused_mut))]
+        let mut outcomes = bench(options)?;
+        #[cfg(feature = "peers")]
+        peers::add(options, &mut outcomes)?;
         for outcome in &outcomes {
             println!("{outcome}");
         }

@@ -46,9 +46,9 @@ enum Task {
         #[arg(long, default_value_t = 4400)]
         port: u16,
     },
-    /// Run benchmarks; all of them, or those named.
+    /// Run benchmarks, other engines beside: all of them but the largest, or those named.
     Bench {
-        /// Ids as in dev/dxos-bench/RESULTS.md.
+        /// Ids as in dev/dxos-bench/RESULTS.md, or `million`.
         names: Vec<String>,
     },
     /// Run the simulator and the two models (merging, live queries) for long, optimised: more seeds than the tests do.
@@ -124,7 +124,15 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { names } => {
             let status = Command::new(cargo())
                 .current_dir(&root)
-                .args(["run", "--release", "-p", "dxos-bench", "--"])
+                .args([
+                    "run",
+                    "--release",
+                    "-p",
+                    "dxos-bench",
+                    "--features",
+                    "peers",
+                    "--",
+                ])
                 .args(names)
                 .status()
                 .context("start cargo")?;
