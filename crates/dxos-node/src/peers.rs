@@ -39,6 +39,8 @@ pub(crate) struct PeerSpace {
     /// An `Open` that waits for the chain that admits its device.
     unproved: Option<(DeviceKey, Signature)>,
     asked_chain: bool,
+    /// The peer needs the chain that admits this device, and may not learn what is in it: it has left.
+    owes_chain: bool,
     /// What we greeted with, until it is answered.
     pub(crate) greeted: Option<Standpoint>,
     /// A greeting that came before the peer's proof could be checked.
@@ -111,6 +113,7 @@ impl PeerSpace {
             left: false,
             unproved: None,
             asked_chain: false,
+            owes_chain: false,
             greeted: None,
             early_greeting: None,
             remote: BTreeMap::new(),
@@ -427,6 +430,31 @@ impl Node {
         self.prove(turn, peer, space);
     }
 
+    /// A peer does not know this device: it is told the chain that admits it. Who has left or was removed is told
+    /// nothing of what came after; they know those who were there before.
+    pub(crate) fn chain_needed(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
+        let Some(space) = self.spaces.get(&id) else {
+            return;
+        };
+        let Some(conversation) = self.conversations.get_mut(&peer) else {
+            return;
+        };
+        let Some(peer_space) = conversation.spaces.get_mut(&id) else {
+            return;
+        };
+        let claimed = peer_space.unproved.map(|(device, _)| device);
+        let device = peer_space.device.or(claimed);
+        let state = space.graph.state();
+        let is_out = device.is_some_and(|device| {
+            state.devices.contains_key(&device) && state.role_of(&device).is_none()
+        });
+        if is_out {
+            peer_space.owes_chain = true;
+        } else {
+            self.send_credentials(turn, peer, id, &[]);
+        }
+    }
+
     /// Checks the claim of a peer against the newest control state; asks for its chain if the device is unknown.
     pub(crate) fn prove(&mut self, turn: &mut Turn<'_, '_>, peer: PeerId, id: SpaceId) {
         let Some(conversation) = self.conversations.get_mut(&peer) else {
@@ -464,6 +492,10 @@ impl Node {
         }
         peer_space.unproved = None;
         (peer_space.device, peer_space.left) = (Some(device), left);
+        let owed = member && std::mem::take(&mut peer_space.owes_chain);
+        if owed {
+            self.send_credentials(turn, peer, id, &[]);
+        }
         self.status_dirty(turn.cx.now);
         self.begin_replication(turn, peer, id);
         self.send_presence_to(turn, peer);

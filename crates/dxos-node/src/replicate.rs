@@ -73,7 +73,7 @@ impl Node {
         };
         let proved = conversation.is_open(&id);
         match message {
-            SpaceMessage::NeedChain => self.send_credentials(turn, peer, id, &[]),
+            SpaceMessage::NeedChain => self.chain_needed(turn, peer, id),
             SpaceMessage::Credentials { credentials } => {
                 self.credentials_received(turn, peer, id, &credentials);
             }
@@ -189,7 +189,7 @@ impl Node {
     }
 
     /// Sends the credentials that the given heads do not cover.
-    fn send_credentials(
+    pub(crate) fn send_credentials(
         &mut self,
         turn: &mut Turn<'_, '_>,
         peer: PeerId,

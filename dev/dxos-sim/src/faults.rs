@@ -299,6 +299,8 @@ impl World {
         let kept_elsewhere = backup.whole && !backup.leaves && self.others_hold_all(index);
         let kept = self.peers[index].store.restore(&backup.copy);
         if backup.whole {
+            let at = self.put_back_at.entry(index).or_insert(kept);
+            *at = kept.min(*at);
             if backup.leaves || self.random.chance(70) {
                 // Time to write before it hears of what it had written.
                 self.network.weather.unreached.insert(index);

@@ -74,6 +74,7 @@ impl World {
                 }
                 Departure::Asked { .. } if self.is_out(index) => {
                     self.fault("left the space");
+                    self.doubt_branch(index);
                     let until = now + self.random.between(500, 6_000);
                     self.departures.insert(index, Departure::Out { until });
                 }
@@ -89,6 +90,15 @@ impl World {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Who leaves before a fork of theirs is settled does not settle it any more: what they wrote since does not count,
+    /// on either branch, until an admin picks one.
+    fn doubt_branch(&mut self, index: usize) {
+        if let Some(kept) = self.put_back_at.get(&index) {
+            self.ledger.power_lost(index, *kept);
+            self.ledger.doubt_collections();
         }
     }
 

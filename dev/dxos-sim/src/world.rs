@@ -106,6 +106,8 @@ pub struct World {
     pub joining: Joining,
     /// People who left the space, or are about to.
     pub departures: BTreeMap<usize, Departure>,
+    /// Commits of the copies of whole profiles that were put back: what is written since may be on a branch.
+    pub put_back_at: BTreeMap<usize, u64>,
     /// How often each fault happened.
     pub faults: Counts,
     /// How often each kind of write was acknowledged.
@@ -153,6 +155,7 @@ impl World {
             objects: Vec::new(),
             joining: Joining::default(),
             departures: BTreeMap::new(),
+            put_back_at: BTreeMap::new(),
             faults: Counts::new(),
             writes: Counts::new(),
             under_way_bytes: 0,

@@ -225,7 +225,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [Share space]
-          space "River study" [Share space] ←
+          space "River study" [Share space · Remove from this device · Delete for everyone] ←
           dialog "layout/plugins" by layout/plugins
     "#]]);
     world.app.send(CloseDialog {});
@@ -262,7 +262,7 @@ fn sharing_a_space_opens_its_dialog() {
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
           space "Personal" [New document · Share space]
-          space "River study" [New document · Share space] ←
+          space "River study" [New document · Share space · Remove from this device · Delete for everyone] ←
           dialog "space/share" by space/share
     "#]]);
 }
