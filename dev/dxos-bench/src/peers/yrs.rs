@@ -63,8 +63,7 @@ impl Engine for Yrs {
             done: get("done")? == Any::Bool(true),
             assignee: text("assignee")?,
             created: match get("created")? {
-                Any::BigInt(created) => created,
-                Any::Number(created) => created as i64,
+                Any::Number(created) => created.as_i64().context("created is a whole number")?,
                 other => bail!("created is {other:?}"),
             },
             tags: text("tags")?,
