@@ -39,7 +39,13 @@ const REMARKS: &str = "
 * `text_trace_ms` (bar of the design: 550). It stands below the floor, which is the engine and one SQLite commit a keystroke;
   `docs/decisions/0006-keystrokes-and-the-commit.md` tells the parts and the bar that holds: 1.6 times the floor.
 
+* `live_query_us` (bar: 100). The floor beside it is the same write with nobody subscribed, acknowledged on disk: the
+  difference, and the word of it, are what is above.
+
 ## What is measured
+* Peers: one document for each object, as these engines are used for objects, kept as rows of a SQLite file, by the same
+  batches; `SQLite rows` keeps encoded values and merges nothing. None of them indexes, signs, seals or authenticates;
+  ours does. Their lists are made by reading every document. Their sync is their own protocol, document by document.
 * `sync_noop_bytes`, `sync_diff_ratio`: from the greetings on, session included; the proofs that come before are
   `sync_proof_bytes`. The worst of: the one, the other, both were away.
 * `newcomer_10k_ms`: two whole nodes with a real session, both sides on one thread, without a network.
