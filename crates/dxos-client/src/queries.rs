@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use dxos_base::query::{GroupRow, Scope};
+use dxos_base::query::GroupRow;
 use dxos_base::{ObjectWrite, Query, SpaceId};
 use dxos_services::{DiffError, QueryDiff, Row};
 
@@ -141,11 +141,7 @@ impl LiveQuery {
 
     /// Whether rows can be of a space.
     pub(crate) fn looks_at(&self, space: SpaceId) -> bool {
-        match &self.query.scope {
-            Scope::Here => self.space == space,
-            Scope::All => true,
-            Scope::Spaces(spaces) => spaces.contains(&space),
-        }
+        self.query.scope.includes(self.space, space)
     }
 
     /// Told a difference: with it the rows hold every write acknowledged before.

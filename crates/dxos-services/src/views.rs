@@ -152,10 +152,14 @@ pub struct SpaceView {
 }
 
 impl SpaceView {
+    /// Whether it is open for reading alone: this identity is no member any more, or an owner deleted it.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.life, SpaceLife::NotMember | SpaceLife::Deleted)
+    }
+
     /// Whether this identity can change what is in it: its role allows it, and it has not ended for this identity.
     pub fn may_write(&self) -> bool {
-        let ended = matches!(self.life, SpaceLife::NotMember | SpaceLife::Deleted);
-        self.role >= Role::Editor && !ended
+        self.role >= Role::Editor && !self.has_ended()
     }
 }
 

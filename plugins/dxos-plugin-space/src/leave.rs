@@ -3,7 +3,7 @@
 
 use dxos_app::{Action, CloseDialog};
 use dxos_base::SpaceId;
-use dxos_client::{Client, Error, Role, SpaceLife, SpaceView};
+use dxos_client::{Client, Error, Role, SpaceView};
 use dxos_surface::{
     DIALOG_DELETE_SPACE, DIALOG_LEAVE, DIALOG_REMOVE_SPACE, parse_path, space_path, use_app,
 };
@@ -53,7 +53,7 @@ impl Way {
 
     /// Whether it is open to this identity.
     fn is_open(self, space: &SpaceView) -> bool {
-        let ended = matches!(space.life, SpaceLife::NotMember | SpaceLife::Deleted);
+        let ended = space.has_ended();
         !space.personal
             && match self {
                 Way::Leave => !ended && !last_owner(space),
@@ -160,7 +160,7 @@ pub fn dialog(way: Way, subject: String) -> impl IntoView {
 mod tests {
     use super::*;
     use dxos_base::IdentityKey;
-    use dxos_client::MemberView;
+    use dxos_client::{MemberView, SpaceLife};
 
     fn space(role: Role, owners: u8) -> SpaceView {
         let member = |n| MemberView {

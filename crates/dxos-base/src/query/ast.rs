@@ -289,6 +289,17 @@ pub enum Scope {
     All,
 }
 
+impl Scope {
+    /// Whether a query asked in `here` looks at a space.
+    pub fn includes(&self, here: SpaceId, space: SpaceId) -> bool {
+        match self {
+            Scope::Here => here == space,
+            Scope::Spaces(spaces) => spaces.contains(&space),
+            Scope::All => true,
+        }
+    }
+}
+
 /// Counts objects by the value of a property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {

@@ -13,7 +13,7 @@ use super::stored::{StoredType, StoredTypeError};
 use super::{SchemaError, TypeRef, TypeSchema};
 use crate::ids::{ObjectId, SpaceId};
 use crate::limits;
-use crate::query::{Query, Scope, VersionRange};
+use crate::query::{Query, VersionRange};
 use crate::value::Value;
 
 /// Where a type is from.
@@ -172,13 +172,10 @@ impl Registry {
     pub fn add_former_names(&self, space: SpaceId, query: &mut Query) {
         let mut known: Vec<&TypeSchema> = self.code.values().map(|schema| &**schema).collect();
         for (of, types) in &self.stored {
-            let looked_at = match &query.scope {
-                Scope::Here => *of == space,
-                Scope::All => true,
-                Scope::Spaces(spaces) => spaces.contains(of),
-            };
-            let types = types.values().filter(|_| looked_at).flatten();
-            known.extend(types.map(|(_, schema)| &**schema));
+            if query.scope.includes(space, *of) {
+                let types = types.values().flatten();
+                known.extend(types.map(|(_, schema)| &**schema));
+            }
         }
         known.retain(|schema| schema.fields.iter().any(|field| !field.aliases.is_empty()));
         query.add_former_names(known.into_iter().rev());

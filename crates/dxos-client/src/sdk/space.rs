@@ -152,9 +152,7 @@ impl Space {
     /// [`ErrorKind::NotAllowed`](super::ErrorKind::NotAllowed) for the personal space, the last owner, and who is no
     /// member.
     pub async fn leave(&self) -> Result<(), Error> {
-        let space = self.id;
-        self.client.call(Request::LeaveSpace { space }).await?;
-        Ok(())
+        Ok(self.client.leave_space(self.id).await?)
     }
 
     /// Asks all members to delete it: from when they hear of it nobody writes in it any more. Every device keeps its

@@ -164,11 +164,7 @@ impl Shared {
     }
 
     fn looks_at(&self, space: SpaceId) -> bool {
-        match &self.query.scope {
-            Scope::Here => self.here == space,
-            Scope::All => true,
-            Scope::Spaces(spaces) => spaces.contains(&space),
-        }
+        self.query.scope.includes(self.here, space)
     }
 
     /// The one space it is about is open, if it is about one.

@@ -185,12 +185,7 @@ impl Replica {
         };
         let mut rows = Vec::new();
         for (id, space) in &self.spaces {
-            let looked_at = match &query.scope {
-                Scope::Here => *id == here,
-                Scope::All => true,
-                Scope::Spaces(spaces) => spaces.contains(id),
-            };
-            if !looked_at {
+            if !query.scope.includes(here, *id) {
                 continue;
             }
             let found = naive::answer(&space.data, &mut self.store, &whole).unwrap();
