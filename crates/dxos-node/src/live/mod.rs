@@ -71,8 +71,6 @@ pub(crate) struct Live {
     members: BTreeMap<Member, u64>,
     made: u64,
     former: FormerNames,
-    /// A space's types may have to be read for a query.
-    types_unread: bool,
     pub(crate) counters: Counters,
 }
 
@@ -95,6 +93,8 @@ struct Shared {
     told: Told,
     /// Something may be to tell.
     dirty: bool,
+    /// Types may say other former names than `query` has; then it is dirty too.
+    types_unread: bool,
 }
 
 /// How the rows of a query are kept.
@@ -160,6 +160,7 @@ impl Shared {
             state,
             told: Told::default(),
             dirty: true,
+            types_unread: true,
         }
     }
 
@@ -289,7 +290,6 @@ impl Live {
         shared.members.insert(member);
         shared.fresh.insert(member);
         shared.dirty = true;
-        self.types_unread = true;
         self.members.insert(member, id);
     }
 
@@ -341,8 +341,17 @@ impl Live {
         if touched.objects.is_empty() {
             return false;
         }
-        let mut any = self.former.touched(space, touched) && self.looks_at(space);
-        self.types_unread |= any;
+        let mut any = false;
+        if self.former.touched(space, touched) {
+            for shared in self
+                .shared
+                .values_mut()
+                .filter(|shared| shared.looks_at(space))
+            {
+                (shared.types_unread, shared.dirty) = (true, true);
+                any = true;
+            }
+        }
         for id in self.index.concerned(space, touched) {
             let Some(shared) = self.shared.get_mut(&id) else {
                 continue;
@@ -359,13 +368,12 @@ impl Live {
     /// A space has come; gives whether there may be something to tell.
     pub(crate) fn space_added(&mut self, space: SpaceId) -> bool {
         self.former.forget(space);
-        self.types_unread = true;
         let mut any = false;
         for (id, shared) in &mut self.shared {
             if shared.looks_at(space) {
                 shared.forget(space);
                 shared.followed_by(&mut self.index, *id);
-                shared.dirty = true;
+                (shared.types_unread, shared.dirty) = (true, true);
                 any = true;
             }
         }
@@ -374,7 +382,7 @@ impl Live {
 
     /// Whether there may be something to tell.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.types_unread || self.shared.values().any(|shared| shared.dirty)
+        self.shared.values().any(|shared| shared.dirty)
     }
 
     /// Answers a query once.
@@ -393,7 +401,11 @@ impl Live {
 
     /// Queries look under names that fields had before, as the types of the spaces say now.
     fn complete(&mut self, spaces: &Spaces, store: &mut dyn Store) -> Result<(), EchoError> {
-        for (id, shared) in &mut self.shared {
+        for (id, shared) in self
+            .shared
+            .iter_mut()
+            .filter(|(_, shared)| shared.types_unread)
+        {
             let wanted = spaces_of(&shared.asked, shared.here, spaces);
             self.former.read(&wanted, spaces, store)?;
             let query = self.former.completed(&shared.asked, &wanted);
@@ -408,8 +420,8 @@ impl Live {
                 };
                 shared.enter(&mut self.index, *id);
             }
+            shared.types_unread = false;
         }
-        self.types_unread = false;
         Ok(())
     }
 
@@ -417,7 +429,7 @@ impl Live {
     pub(crate) fn reads(&self, spaces: &Spaces) -> bool {
         let due = |shared: &&Shared| shared.dirty && shared.is_here(spaces);
         let mut due = self.shared.values().filter(due);
-        self.types_unread || due.any(|shared| shared.reads(spaces))
+        due.any(|shared| shared.types_unread || shared.reads(spaces))
     }
 
     /// What is to be told now, by subscription.
@@ -428,9 +440,7 @@ impl Live {
         store: &mut dyn Store,
     ) -> Vec<(Member, QueryDiff)> {
         let mut out = Vec::new();
-        if self.types_unread
-            && let Err(error) = self.complete(spaces, store)
-        {
+        if let Err(error) = self.complete(spaces, store) {
             // Tried again with the next change.
             tracing::warn!(%error, "query.types_failed");
         }
