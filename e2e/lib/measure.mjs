@@ -2,20 +2,21 @@
 import { toEnd } from "./composer.mjs";
 import { until } from "./page.mjs";
 
-/** Bytes of the first load, as sent: every file of the app and the service worker. */
-export function firstLoadBytes(page) {
+/** Bytes of the first load of an app, as sent: every file it keeps, and the service worker. */
+export function firstLoadBytes(page, app = "") {
   // Workers load outside the page's own network log, so every file is asked for once.
-  return page.evaluate(async () => {
+  return page.evaluate(async (app) => {
     performance.setResourceTimingBufferSize(1000);
-    const { files } = await (await fetch("/assets.json")).json();
+    const { apps, files } = await (await fetch("/assets.json")).json();
+    const own = Object.keys(files).filter((name) => apps[app].includes(files[name].group));
     let sum = 0;
-    for (const name of [...Object.keys(files), "sw.js"]) {
+    for (const name of [...own, "sw.js"]) {
       const address = `/${name}?measured`;
       await (await fetch(address, { cache: "no-store" })).arrayBuffer();
       sum += performance.getEntriesByName(new URL(address, location.href).href).at(-1).encodedBodySize;
     }
     return sum;
-  });
+  }, app);
 }
 
 /** The value at `part` (0 to 1) of the sorted values. */

@@ -1,4 +1,4 @@
-// Builds editor.bundle.js (editor and icon sprite) and, with `--out DIR`, copies the fonts to DIR/fonts.
+// Builds editor.bundle.js and icons.bundle.js (the sprite) and, with `--out DIR`, copies the fonts to DIR/fonts.
 // Third-party code and files are made here and never committed.
 import { build } from "esbuild";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
@@ -26,9 +26,9 @@ const icons = {
   },
 };
 
-await build({
-  entryPoints: [join(here, "src/index.js")],
-  outfile: join(here, "editor.bundle.js"),
+for (const [entry, outfile] of [["index.js", "editor.bundle.js"], ["icons.js", "icons.bundle.js"]]) await build({
+  entryPoints: [join(here, "src", entry)],
+  outfile: join(here, outfile),
   bundle: true,
   format: "esm",
   target: "es2022",

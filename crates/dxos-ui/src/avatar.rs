@@ -1,5 +1,6 @@
 //! People as coloured initials: one colour for one person everywhere.
 
+use dxos_client::MemberView;
 use leptos::prelude::*;
 
 use crate::words::initials;
@@ -13,6 +14,17 @@ pub struct Person {
     pub hue: u16,
     /// Here now.
     pub online: bool,
+}
+
+impl Person {
+    /// A member of a space.
+    pub fn of(member: &MemberView) -> Person {
+        Person {
+            name: member.name.clone(),
+            hue: member.hue,
+            online: member.online,
+        }
+    }
 }
 
 /// One person.

@@ -57,7 +57,7 @@ pub fn Select(
     /// Label for screen readers.
     label: &'static str,
     /// Value and words of each choice.
-    choices: Vec<(&'static str, &'static str)>,
+    choices: Vec<(String, String)>,
     /// The chosen value.
     #[prop(into)]
     value: Signal<String>,
@@ -74,8 +74,9 @@ pub fn Select(
         >
             {choices
                 .into_iter()
-                .map(|(choice, words)| view! {
-                    <option value=choice selected=move || value.get() == choice>{words}</option>
+                .map(|(choice, words)| {
+                    let own = choice.clone();
+                    view! { <option value=choice selected=move || value.get() == own>{words}</option> }
                 })
                 .collect_view()}
         </select>

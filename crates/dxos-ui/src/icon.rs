@@ -41,7 +41,10 @@ mod tests {
         for folder in [
             "plugins",
             "apps/composer",
+            "apps/tasks",
+            "apps/todomvc",
             "crates/dxos-ui/src",
+            "crates/dxos-shell/src",
             "crates/dxos-surface",
         ] {
             rust_files(&root.join(folder), &mut files);

@@ -12,9 +12,12 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{Profile, WebBuild, dist::files_below};
 
-/// What `build.mjs` makes beside the files in `--out`: the module that `dxos-ui` imports at compile time. Not
+/// What `build.mjs` makes beside the files in `--out`: the modules that `dxos-ui` imports at compile time. Not
 /// committed.
-const MADE_IN_TREE: &str = "crates/dxos-ui/js/editor.bundle.js";
+const MADE_IN_TREE: [&str; 2] = [
+    "crates/dxos-ui/js/editor.bundle.js",
+    "crates/dxos-ui/js/icons.bundle.js",
+];
 
 /// The bundle and what it was made of.
 pub(crate) struct Bundle {
@@ -24,7 +27,7 @@ pub(crate) struct Bundle {
 
 /// Whether a build makes this file in the tree: newer than the build's start, so never one of its sources.
 pub(crate) fn is_made(path: &Path) -> bool {
-    path.ends_with(MADE_IN_TREE)
+    MADE_IN_TREE.iter().any(|made| path.ends_with(made))
 }
 
 /// Builds `crates/dxos-ui/js`. Skipped when none of its files changed.
@@ -50,7 +53,8 @@ pub(crate) fn build(build: &WebBuild) -> Result<Bundle> {
         hasher.update(&fs::read(source)?);
     }
     let stamp = hasher.finalize().to_hex().to_string();
-    let whole = build.root.join(MADE_IN_TREE).exists() && dir.join("fonts").exists();
+    let whole = MADE_IN_TREE.iter().all(|made| build.root.join(made).exists())
+        && dir.join("fonts").exists();
     if whole && fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) {
         return Ok(Bundle { dir, sources });
     }
@@ -77,7 +81,7 @@ pub(crate) fn build(build: &WebBuild) -> Result<Bundle> {
 }
 
 /// `npm ci`, unless `node_modules` was made from this very lock file.
-fn install(package: &Path) -> Result<()> {
+pub(crate) fn install(package: &Path) -> Result<()> {
     let lock_path = package.join("package-lock.json");
     let lock = fs::read(&lock_path)
         .with_context(|| format!("read {} (npm install makes it)", lock_path.display()))?;

@@ -16,7 +16,11 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
+use crate::apps::{APPS, App, Group, Part};
 use crate::{Profile, WebBuild};
+
+/// Files of the page by name, with what they belong to.
+type Files = BTreeMap<String, (Group, Vec<u8>)>;
 
 /// What stands in `sw.js` where the list of files goes.
 const MANIFEST_MARK: &str = "/*MANIFEST*/ null";
@@ -64,7 +68,7 @@ pub(crate) fn copy(parts: &[PathBuf], to: &Path) -> Result<()> {
 }
 
 /// Writes the folder anew and swaps it in; returns the version (hash over all files).
-pub(crate) fn assemble(build: &WebBuild, parts: &[PathBuf]) -> Result<String> {
+pub(crate) fn assemble(build: &WebBuild, parts: &[Part]) -> Result<String> {
     let dist = build.dist_dir();
     let next = dist.with_extension("next");
     if next.exists() {
@@ -72,12 +76,15 @@ pub(crate) fn assemble(build: &WebBuild, parts: &[PathBuf]) -> Result<String> {
     }
     fs::create_dir_all(&next)?;
 
-    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut files = Files::new();
     for part in parts {
-        for path in files_below(part)? {
-            let name = url_path(part, &path)?;
+        for path in files_below(&part.dir)? {
+            let mut name = url_path(&part.dir, &path)?;
+            if !part.at.is_empty() {
+                name = format!("{}/{name}", part.at);
+            }
             let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-            if files.insert(name.clone(), bytes).is_some() {
+            if files.insert(name.clone(), (part.group, bytes)).is_some() {
                 bail!("two parts of the page make the file {name}");
             }
         }
@@ -90,13 +97,16 @@ pub(crate) fn assemble(build: &WebBuild, parts: &[PathBuf]) -> Result<String> {
     }
     let (manifest, version) = manifest(&files);
     if build.profile == Profile::Release
-        && let Some(worker) = files.get_mut("sw.js")
+        && let Some((_, worker)) = files.get_mut("sw.js")
     {
         *worker = stamp_service_worker(worker, &manifest)?;
     }
-    files.insert("assets.json".to_owned(), manifest.into_bytes());
+    files.insert(
+        "assets.json".to_owned(),
+        (Group::Core, manifest.into_bytes()),
+    );
 
-    for (name, bytes) in &files {
+    for (name, (_, bytes)) in &files {
         let path = next.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -125,13 +135,17 @@ fn url_path(part: &Path, path: &Path) -> Result<String> {
 
 /// Marks the page as a dev build: it loads `dev-reload.js` and registers no service worker; one left from a
 /// release build is replaced by one that removes itself.
-fn make_dev(files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+fn make_dev(files: &mut Files) -> Result<()> {
     if let Some(off) = files.remove("sw-off.js") {
         files.insert("sw.js".to_owned(), off);
     }
-    if let Some(page) = files.get_mut("index.html") {
-        let text = std::str::from_utf8(page).context("index.html is no UTF-8")?;
-        ensure!(text.contains(HTML_MARK), "index.html lost {HTML_MARK}");
+    for app in &APPS {
+        let name = app.path("index.html");
+        let Some((_, page)) = files.get_mut(&name) else {
+            continue;
+        };
+        let text = std::str::from_utf8(page).with_context(|| format!("{name} is no UTF-8"))?;
+        ensure!(text.contains(HTML_MARK), "{name} lost {HTML_MARK}");
         *page = text
             .replace(HTML_MARK, "<html lang=\"en\" data-dev>")
             .into_bytes();
@@ -139,11 +153,11 @@ fn make_dev(files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
-/// The list of files as JSON, and the version.
-fn manifest(files: &BTreeMap<String, Vec<u8>>) -> (String, String) {
+/// The list of files by app as JSON, and the version.
+fn manifest(files: &Files) -> (String, String) {
     let mut hasher = blake3::Hasher::new();
     let mut entries = serde_json::Map::new();
-    for (name, bytes) in files {
+    for (name, (group, bytes)) in files {
         hasher.update(name.as_bytes());
         hasher.update(&[0]);
         let hash = blake3::hash(bytes);
@@ -151,11 +165,19 @@ fn manifest(files: &BTreeMap<String, Vec<u8>>) -> (String, String) {
         // The worker itself counts for the version but is not cached by itself.
         if name != "sw.js" {
             let short = &hash.to_hex()[..16];
-            entries.insert(name.clone(), json!({ "hash": short, "bytes": bytes.len() }));
+            entries.insert(
+                name.clone(),
+                json!({ "hash": short, "bytes": bytes.len(), "group": group.name() }),
+            );
         }
     }
     let version = hasher.finalize().to_hex()[..16].to_owned();
-    let manifest = json!({ "version": version, "files": entries }).to_string();
+    let groups = |app: &App| app.groups().iter().map(|group| group.name()).collect::<Vec<_>>();
+    let apps: serde_json::Map<_, _> = APPS
+        .iter()
+        .map(|app| (app.folder.to_owned(), json!(groups(app))))
+        .collect();
+    let manifest = json!({ "version": version, "apps": apps, "files": entries }).to_string();
     (manifest, version)
 }
 
@@ -169,12 +191,12 @@ fn stamp_service_worker(worker: &[u8], manifest: &str) -> Result<Vec<u8>> {
 }
 
 /// Writes `<name>.br` beside every file worth it, on all cores: this is seconds of work.
-fn pack(cache: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+fn pack(cache: &Path, folder: &Path, files: &Files) -> Result<()> {
     let rest = Mutex::new(files.iter());
     let work = || -> Result<()> {
         loop {
             let next = rest.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((name, bytes)) = next else {
+            let Some((name, (_, bytes))) = next else {
                 return Ok(());
             };
             if let Some(packed) = brotli_of(cache, name, bytes)? {
@@ -224,9 +246,9 @@ fn brotli_of(cache: &Path, name: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>> 
 mod tests {
     use super::*;
 
-    fn files(list: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    fn files(list: &[(&str, &str)]) -> Files {
         list.iter()
-            .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+            .map(|(name, text)| ((*name).to_owned(), (Group::Core, text.as_bytes().to_vec())))
             .collect()
     }
 
@@ -248,17 +270,13 @@ mod tests {
     fn service_worker_lists_all_but_itself() {
         let files = files(&[("a.js", "1"), ("sw.js", "const m = /*MANIFEST*/ null;")]);
         let (manifest, _) = manifest(&files);
-        let worker = stamp_service_worker(&files["sw.js"], &manifest).unwrap();
+        let worker = stamp_service_worker(&files["sw.js"].1, &manifest).unwrap();
         let text = String::from_utf8(worker).unwrap();
         assert!(
             text.contains("\"a.js\"") && !text.contains("\"sw.js\""),
             "{text}"
         );
         assert!(stamp_service_worker(b"no mark", &manifest).is_err());
-    }
-
-    fn assets() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/composer/assets")
     }
 
     /// A folder made of the real assets and a stand-in for the app.
@@ -272,7 +290,24 @@ mod tests {
             cargo: "cargo".into(),
             profile,
         };
-        assemble(&build, &[app, assets()]).unwrap();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let part = |dir: &Path, group| Part {
+            dir: dir.to_owned(),
+            at: "",
+            group,
+        };
+        let mut parts = vec![
+            part(&app, Group::App("")),
+            part(&workspace.join("crates/dxos-shell/web"), Group::Core),
+        ];
+        for one in &APPS {
+            let assets = workspace.join("apps").join(one.module.package);
+            parts.push(Part {
+                at: one.folder,
+                ..part(&assets.join("assets"), Group::App(one.folder))
+            });
+        }
+        assemble(&build, &parts).unwrap();
         build.dist_dir()
     }
 

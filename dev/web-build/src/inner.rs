@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Module, Profile, WebBuild};
+use crate::{Module, Profile, WebBuild, dist};
 
 /// Result of the inner cargo call.
 pub(crate) struct Compiled {
@@ -167,6 +167,7 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
         .web_dir()
         .join("bindgen")
         .join(build.profile.folder())
+        .join(module.package)
         .join(module.output);
     let stamp_path = out_dir.with_extension("stamp");
     let stamp = blake3::hash(&bytes).to_hex().to_string();
@@ -195,8 +196,21 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
     if let Err(error) = made {
         bail!("wasm-bindgen on {}: {error:#}", module.package);
     }
+    drop_unused_snippets(&out_dir, module.output)?;
     fs::write(&stamp_path, stamp)?;
     Ok(out_dir)
+}
+
+/// Removes scripts that the module's crates bring and this module never calls (an app without an editor carries none).
+fn drop_unused_snippets(out_dir: &Path, output: &str) -> Result<()> {
+    let bindings = fs::read_to_string(out_dir.join(format!("{output}.js")))?;
+    for file in dist::files_below(&out_dir.join("snippets"))? {
+        let name = file.strip_prefix(out_dir).context("a file below its folder")?;
+        if !bindings.contains(&*name.to_string_lossy()) {
+            fs::remove_file(&file)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Builds the web apps: one inner cargo call for three WASM crates, wasm-bindgen as a library, the
+//! Builds the web apps: one inner cargo call for all WASM crates, wasm-bindgen as a library, the
 //! editor bundle by esbuild, and one folder (`dist`) a server can serve as it stands.
 //!
 //! Used by `apps/dx/build.rs` (release builds) and by `cargo xtask web|dev`.
@@ -11,6 +11,7 @@
 //!
 //! Not here: watching files (`xtask`), serving (`apps/dx`).
 
+mod apps;
 mod bundle;
 mod dist;
 mod inner;
@@ -22,6 +23,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+
+use apps::{APPS, Group, Part, SHARED};
 
 /// How the page is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,7 @@ impl Profile {
 }
 
 /// One WASM module of the page.
+#[derive(Debug, Clone, Copy)]
 struct Module {
     package: &'static str,
     /// The example of the package, instead of its library.
@@ -58,60 +62,42 @@ struct Module {
     output: &'static str,
 }
 
-const MODULES: [Module; 3] = [
-    Module {
-        package: "composer",
-        example: None,
-        output: "app",
-    },
-    Module {
-        package: "dxos-worker",
-        example: None,
-        output: "worker",
-    },
-    Module {
-        package: "dxos-text",
-        example: None,
-        output: "text",
-    },
-];
+impl Module {
+    const fn library(package: &'static str, output: &'static str) -> Module {
+        Module {
+            package,
+            example: None,
+            output,
+        }
+    }
+
+    const fn example(package: &'static str, name: &'static str, output: &'static str) -> Module {
+        Module {
+            package,
+            example: Some(name),
+            output,
+        }
+    }
+}
+
+/// All modules of the page, the shared ones first.
+fn modules() -> Vec<Module> {
+    let shared = SHARED.iter().map(|(module, _)| *module);
+    shared.chain(APPS.iter().map(|app| app.module)).collect()
+}
 
 /// Pages that run the conformance suites in a real browser (tests only).
 const CONFORMANCE: [Module; 4] = [
-    Module {
-        package: "dxos-net",
-        example: Some("conformance_page"),
-        output: "net",
-    },
-    Module {
-        package: "dxos-store",
-        example: Some("opfs_conformance"),
-        output: "store",
-    },
-    Module {
-        package: "dxos-worker",
-        example: Some("text_conformance"),
-        output: "text_suite",
-    },
+    Module::example("dxos-net", "conformance_page", "net"),
+    Module::example("dxos-store", "opfs_conformance", "store"),
+    Module::example("dxos-worker", "text_conformance", "text_suite"),
     // The module under test.
-    Module {
-        package: "dxos-text",
-        example: None,
-        output: "text",
-    },
+    Module::library("dxos-text", "text"),
 ];
 
-/// What a page calls to measure the web build (benchmarks only), compiled with the page's modules: alone it would
+/// What a page calls to measure the web build (benchmarks only). Compiled with the page's modules: alone it would
 /// select other features of what they share, and build all of that again.
-const BENCH: [Module; 4] = {
-    let [app, worker, text] = MODULES;
-    let bench = Module {
-        package: "dxos-client",
-        example: Some("bench_page"),
-        output: "bench",
-    };
-    [app, worker, text, bench]
-};
+const BENCH: Module = Module::example("dxos-client", "bench_page", "bench");
 
 /// A build of the page.
 #[derive(Debug, Clone)]
@@ -186,11 +172,12 @@ impl WebBuild {
             page.display()
         );
         let _lock = self.lock()?;
-        let compiled = inner::compile(self, &BENCH)?;
+        let mut modules = modules();
+        modules.push(BENCH);
+        let compiled = inner::compile(self, &modules)?;
         let mut parts = vec![page, self.root.join("e2e/bench/page")];
-        let only = BENCH.iter().zip(&compiled.wasm);
-        for (module, wasm) in only.filter(|(module, _)| module.example.is_some()) {
-            parts.push(inner::bind(self, module, wasm)?);
+        if let Some(wasm) = compiled.wasm.last() {
+            parts.push(inner::bind(self, &BENCH, wasm)?);
         }
         let folder = self.web_dir().join("bench");
         dist::copy(&parts, &folder)?;
@@ -222,30 +209,34 @@ impl WebBuild {
         timed("editor", started);
 
         let started = Instant::now();
-        let compiled = inner::compile(self, &MODULES)?;
+        let compiled = inner::compile(self, &modules())?;
         timed("cargo", started);
 
         let started = Instant::now();
-        let mut parts = vec![bundle.dir];
-        for (module, wasm) in MODULES.iter().zip(&compiled.wasm) {
-            parts.push(inner::bind(self, module, wasm)?);
-        }
+        let mut parts = apps::parts(self, &compiled.wasm)?;
         timed("wasm-bindgen", started);
 
         let started = Instant::now();
-        let assets = self.root.join("apps/composer/assets");
         let worker_js = self.root.join("crates/dxos-worker/js");
-        parts.push(assets.clone());
-        parts.push(worker_js.clone());
+        let shell = self.root.join("crates/dxos-shell/web");
+        let core = [bundle.dir, worker_js.clone(), shell.clone()];
+        parts.extend(core.map(|dir| Part {
+            dir,
+            at: "",
+            group: Group::Core,
+        }));
         let version = dist::assemble(self, &parts)?;
         timed("dist", started);
 
+        let mut watched = vec![worker_js, shell];
+        watched.extend(APPS.iter().map(|app| app.home(self).join("assets")));
         let mut sources = compiled.sources;
         sources.extend(bundle.sources);
-        sources.extend(dist::files_below(&assets)?);
-        sources.extend(dist::files_below(&worker_js)?);
-        // Folders too: a new file in them changes their mtime.
-        sources.extend([assets, worker_js]);
+        for folder in watched {
+            sources.extend(dist::files_below(&folder)?);
+            // Folders too: a new file in them changes their mtime.
+            sources.push(folder);
+        }
         for name in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
             sources.push(self.root.join(name));
         }

@@ -3,9 +3,8 @@
 //! Contributes the client itself, the first run, the person at the foot of the sidebar, the status bar's words, and the
 //! actions that follow from them. Not here: spaces and their members (the space plugin).
 
-mod hello;
+mod panels;
 mod person;
-mod status;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -33,18 +32,6 @@ impl Intent for SetOffline {
     type Output = ();
 }
 
-/// Makes the person's identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateIdentity {
-    /// The person's name.
-    pub name: String,
-}
-
-impl Intent for CreateIdentity {
-    const ID: &'static str = "dxos.org/intent/client/create-identity";
-    type Output = ();
-}
-
 /// The plugin, around the app's client.
 pub fn plugin(client: Client) -> Plugin {
     let meta = PluginMeta {
@@ -64,29 +51,26 @@ pub fn plugin(client: Client) -> Plugin {
         }),
         Module::new("surfaces", STARTUP, |_| {
             Ok(vec![
-                draws_any("client/hello", role::GATE, |_| hello::hello().into_any()),
+                draws_any("client/hello", role::GATE, |_| panels::hello().into_any()),
                 draws_any("client/person", role::PERSON, |_| {
                     person::person().into_any()
                 }),
                 draws_any("client/status", role::STATUS, |_| {
-                    status::status().into_any()
+                    panels::status().into_any()
                 }),
                 draws(
                     "client/identity",
                     role::DIALOG,
                     0,
                     |data| data.name == DIALOG_IDENTITY,
-                    |_| person::identity_dialog().into_any(),
+                    |_| panels::identity().into_any(),
                 ),
             ])
         }),
         Module::new("intents", STARTUP, {
             let client = client.clone();
             move |_| {
-                Ok(vec![
-                    set_offline(client.clone()),
-                    create_identity(client.clone()),
-                ])
+                Ok(vec![set_offline(client.clone())])
             }
         }),
         Module::new("actions", STARTUP, {
@@ -110,19 +94,6 @@ fn set_offline(client: Client) -> dxos_app::Contribution {
                 .await
                 .map(Outcome::of)
                 .map_err(failure)
-        })
-    }))
-}
-
-fn create_identity(client: Client) -> dxos_app::Contribution {
-    Resolver::CAPABILITY.of(Resolver::new(move |_, intent: CreateIdentity| {
-        let client = client.clone();
-        Resolution::later(async move {
-            let (device, platform) = (dxos_ui::device_label(), dxos_ui::platform_label());
-            let made = client
-                .create_identity(&intent.name, &device, &platform)
-                .await;
-            made.map(Outcome::of).map_err(failure)
         })
     }))
 }

@@ -1,9 +1,9 @@
-//! The person at the foot of the sidebar, and who they are in full.
+//! The person at the foot of the sidebar.
 
-use dxos_app::{CloseDialog, ROOT};
+use dxos_app::ROOT;
 use dxos_client::NetworkView;
 use dxos_surface::{menu_item, use_app};
-use dxos_ui::{Avatar, Button, Dialog, Menu, Person, copy_text, use_identity, use_status};
+use dxos_ui::{Avatar, Menu, Person, use_identity, use_status};
 use leptos::prelude::*;
 
 /// Name, how this device stands, and the menu of everything that concerns the whole app.
@@ -36,43 +36,5 @@ pub fn person() -> impl IntoView {
             })}
             <Menu label="Settings and more" id="menu-app" items=items on_choose=move |id: String| app.run(ROOT, &id)/>
         </footer>
-    }
-}
-
-/// The identity in full.
-pub fn identity_dialog() -> impl IntoView {
-    let app = use_app();
-    let identity = use_identity();
-    let close = move |()| app.send(CloseDialog {});
-    let copied = RwSignal::new(false);
-    view! {
-        <Dialog title="Your identity" on_close=close>
-            <div class="body">
-                <p>"A key pair made on this device. What you write is signed with it; no server knows it."</p>
-                {move || identity.get().map(|me| {
-                    let key = me.identity.to_string();
-                    let copy = key.clone();
-                    let copy = move |()| {
-                        let key = copy.clone();
-                        leptos::task::spawn_local(async move {
-                            // The dialog may be closed meanwhile.
-                            let _ = copied.try_set(copy_text(key).await.is_ok());
-                        });
-                    };
-                    view! {
-                        <dl class="facts">
-                            <dt>"Name"</dt><dd>{me.name}</dd>
-                            <dt>"Identity"</dt><dd><code>{key}</code></dd>
-                            <dt>"This device"</dt><dd><code>{me.device.to_string()}</code></dd>
-                        </dl>
-                        <div class="buttons">
-                            <Button icon="copy" on_press=copy>
-                                {move || if copied.get() { "Copied" } else { "Copy identity" }}
-                            </Button>
-                        </div>
-                    }
-                })}
-            </div>
-        </Dialog>
     }
 }

@@ -1,11 +1,10 @@
 //! The deck: planks side by side; on a phone the one with attention, under a top bar.
 
 use dxos_app::{ActionView, Attend, ClosePlank, Node, SurfaceData, role};
-use dxos_client::MemberView;
 use dxos_surface::{Slot, menu_item, parse_path, use_app};
 use dxos_ui::{
     AvatarList, Button, ButtonKind, EmptyState, Icon, IconButton, Loading, Menu, Person,
-    use_identity, use_space,
+    use_people_at,
 };
 use leptos::prelude::*;
 
@@ -233,30 +232,12 @@ fn menu(plank: Plank, place: &str) -> impl IntoView {
 }
 
 /// Other members who have the object on their screen.
-fn people(path: String) -> Signal<Vec<Person>> {
+fn people(path: String) -> Memo<Vec<Person>> {
     let subject = parse_path(&path);
-    let space = use_space(Signal::derive(move || subject.map(|(space, _)| space)));
-    let me = use_identity();
-    Signal::derive(move || {
-        let own = me.with(|me| me.as_ref().map(|me| me.identity));
-        let here = |member: &&MemberView| {
-            member.online
-                && member.object.is_some()
-                && member.object == subject.and_then(|subject| subject.1)
-                && Some(member.identity) != own
-        };
-        space.with(|space| {
-            let members = space.iter().flat_map(|space| &space.members);
-            members
-                .filter(here)
-                .map(|member| Person {
-                    name: member.name.clone(),
-                    hue: member.hue,
-                    online: true,
-                })
-                .collect()
-        })
-    })
+    use_people_at(
+        Signal::derive(move || subject.map(|(space, _)| space)),
+        Signal::derive(move || subject.and_then(|(_, object)| object)),
+    )
 }
 
 /// Above the deck on a phone: navigation, title, people, actions of what has attention.

@@ -2,7 +2,8 @@
 
 use dxos_app::{CloseSidebar, OpenSidebar, ROOT, Sidebar, SurfaceData, SwitchWorkspace, role};
 use dxos_surface::{Slot, SlotList, listen_hotkeys, use_app};
-use dxos_ui::{Button, ButtonKind, EmptyState, IconButton, Loading, Phase, use_phase, use_status};
+use dxos_shell::Opening;
+use dxos_ui::{IconButton, use_status};
 use leptos::prelude::*;
 
 use crate::{address, deck, overlays};
@@ -31,51 +32,13 @@ pub fn root() -> impl IntoView {
     let nothing = Signal::derive(SurfaceData::default);
     view! {
         {move || match stage.get() {
-            Stage::Opening => opening().into_any(),
+            Stage::Opening => view! { <Opening/> }.into_any(),
             Stage::FirstRun => view! { <Slot role=role::GATE data=nothing/> }.into_any(),
             Stage::Shell => shell().into_any(),
         }}
         {overlays::dialogs(Signal::derive(move || stage.get() == Stage::Shell))}
         {overlays::toasts()}
     }
-}
-
-/// Before the node has answered: what is going on, or why it cannot.
-fn opening() -> impl IntoView {
-    let phase = use_phase();
-    move || {
-        match phase.get() {
-        Phase::Starting | Phase::Live => {
-            view! { <main class="opening"><Loading text="Opening your data"/></main> }.into_any()
-        }
-        Phase::TakingOver => {
-            view! { <main class="opening"><Loading text="Taking over from another tab"/></main> }.into_any()
-        }
-        Phase::InOtherTab => view! {
-            <main class="opening" data-problem="other-tab">
-                <EmptyState
-                    icon="copy"
-                    title="Composer is open in another tab"
-                    text="This browser cannot share it between tabs. Go on there, or close that tab: this one then starts by itself."
-                />
-            </main>
-        }
-        .into_any(),
-        Phase::Failed { message, hint } => view! {
-            <main class="opening" data-problem="start">
-                <EmptyState icon="warning-circle" title=message text=hint>
-                    <Button kind=ButtonKind::Primary on_press=|()| reload()>"Reload"</Button>
-                </EmptyState>
-            </main>
-        }
-        .into_any(),
-    }
-    }
-}
-
-fn reload() {
-    // A browser that refuses leaves the page as it is; the button is still there.
-    let _ = window().location().reload();
 }
 
 fn shell() -> impl IntoView {

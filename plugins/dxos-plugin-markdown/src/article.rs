@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use dxos_base::{ObjectId, ObjectView, Query, SpaceId, Value};
-use dxos_client::{Failure, FailureKind, Place, TextAddress};
+use dxos_client::{Failure, FailureKind, TextAddress};
 use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
-use dxos_ui::{EmptyState, TagField, TextEditor, ago, now_ms, use_client, use_query, use_space};
+use dxos_ui::{
+    EmptyState, TagField, TextEditor, ago, now_ms, use_presence, use_space, use_views,
+};
 use leptos::prelude::*;
 
 use crate::{CONTENT, RenameDocument, TITLE, TagDocument, UntagDocument};
@@ -29,8 +31,7 @@ pub(crate) fn article(path: String) -> impl IntoView {
 
 fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     let app = use_app();
-    let client = use_client();
-    let found = use_query(space, documents());
+    let found = use_views(space, documents());
     let row = Memo::new(move |_| {
         found.with(|rows| {
             rows.as_ref()?
@@ -53,20 +54,8 @@ fn document(space: SpaceId, object: ObjectId, path: String) -> impl IntoView {
     // Where the person is, for the others: the plank with attention tells.
     let own = path.clone();
     let attention = Memo::new(move |_| app.layout().with(|l| l.attention.as_deref() == Some(&own)));
-    Effect::new(move |_| {
-        if attention.get() {
-            client.get().presence(Some(Place {
-                space,
-                object,
-                selection: None,
-            }));
-        }
-    });
-    on_cleanup(move || {
-        if attention.try_get_untracked() == Some(true) {
-            client.get().presence(None);
-        }
-    });
+    let here = Signal::derive(move || attention.get().then_some(object));
+    let _people = use_presence(space, here);
 
     let edited = move || {
         row.with(|row| {

@@ -3,10 +3,8 @@
 //! Not here: what is in a space (other plugins), how invitations work (the node).
 
 mod create;
-mod join;
 mod leave;
-mod share;
-mod words;
+mod panels;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -80,13 +78,13 @@ fn surfaces() -> Vec<Contribution> {
             role::DIALOG,
             0,
             named(DIALOG_SHARE),
-            |data| share::dialog(data.subject).into_any(),
+            |data| panels::share(data.subject).into_any(),
         ),
         leaving(leave::Way::Leave),
         leaving(leave::Way::DeleteForAll),
         leaving(leave::Way::RemoveHere),
         draws("space/join", role::DIALOG, 0, named(DIALOG_JOIN), |data| {
-            join::dialog(data.subject).into_any()
+            panels::join(data.subject).into_any()
         }),
     ]
 }
@@ -237,12 +235,10 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
 
 /// `/join#CODE`: the code is taken from the address, which then forgets it.
 fn follow_invitation_link(app: &App) {
-    let (path, fragment) = dxos_ui::location();
-    if path.trim_end_matches('/') == "/join" {
-        dxos_ui::set_location("/", dxos_ui::Visit::Same);
+    if let Some(code) = dxos_shell::use_app_info().take_invitation() {
         app.send(OpenDialog {
             name: DIALOG_JOIN.into(),
-            subject: fragment,
+            subject: code,
         });
     }
 }

@@ -49,20 +49,23 @@ impl Assets {
 
     /// The answer to a request for `path`.
     pub fn respond(&self, path: &str, headers: &HeaderMap) -> Response {
-        let name = match path.trim_start_matches('/') {
-            "" => "index.html",
-            name => name,
-        };
+        let name = path.trim_start_matches('/');
+        let name = if name.is_empty() { "index.html" } else { name };
         if name.ends_with(".br") {
             return not_found();
         }
         match self.read(name) {
             Some(bytes) => self.file(name, bytes, headers),
-            // Addresses inside the app are all the same page.
-            None if wants_page(name, headers) => match self.read("index.html") {
-                Some(bytes) => self.file("index.html", bytes, headers),
-                None => not_found(),
-            },
+            // Addresses inside an app are all the same page.
+            None if wants_page(name, headers) => {
+                let app = name.split('/').next().unwrap_or_default();
+                let pages = [format!("{app}/index.html"), "index.html".to_owned()];
+                let found = pages.iter().find_map(|page| Some((page, self.read(page)?)));
+                match found {
+                    Some((page, bytes)) => self.file(page, bytes, headers),
+                    None => not_found(),
+                }
+            }
             None => not_found(),
         }
     }

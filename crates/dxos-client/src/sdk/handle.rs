@@ -103,27 +103,7 @@ impl<T: Object> ObjectHandle<T> {
     /// As [`ObjectHandle::value`]; [`Error::Misfits`] when it does not fit afterwards.
     pub async fn update(&self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
         let found: Found<T> = self.get().await?;
-        let view = found.view().clone();
-        let mut value = found.into_value()?;
-        let before = value.to_values();
-        change(&mut value);
-        let after = value.to_values();
-        let changed = |path: &[Step]| match path.first() {
-            Some(Step::Name(name)) => before.get(name) != after.get(name),
-            _ => true,
-        };
-        let misfits: Vec<_> = T::schema()
-            .misfits(&after)
-            .into_iter()
-            .filter(|misfit| changed(&misfit.path))
-            .collect();
-        if !misfits.is_empty() {
-            let type_name = T::type_ref().to_string();
-            return Err(Error::Misfits { type_name, misfits });
-        }
-        let mut new_element = crate::platform::new_element_id;
-        let fields = &T::schema().fields;
-        let writes = update_writes(&view, fields, &before, &after, &mut new_element);
+        let writes = changes(&found, change)?;
         self.space.write(writes).await
     }
 
@@ -258,4 +238,40 @@ impl<V: Clone + PartialEq + 'static> PropertyWatch<V> {
             }
         }
     }
+}
+
+/// The writes that make of an object what `change` makes of its value.
+///
+/// # Errors
+/// [`Error::Misfits`] when it does not fit now, or what changed does not afterwards.
+pub(super) fn changes<T: Object>(
+    found: &Found<T>,
+    change: impl FnOnce(&mut T),
+) -> Result<Vec<ObjectWrite>, Error> {
+    let misfits = |misfits| Error::Misfits {
+        type_name: T::type_ref().to_string(),
+        misfits,
+    };
+    let mut value = T::from_view(found.view()).map_err(|misfit| misfits(vec![misfit]))?;
+    let before = value.to_values();
+    change(&mut value);
+    let after = value.to_values();
+    let changed = |path: &[Step]| match path.first() {
+        Some(Step::Name(name)) => before.get(name) != after.get(name),
+        _ => true,
+    };
+    let wrong = T::schema().misfits(&after).into_iter();
+    let wrong: Vec<_> = wrong.filter(|misfit| changed(&misfit.path)).collect();
+    if !wrong.is_empty() {
+        return Err(misfits(wrong));
+    }
+    let mut new_element = crate::platform::new_element_id;
+    let fields = &T::schema().fields;
+    Ok(update_writes(
+        found.view(),
+        fields,
+        &before,
+        &after,
+        &mut new_element,
+    ))
 }

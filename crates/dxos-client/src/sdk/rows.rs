@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use dxos_base::limits::QUERY_ROWS_MAX;
 use dxos_base::schema::Misfit;
 use dxos_base::typed::{Object, TypedQuery};
-use dxos_base::{ObjectId, ObjectView, Query};
+use dxos_base::{ObjectId, ObjectView, ObjectWrite, Query};
 
+use super::handle::changes;
 use super::{Error, Space, Watch};
 
 /// What can be asked of a space: a typed query, or any [`Query`].
@@ -159,6 +161,53 @@ impl<W: Wanted> Asked<W> {
             let rows: Vec<W::Row> = views.iter().map(W::row).collect();
             on_rows.borrow_mut()(&rows);
         })
+    }
+}
+
+impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
+    /// Changes all objects found, in one transaction; gives how many there were. Objects that do not fit their type
+    /// stay as they are.
+    ///
+    /// # Errors
+    /// As [`Asked::run`] and [`ObjectHandle::update`](super::ObjectHandle::update); nothing was changed.
+    pub async fn update(self, mut change: impl FnMut(&mut T)) -> Result<usize, Error> {
+        let space = self.space.clone();
+        let found = self.all().await?;
+        let mut writes = Vec::with_capacity(found.len());
+        for object in found.iter().filter(|object| object.value().is_ok()) {
+            writes.extend(changes(object, &mut change)?);
+        }
+        space.write(writes).await?;
+        Ok(found.len())
+    }
+
+    /// All rows, also when they are more than one answer holds.
+    async fn all(self) -> Result<Vec<Found<T>>, Error> {
+        let mut query = self.wanted.into_query();
+        let is_limited = query.limit != 0;
+        let mut found = Vec::new();
+        loop {
+            query.check()?;
+            let asked = query.clone();
+            let views = self.space.client().query(self.space.id(), asked).await?;
+            found.extend(views.iter().map(<TypedQuery<T> as Wanted>::row));
+            if is_limited || views.len() < QUERY_ROWS_MAX as usize {
+                return Ok(found);
+            }
+            query.skip = query.skip.saturating_add(QUERY_ROWS_MAX);
+        }
+    }
+
+    /// Deletes all objects found, restorably, in one transaction; gives how many there were.
+    ///
+    /// # Errors
+    /// As [`Asked::run`] and [`Space::delete`]; nothing was deleted.
+    pub async fn delete(self) -> Result<usize, Error> {
+        let space = self.space.clone();
+        let found = self.all().await?;
+        let writes = found.iter().map(|object| ObjectWrite::delete(object.id()));
+        space.write(writes.collect()).await?;
+        Ok(found.len())
     }
 }
 

@@ -206,6 +206,19 @@ impl Space {
         self.add_as(self.client.new_object_id(), value).await
     }
 
+    /// The same below a parent of this space: with it, it is deleted and comes back.
+    ///
+    /// # Errors
+    /// As [`Space::add`].
+    pub async fn add_child<T: Object>(
+        &self,
+        parent: ObjectId,
+        value: T,
+    ) -> Result<ObjectHandle<T>, Error> {
+        self.add_below(self.client.new_object_id(), Some(parent), value)
+            .await
+    }
+
     /// The same under a known id, such as one derived from what is imported. An object of this id that is there
     /// already gets these values.
     ///
@@ -216,6 +229,15 @@ impl Space {
         object: ObjectId,
         value: T,
     ) -> Result<ObjectHandle<T>, Error> {
+        self.add_below(object, None, value).await
+    }
+
+    async fn add_below<T: Object>(
+        &self,
+        object: ObjectId,
+        parent: Option<ObjectId>,
+        value: T,
+    ) -> Result<ObjectHandle<T>, Error> {
         self.client
             .with_registry(|registry| registry.register(T::schema()))?;
         let values = value.to_values();
@@ -224,8 +246,9 @@ impl Space {
         if !misfits.is_empty() {
             return Err(Error::Misfits { type_name, misfits });
         }
-        self.write(vec![ObjectWrite::create(object, type_name, values)])
-            .await?;
+        let mut writes = vec![ObjectWrite::create(object, type_name, values)];
+        writes.extend(parent.map(|parent| ObjectWrite::set_parent(object, Some(parent))));
+        self.write(writes).await?;
         let handle = ObjectHandle::new(self.clone(), object);
         for (property, content) in value.texts() {
             handle.begin_text(property, content).await?;

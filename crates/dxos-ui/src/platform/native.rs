@@ -24,6 +24,9 @@ impl Editor {
     pub fn focus(&self) {}
 }
 
+/// Puts the icons into the page; once.
+pub fn provide_icons() {}
+
 /// Puts a text on the clipboard.
 pub async fn copy_text(_text: String) -> Result<(), String> {
     Err("there is no clipboard".into())
@@ -52,6 +55,14 @@ pub fn now_ms() -> u64 {
     0
 }
 
+/// The day it is here, `2026-11-30`.
+pub fn today() -> String {
+    "1970-01-01".into()
+}
+
+/// Shows another fragment of the address.
+pub fn set_fragment(_fragment: &str) {}
+
 /// Where the app is served from.
 pub fn origin() -> String {
     "http://localhost:4400".into()
@@ -75,6 +86,11 @@ pub fn set_location(_address: &str, _visit: super::Visit) {}
 
 /// Calls `listener` when the person goes back or forward, as long as the page lives.
 pub fn on_location(_listener: impl Fn() + 'static) {}
+
+/// Calls `listener` when the person has scrolled within a screen of the page's end.
+pub fn on_page_end(_listener: impl Fn() + 'static) -> impl FnOnce() + 'static {
+    || {}
+}
 
 /// Sets an attribute of the page's root element; `None` removes it.
 pub fn set_root_attribute(_name: &str, _value: Option<&str>) {}

@@ -1,4 +1,4 @@
-//! The page: CodeMirror through `js/editor.bundle.js` (built, not committed), clipboard, storage, clock.
+//! The page: CodeMirror through `js/editor.bundle.js`, icons through `js/icons.bundle.js` (built, not committed), clipboard, storage, clock.
 
 use dxos_base::{TextChange, TextDelta};
 use dxos_client::CaretView;
@@ -32,6 +32,13 @@ extern "C" {
     fn focus(this: &JsEditor);
     #[wasm_bindgen(method, js_class = "Editor")]
     fn destroy(this: &JsEditor);
+}
+
+#[wasm_bindgen(module = "/js/icons.bundle.js")]
+extern "C" {
+    /// Puts the icons into the page; once.
+    #[wasm_bindgen(js_name = provideIcons)]
+    pub fn provide_icons();
 }
 
 /// An editor in the page; dropping it takes it out.
@@ -194,6 +201,19 @@ pub fn now_ms() -> u64 {
     js_sys::Date::now() as u64
 }
 
+/// The day it is here, `2026-11-30`.
+pub fn today() -> String {
+    let now = js_sys::Date::new_0();
+    let (year, month, day) = (now.get_full_year(), now.get_month() + 1, now.get_date());
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Shows another fragment of the address; listeners of the address hear of it.
+pub fn set_fragment(fragment: &str) {
+    // Only a page that is going away refuses.
+    let _ = window().location().set_hash(fragment);
+}
+
 /// Where the app is served from.
 pub fn origin() -> String {
     window().location().origin().unwrap_or_default()
@@ -246,6 +266,22 @@ pub fn on_location(listener: impl Fn() + 'static) {
         debug_assert!(added.is_ok(), "a window takes listeners");
     }
     listener.forget();
+}
+
+/// Calls `listener` when the person has scrolled within a screen of the page's end. What is returned ends that.
+pub fn on_page_end(listener: impl Fn() + 'static) -> impl FnOnce() + 'static {
+    let near = move || {
+        let root = window().document()?.document_element()?;
+        let left = root.scroll_height() - root.scroll_top() - root.client_height();
+        (left < root.client_height()).then_some(())
+    };
+    let scrolled = move |_| {
+        if near().is_some() {
+            listener();
+        }
+    };
+    let handle = leptos::prelude::window_event_listener(leptos::ev::scroll, scrolled);
+    move || handle.remove()
 }
 
 /// Sets an attribute of the page's root element; `None` removes it.

@@ -63,7 +63,7 @@ const ONE_HOME: [(&str, &str); 4] = [
     ("loro", "dxos-text"),
 ];
 /// The WASM modules of windows, and what must not be in them.
-const APP_WASM: [&str; 1] = ["composer"];
+const APP_WASM: [&str; 3] = ["composer", "tasks", "todomvc"];
 const NOT_IN_APP_WASM: [&str; 8] = [
     "dxos-node",
     "dxos-store",

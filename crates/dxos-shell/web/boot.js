@@ -1,6 +1,7 @@
-// Checks what Composer needs from the browser, says clearly what is missing, then starts the app.
-// Kept free of the app's own code: it must work where the app cannot.
+// Checks what the apps need from the browser, says clearly what is missing, then starts the app of this page: the module
+// that its `<link id="app-module">` names. Kept free of any app's own code: it must work where the app cannot.
 
+const app = document.querySelector("meta[name=application-name]").content;
 const dev = document.documentElement.hasAttribute("data-dev");
 
 /** Elements from data only: nothing here is ever parsed as HTML. */
@@ -23,9 +24,9 @@ function explain(kind, title, ...content) {
 function explainInsecure() {
   const { hostname, port } = location;
   const number = port || "80";
-  explain("insecure-origin", "This address cannot run Composer",
+  explain("insecure-origin", `This address cannot run ${app}`,
     element("p", [
-      "Composer keeps your work and your keys in this browser. Browsers allow that only on pages reached by ", code("https"),
+      `${app} keeps your work and your keys in this browser. Browsers allow that only on pages reached by `, code("https"),
       " or on the very machine that serves them. This page came by plain ", code("http"), " from ", code(hostname), ", so it stops here. Nothing is broken and nothing is lost.",
     ]),
     element("h2", "What you can do"),
@@ -38,8 +39,8 @@ function explainInsecure() {
 }
 
 function explainStorage(detail) {
-  explain("no-storage", "This browser gives Composer no place to keep your work",
-    element("p", "Composer stores everything on this device, in the browser's private file system (OPFS). It is missing or denied here, so what you write could not be kept."),
+  explain("no-storage", `This browser gives ${app} no place to keep your work`,
+    element("p", `${app} stores everything on this device, in the browser's private file system (OPFS). It is missing or denied here, so what you write could not be kept.`),
     element("h2", "What you can do"),
     element("ul", [
       element("li", "Leave private browsing: many browsers switch storage off there."),
@@ -51,13 +52,13 @@ function explainStorage(detail) {
 }
 
 function explainBrowser(missing) {
-  explain("old-browser", "This browser is too old for Composer",
+  explain("old-browser", `This browser is too old for ${app}`,
     element("p", ["It lacks: ", code(missing.join(", ")), ". Chrome or Edge 119, Firefox 120, Safari 17.4, or later have it."]));
 }
 
 function explainFailure(error) {
   const offline = navigator.onLine === false;
-  explain("start-failed", "Composer did not start",
+  explain("start-failed", `${app} did not start`,
     element("p", offline
       ? "This device is offline and the app is not stored on it yet. Open it once while the server can be reached; after that it works without."
       : "A part of the app did not load. Your data is untouched."),
@@ -133,7 +134,7 @@ async function start() {
   }
   watchForApp();
   try {
-    const { default: init } = await import("/app.js");
+    const { default: init } = await import(document.getElementById("app-module").href);
     await init();
   } catch (error) {
     console.error(error);

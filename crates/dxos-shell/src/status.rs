@@ -1,13 +1,11 @@
 //! The status bar: words for facts of the node. Values stand in data attributes too, for tests.
 
+use dxos_base::SpaceId;
 use dxos_client::NetworkView;
-use dxos_surface::{parse_path, use_app};
 use dxos_ui::{
     LinkFact, Phase, SaveFact, SyncFact, status_words, use_phase, use_saving, use_space, use_status,
 };
 use leptos::prelude::*;
-
-use crate::SetOffline;
 
 fn link_name(fact: LinkFact) -> &'static str {
     match fact {
@@ -37,15 +35,19 @@ fn save_name(fact: SaveFact) -> &'static str {
     }
 }
 
-/// How the present space stands.
-pub fn status() -> impl IntoView {
-    let app = use_app();
+/// How a space stands: connection, replication, what is saved. The connection is a switch for going offline.
+#[component]
+pub fn StatusLine(
+    /// The space.
+    #[prop(into)]
+    space: Signal<Option<SpaceId>>,
+    /// The person wants to be offline, or online again.
+    #[prop(into)]
+    on_offline: UnsyncCallback<bool>,
+) -> impl IntoView {
     let status = use_status();
     let saving = use_saving();
-    let space = use_space(Signal::derive(move || {
-        let workspace = app.layout().with(|layout| layout.workspace.clone())?;
-        parse_path(&workspace).map(|(space, _)| space)
-    }));
+    let space = use_space(space);
     let words = Memo::new(move |_| {
         let space = space.get()?;
         let open = saving.get();
@@ -80,7 +82,7 @@ pub fn status() -> impl IntoView {
             data-link=link
             title=switch
             aria-label=move || format!("{}. {}", link_word(), switch())
-            on:click=move |_| app.send(SetOffline { offline: !off.get_untracked() })
+            on:click=move |_| on_offline.run(!off.get_untracked())
         >
             <i class="dot"/>
             {link_word}

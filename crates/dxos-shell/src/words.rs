@@ -40,7 +40,7 @@ pub fn host(view: &InvitationView) -> String {
 }
 
 /// What the guest sees while it goes on.
-pub fn guest(view: &InvitationView) -> String {
+pub fn guest(view: &InvitationView, app: &str) -> String {
     use InvitationState::*;
     let way = match view.link {
         Some(LinkKind::Direct) => "Connected directly.",
@@ -49,7 +49,7 @@ pub fn guest(view: &InvitationView) -> String {
     };
     match view.state {
         Init | Connecting => {
-            "Reaching the person who invited you. They need to have Composer open.".into()
+            format!("Reaching the person who invited you. They need to have {app} open.")
         }
         Connected => "Connected. Agreeing on keys…".into(),
         ReadyForAuthentication if view.tries_left < 3 => {
@@ -69,14 +69,13 @@ pub fn guest(view: &InvitationView) -> String {
 }
 
 /// What the guest can do after it ended badly.
-pub fn next_step(state: InvitationState) -> &'static str {
+pub fn next_step(state: InvitationState, app: &str) -> String {
     use InvitationState::*;
     match state {
-        Timeout => {
-            "Ask them to open Composer at the same address as this page, then try again; or ask for a new invitation."
-        }
-        Expired | Cancelled => "Ask for a new invitation.",
-        _ => "Ask for a new invitation.",
+        Timeout => format!(
+            "Ask them to open {app} at the same address as this page, then try again; or ask for a new invitation."
+        ),
+        _ => "Ask for a new invitation.".into(),
     }
 }
 
@@ -165,11 +164,11 @@ mod tests {
     fn both_sides_are_told_of_a_wrong_code() {
         use InvitationState::*;
         assert_eq!(
-            guest(&view(ReadyForAuthentication, 3)),
+            guest(&view(ReadyForAuthentication, 3), "Tasks"),
             "Connected directly. 3 tries left."
         );
         assert_eq!(
-            guest(&view(ReadyForAuthentication, 1)),
+            guest(&view(ReadyForAuthentication, 1), "Tasks"),
             "That was not the code. 1 try left."
         );
         assert!(host(&view(ReadyForAuthentication, 2)).ends_with("That was not it: 2 tries left."));

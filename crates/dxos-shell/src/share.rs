@@ -1,15 +1,14 @@
 //! The share dialog: one sentence, the link, the code to read aloud, then who is in.
 
-use dxos_app::CloseDialog;
 use dxos_base::{InvitationId, SpaceId};
 use dxos_client::{Failure, InvitationState, InvitationView, MemberView, Role, SpaceView};
-use dxos_surface::{parse_path, use_app};
 use dxos_ui::{
     Avatar, Button, ButtonKind, ClientRef, Dialog, Loading, Person, QrCode, Select, copy_text,
-    origin, role_word, use_client, use_identity, use_invitations, use_space,
+    role_word, use_client, use_identity, use_invitations, use_space,
 };
 use leptos::prelude::*;
 
+use crate::info::use_app_info;
 use crate::words;
 
 /// An invitation of this dialog lives a day.
@@ -76,12 +75,17 @@ impl Share {
     }
 }
 
-/// The dialog; the subject is the space's path.
-pub fn dialog(subject: String) -> impl IntoView {
-    let app = use_app();
-    let id = parse_path(&subject).map(|(space, _)| space);
-    let space = use_space(Signal::derive(move || id));
-    let share = share(id);
+/// Invites to a space and shows its members.
+#[component]
+pub fn ShareDialog(
+    /// The space; `None` shows an empty dialog.
+    space: Option<SpaceId>,
+    /// The person wants it closed.
+    #[prop(into)]
+    on_close: UnsyncCallback<()>,
+) -> impl IntoView {
+    let share = share(space);
+    let space = use_space(Signal::derive(move || space));
     let may_invite = Memo::new(move |_| {
         space.with(|s| {
             s.as_ref()
@@ -102,7 +106,7 @@ pub fn dialog(subject: String) -> impl IntoView {
         }
     });
     view! {
-        <Dialog title=title on_close=move |()| app.send(CloseDialog {})>
+        <Dialog title=title on_close=on_close>
             <div class="body">
                 {move || may_invite.get().then(|| invitation(share))}
                 <Show when=move || !may_invite.get()>
@@ -138,7 +142,7 @@ fn invitation(share: Share) -> impl IntoView {
             <span>"They can"</span>
             <Select
                 label="What they can do"
-                choices=vec![("read", "read"), ("edit", "edit"), ("admin", "edit and invite")]
+                choices=roles()
                 value=Signal::derive(move || role_value(share.role.get()).to_owned())
                 on_change=move |value: String| {
                     share.role.set(role_of(&value));
@@ -147,6 +151,11 @@ fn invitation(share: Share) -> impl IntoView {
             />
         </div>
     }
+}
+
+fn roles() -> Vec<(String, String)> {
+    let all = [("read", "read"), ("edit", "edit"), ("admin", "edit and invite")];
+    all.map(|(value, words)| (value.into(), words.into())).into()
 }
 
 fn role_value(role: Role) -> &'static str {
@@ -173,7 +182,9 @@ fn live(share: Share) -> impl IntoView {
                 .with(|view| view.as_ref().map(get).unwrap_or_default())
         })
     };
-    let link = field(|view| format!("{}/join#{}", origin(), view.code));
+    let address = use_app_info().join_address();
+    let code = field(|view| view.code.clone());
+    let link = Signal::derive(move || format!("{address}#{}", code.get()));
     let code = field(|view| words::spaced(&view.auth_code));
     let state = field(words::host);
     let copied = RwSignal::new(None::<bool>);

@@ -1,27 +1,23 @@
 //! The first run: one sentence, one name, one button.
 
-use dxos_surface::{DIALOG_JOIN, use_app};
-use dxos_ui::{Button, ButtonKind, Field, Icon};
+use dxos_ui::{Button, ButtonKind, Field, Icon, device_label, platform_label, use_client};
 use leptos::prelude::*;
-
-use crate::CreateIdentity;
 
 const NAME_CHARACTERS_MAX: u32 = 60;
 
-/// The screen.
-pub fn hello() -> impl IntoView {
-    let app = use_app();
+/// The first screen of a profile: makes the person's identity.
+#[component]
+pub fn Hello(
+    /// What the app is for, in a sentence or two.
+    line: &'static str,
+    /// The person came by an invitation.
+    #[prop(into)]
+    invited: Signal<bool>,
+) -> impl IntoView {
+    let client = use_client();
     let name = RwSignal::new(String::new());
     let error = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
-    let invited = Memo::new(move |_| {
-        app.layout().with(|layout| {
-            layout
-                .dialog
-                .as_ref()
-                .is_some_and(|d| d.name == DIALOG_JOIN)
-        })
-    });
     let start = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let chosen = name.get_untracked().trim().to_owned();
@@ -34,22 +30,19 @@ pub fn hello() -> impl IntoView {
         }
         error.set(String::new());
         busy.set(true);
-        let app = app.get();
+        let client = client.get();
         leptos::task::spawn_local(async move {
-            let made = app.dispatch(CreateIdentity { name: chosen }).await;
-            let words = match made {
-                Ok(_) => return,
-                Err(dxos_app::IntentError::Failed { message, hint }) => format!("{message} {hint}"),
-                Err(other) => other.to_string(),
-            };
+            let (device, platform) = (device_label(), platform_label());
+            let made = client.create_identity(&chosen, &device, &platform).await;
+            let Err(failure) = made else { return };
             // The screen may be gone: another tab may have made the identity.
-            let _ = error.try_set(words);
+            let _ = error.try_set(format!("{} {}", failure.message, failure.hint));
             let _ = busy.try_set(false);
         });
     };
     let title = move || match invited.get() {
         true => "You are invited. What should they call you?",
-        false => "Write, plan and think together. On your own devices.",
+        false => line,
     };
     view! {
         <main class="hello">

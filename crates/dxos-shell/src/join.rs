@@ -1,14 +1,13 @@
 //! The join dialog: a code from the link or typed, then the six digits.
 
-use dxos_app::{CloseDialog, CloseSidebar, NewToast, SwitchWorkspace, Tone};
-use dxos_base::InvitationId;
+use dxos_base::{InvitationId, SpaceId};
 use dxos_client::{Failure, InvitationState, InvitationView};
-use dxos_surface::{space_path, use_app};
 use dxos_ui::{
     Button, ButtonKind, Dialog, Digits, Field, Loading, role_verb, use_client, use_invitations,
 };
 use leptos::prelude::*;
 
+use crate::info::use_app_info;
 use crate::words;
 
 #[derive(Clone, Copy)]
@@ -19,6 +18,7 @@ struct Join {
     failed: RwSignal<Option<Failure>>,
     view: Memo<Option<InvitationView>>,
     client: dxos_ui::ClientRef,
+    app: &'static str,
 }
 
 impl Join {
@@ -65,9 +65,19 @@ impl Join {
     }
 }
 
-/// The dialog; the subject is the code, or empty.
-pub fn dialog(code: String) -> impl IntoView {
-    let app = use_app();
+/// Joins a space by a link or code. Closing it gives the attempt up.
+#[component]
+pub fn JoinDialog(
+    /// The code or link, or empty: then it is asked for.
+    #[prop(into)]
+    code: String,
+    /// The person wants it closed.
+    #[prop(into)]
+    on_close: UnsyncCallback<()>,
+    /// The person is in: the space and its name.
+    #[prop(into)]
+    on_joined: UnsyncCallback<(SpaceId, String)>,
+) -> impl IntoView {
     let client = use_client();
     let begun = RwSignal::new(None);
     let all = use_invitations();
@@ -83,6 +93,7 @@ pub fn dialog(code: String) -> impl IntoView {
         failed: RwSignal::new(None),
         view,
         client,
+        app: use_app_info().name,
     };
     if !words::code_of(&code).is_empty() {
         join.begin();
@@ -97,22 +108,12 @@ pub fn dialog(code: String) -> impl IntoView {
             // It may end by itself meanwhile.
             leptos::task::spawn_local(async move { drop(client.cancel(open.invitation).await) });
         }
-        app.send(CloseDialog {});
+        on_close.run(());
     };
     Effect::new(move |_| {
         let Some(view) = join.view.get() else { return };
         if let (InvitationState::Success, Some(space)) = (view.state, view.space) {
-            app.send(CloseDialog {});
-            app.send(SwitchWorkspace {
-                subject: space_path(space),
-            });
-            app.send(CloseSidebar {});
-            let title = format!("You joined “{}”", view.space_name);
-            app.send(NewToast {
-                tone: Tone::Good,
-                title,
-                hint: String::new(),
-            });
+            on_joined.run((space, view.space_name));
         }
     });
     let title = Signal::derive(move || {
@@ -132,7 +133,7 @@ pub fn dialog(code: String) -> impl IntoView {
                 {move || match stage.get() {
                     Stage::Ask => ask(join).into_any(),
                     Stage::Reach => view! {
-                        <p>{move || join.view.with(|v| v.as_ref().map(words::guest)
+                        <p>{move || join.view.with(|v| v.as_ref().map(|view| words::guest(view, join.app))
                             .unwrap_or_else(|| "Reading the invitation…".into()))}</p>
                         {move || join.elsewhere().map(|told| view! { <p>{told}</p> })}
                         <Loading text="Connecting"/>
@@ -195,14 +196,18 @@ fn ask(join: Join) -> impl IntoView {
     }
 }
 
+fn told(
+    join: Join,
+    get: impl Fn(&InvitationView) -> String + Send + Sync + 'static,
+) -> Signal<String> {
+    Signal::derive(move || {
+        join.view
+            .with(|view| view.as_ref().map(&get).unwrap_or_default())
+    })
+}
+
 fn digits(join: Join) -> impl IntoView {
-    let with = move |get: fn(&InvitationView) -> String| {
-        Signal::derive(move || {
-            join.view
-                .with(|view| view.as_ref().map(get).unwrap_or_default())
-        })
-    };
-    let lead = with(|view| {
+    let lead = told(join, |view| {
         let who = if view.peer_name.is_empty() {
             "Someone"
         } else {
@@ -213,11 +218,10 @@ fn digits(join: Join) -> impl IntoView {
             role_verb(view.role)
         )
     });
+    let step = told(join, move |view| words::guest(view, join.app));
     let line = Signal::derive(move || {
         let failure = join.failed.get();
-        failure
-            .map(|failure| failure.message)
-            .unwrap_or_else(|| with(words::guest).get())
+        failure.map_or_else(|| step.get(), |failure| failure.message)
     });
     let checking = Memo::new(move |_| {
         join.view.with(|v| {
@@ -246,12 +250,12 @@ fn ended(join: Join) -> impl IntoView {
     let state = view
         .as_ref()
         .map_or(InvitationState::Error, |view| view.state);
-    let words = view.as_ref().map(words::guest).unwrap_or_default();
+    let words = view.as_ref().map(|view| words::guest(view, join.app)).unwrap_or_default();
     let again = state == InvitationState::Timeout;
     view! {
         <div class="ended" role="alert">
             <dxos_ui::Icon name="warning-circle"/>
-            <span><b>{words}</b> " " {words::next_step(state)}</span>
+            <span><b>{words}</b> " " {words::next_step(state, join.app)}</span>
         </div>
         {again.then(|| join.elsewhere()).flatten().map(|told| view! { <p>{told}</p> })}
         <div class="buttons end">

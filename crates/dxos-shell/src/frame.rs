@@ -1,0 +1,259 @@
+//! The frame of an app without plugins: what stands around its own view, from the first start on.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use dxos_base::SpaceId;
+use dxos_ui::{
+    Button, ButtonKind, Icon, IconButton, SpaceRef, Trouble, use_client, use_spaces, use_status, use_troubles,
+};
+use leptos::prelude::*;
+
+use crate::hello::Hello;
+use crate::identity::IdentityDialog;
+use crate::info::use_app_info;
+use crate::join::JoinDialog;
+use crate::opening::Opening;
+use crate::share::ShareDialog;
+use crate::space::{choose_space, is_place, remember};
+use crate::status::StatusLine;
+
+/// A panel that can be opened over the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Panel {
+    /// Invite to the present space, see its members.
+    Share,
+    /// Join a space by a code; empty: ask for it.
+    Join(String),
+    /// Who the person is.
+    Identity,
+}
+
+/// How long a message stays, in seconds; one with something to undo twice as long.
+const MESSAGE_S: u64 = 6;
+
+/// Something that came about, and how to take it back.
+#[derive(Clone)]
+struct Message {
+    words: String,
+    undo: Option<UnsyncCallback<()>>,
+}
+
+/// Handle of the frame around an app.
+#[derive(Clone, Copy)]
+pub struct ShellRef {
+    panel: RwSignal<Option<Panel>>,
+    space: RwSignal<Option<SpaceId>>,
+    message: RwSignal<Option<Message>, LocalStorage>,
+}
+
+impl ShellRef {
+    /// The space the app works in.
+    pub fn space(&self) -> Signal<Option<SpaceId>> {
+        self.space.into()
+    }
+
+    /// Works in another space from now on.
+    pub fn go(&self, space: SpaceId) {
+        self.space.set(Some(space));
+    }
+
+    /// Opens a panel.
+    pub fn open(&self, panel: Panel) {
+        self.panel.set(Some(panel));
+    }
+
+    /// Tells the person what came about.
+    pub fn tell(&self, words: impl Into<String>) {
+        self.show(words.into(), None);
+    }
+
+    /// The same, with a button that takes it back.
+    pub fn tell_undoable(&self, words: impl Into<String>, undo: impl Fn() + 'static) {
+        self.show(words.into(), Some(UnsyncCallback::new(move |()| undo())));
+    }
+
+    fn show(&self, words: String, undo: Option<UnsyncCallback<()>>) {
+        self.message.set(Some(Message { words, undo }));
+    }
+
+    /// Opens the share panel of the present space.
+    pub fn open_share(&self) {
+        self.open(Panel::Share);
+    }
+}
+
+/// The frame around the present component.
+pub fn use_shell() -> ShellRef {
+    use_context().expect("a Frame stands around every component of an app")
+}
+
+/// How far a profile is on its way to the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    FirstRun,
+    Ready,
+}
+
+/// What an app draws in a space.
+pub type AppView = Box<dyn Fn(SpaceRef) -> AnyView + Send + Sync>;
+
+/// Draws the way to an app (opening, first run), then the app in its space, and panels over it. Another space draws the
+/// app anew.
+#[component]
+pub fn Frame(
+    /// Name of the space made when the app has none.
+    space_name: &'static str,
+    /// The app.
+    children: AppView,
+) -> impl IntoView {
+    let info = use_app_info();
+    let client = use_client();
+    let shell = ShellRef {
+        panel: RwSignal::new(info.take_invitation().map(Panel::Join)),
+        space: RwSignal::new(None),
+        message: RwSignal::new_local(None),
+    };
+    provide_context(shell);
+    settle(shell, space_name);
+    let status = use_status();
+    let stage = Memo::new(move |_| {
+        let known = status.with(|status| status.as_ref().map(|status| status.identity.is_some()));
+        match known {
+            None => Stage::Opening,
+            Some(false) => Stage::FirstRun,
+            Some(true) if shell.space.with(Option::is_none) => Stage::Opening,
+            Some(true) => Stage::Ready,
+        }
+    });
+    let invited = Signal::derive(move || shell.panel.with(|p| matches!(p, Some(Panel::Join(_)))));
+    let children = StoredValue::new(children);
+    let app = move || {
+        let space = SpaceRef::new(client, shell.space.get()?);
+        Some(children.with_value(|draw| draw(space)))
+    };
+    let ready = move || stage.get() == Stage::Ready;
+    view! {
+        {move || match stage.get() {
+            Stage::Opening => view! { <Opening/> }.into_any(),
+            Stage::FirstRun => view! { <Hello line=info.line invited=invited/> }.into_any(),
+            Stage::Ready => view! { {app} }.into_any(),
+        }}
+        {move || ready().then(|| standing(shell))}
+        {move || ready().then(|| panels(shell))}
+        {notes(shell)}
+    }
+}
+
+/// Keeps the app in a space: the one it was in, another one when that has ended.
+fn settle(shell: ShellRef, space_name: &'static str) {
+    let info = use_app_info();
+    let client = use_client();
+    let spaces = use_spaces();
+    let status = use_status();
+    let busy = Rc::new(Cell::new(false));
+    Effect::new(move |_| {
+        let here = shell.space.get();
+        let there = spaces.with(|all| {
+            all.iter()
+                .any(|space| Some(space.space) == here && is_place(space))
+        });
+        if let (Some(here), true) = (here, there) {
+            return remember(info, here);
+        }
+        let has_identity = status.with(|s| s.as_ref().is_some_and(|s| s.identity.is_some()));
+        if !has_identity || busy.replace(true) {
+            return;
+        }
+        let (page, client, busy) = (client, client.get(), busy.clone());
+        leptos::task::spawn_local(async move {
+            match choose_space(&client, info, space_name).await {
+                Ok(space) => shell.go(space.id()),
+                Err(error) => page.trouble(error.to_string(), error.hint()),
+            }
+            busy.set(false);
+        });
+    });
+}
+
+fn standing(shell: ShellRef) -> impl IntoView {
+    let client = use_client();
+    let offline = move |offline: bool| {
+        client.run(async move { Ok(client.get().set_offline(offline).await?) });
+    };
+    view! {
+        <footer class="stat below" aria-label="Status">
+            <StatusLine space=shell.space() on_offline=offline/>
+        </footer>
+    }
+}
+
+fn panels(shell: ShellRef) -> impl IntoView {
+    let close = move |()| shell.panel.set(None);
+    let joined = move |(space, name): (SpaceId, String)| {
+        shell.panel.set(None);
+        shell.go(space);
+        shell.tell(format!("You joined “{name}”"));
+    };
+    move || {
+        Some(match shell.panel.get()? {
+            Panel::Share => {
+                view! { <ShareDialog space=shell.space.get_untracked() on_close=close/> }.into_any()
+            }
+            Panel::Join(code) => {
+                view! { <JoinDialog code=code on_close=close on_joined=joined/> }.into_any()
+            }
+            Panel::Identity => view! { <IdentityDialog on_close=close/> }.into_any(),
+        })
+    }
+}
+
+/// What came about and what was not done, read aloud; stays until it is closed.
+fn notes(shell: ShellRef) -> impl IntoView {
+    let client = use_client();
+    let troubles = use_troubles();
+    let good = move || {
+        let Message { words, undo } = shell.message.get()?;
+        let hide = move || shell.message.set(None);
+        let stay = Duration::from_secs(MESSAGE_S * if undo.is_some() { 2 } else { 1 });
+        let timer = set_timeout_with_handle(hide, stay);
+        on_cleanup(move || {
+            if let Ok(timer) = timer {
+                timer.clear();
+            }
+        });
+        let take_back = undo.map(|undo| {
+            let press = move |()| {
+                undo.run(());
+                hide();
+            };
+            view! { <Button kind=ButtonKind::Quiet on_press=press>"Undo"</Button> }
+        });
+        Some(view! {
+            <div class="toast good">
+                <Icon name="check-circle"/>
+                <p><b>{words}</b></p>
+                {take_back}
+                <IconButton label="Dismiss" icon="x" on_press=move |()| hide()/>
+            </div>
+        })
+    };
+    let one = move |trouble: Trouble| {
+        let hide = move |()| client.dismiss(trouble.id);
+        view! {
+            <div class="toast bad">
+                <Icon name="warning-circle"/>
+                <p><b>{trouble.message}</b> <small>{trouble.hint}</small></p>
+                <IconButton label="Dismiss" icon="x" on_press=hide/>
+            </div>
+        }
+    };
+    view! {
+        <div class="toasts" role="status" aria-live="polite">
+            {good}
+            <For each=move || troubles.get() key=|trouble| trouble.id let:trouble>{one(trouble)}</For>
+        </div>
+    }
+}

@@ -1,0 +1,3 @@
+//! Hooks over real clients and nodes, without a page.
+
+mod hooks;
