@@ -121,7 +121,7 @@ impl<T: Object> ObjectHandle<T> {
             let type_name = T::type_ref().to_string();
             return Err(Error::Misfits { type_name, misfits });
         }
-        let mut new_element = crate::platform::new_element_id;
+        let mut new_element = || self.space.client().new_element_id();
         let fields = &T::schema().fields;
         let writes = update_writes(&view, fields, &before, &after, &mut new_element);
         self.space.write(writes).await
