@@ -133,3 +133,23 @@ fn space_line(view: &SpaceView) -> String {
     }
     line + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(
+        expected = "no rest within 240000 ms, because 1 writes of Ada are not acknowledged"
+    )]
+    fn a_world_without_rest_tells_why() {
+        let mut world = World::new(2);
+        let client = world.peer(0).client();
+        let space = world.run(client.spaces().personal()).id();
+        let object = client.new_object_id();
+        drop(client.write(space, vec![crate::ObjectWrite::create(object, "", [])]));
+        // Lost on the way, which does not happen in a process.
+        world.outbox.borrow_mut().clear();
+        world.settle();
+    }
+}

@@ -276,6 +276,24 @@ fn a_second_client_sees_the_same_at_once() {
 }
 
 #[test]
+fn a_newcomer_begins_without_an_identity_and_joins() {
+    let mut world = World::new(1);
+    let [ada] = world.peers();
+    let [hers] = world.shared_space("Home", [&ada]);
+    let newcomer = world.newcomer();
+    let client = world.restart(&newcomer);
+    assert_eq!(client.halo().identity(), None);
+    world.run(client.halo().create_identity("Ben")).unwrap();
+    let theirs = world.join(&hers, &newcomer, Role::Admin);
+    world.settle();
+    let names: Vec<String> = hers.members().into_iter().map(|one| one.name).collect();
+    assert_eq!(
+        (names, theirs.role()),
+        (vec!["Ada".into(), "Ben".into()], Some(Role::Admin))
+    );
+}
+
+#[test]
 fn time_passes_only_in_the_world() {
     let mut world = World::new(1);
     let clock = world.clock();
