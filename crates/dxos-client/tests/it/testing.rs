@@ -154,6 +154,50 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 #[test]
+fn other_seeds_give_other_orders_and_all_converge() {
+    let mut orders = std::collections::BTreeSet::new();
+    for seed in 1..=20 {
+        let mut world = World::seeded(seed, 3);
+        let [ada, bob, cleo] = world.peers();
+        let [hers, his, third] = world.shared_space("Home", [&ada, &bob, &cleo]);
+        let one = world.run(hers.add(note("one"))).unwrap();
+        world.settle();
+        world.disconnect(&cleo);
+        for space in [&hers, &his, &third] {
+            let object: ObjectHandle<Note> = space.object(one.id());
+            let name = space.client().halo().identity().unwrap().name;
+            world
+                .run(object.update(|note| note.labels.push(name)))
+                .unwrap();
+        }
+        // In the middle of it.
+        world.advance(seed % 5 * 7);
+        world.restart(&bob);
+        world.connect(&cleo);
+        world.settle();
+        let rows = world.same_rows(&hers, Note::all());
+        let labels = rows[0].value().unwrap().labels.clone();
+        assert_eq!(labels.len(), 3, "{labels:?} with seed {seed}");
+        orders.insert(labels);
+    }
+    assert!(orders.len() > 1, "{orders:?}");
+}
+
+#[test]
+fn eight_people_meet() {
+    let mut world = World::new(8);
+    let [ada, bob, cleo, dan, eve, finn, grace, hugo] = world.peers();
+    let members = [&ada, &bob, &cleo, &dan, &eve, &finn, &grace, &hugo];
+    let spaces = world.shared_space("Home", members);
+    for (space, peer) in spaces.iter().zip(members) {
+        world.run(space.add(note(peer.name()))).unwrap();
+    }
+    world.settle();
+    let all = titles(&mut world, &spaces[7]);
+    assert_eq!(all, members.map(|peer| peer.name().to_owned()));
+}
+
+#[test]
 fn a_third_peer_gets_from_the_second_what_the_first_wrote() {
     let mut world = World::new(3);
     let [ada, bob, cleo] = world.peers();
