@@ -8,8 +8,8 @@ use std::rc::{Rc, Weak};
 
 use dxos_base::schema::Registry;
 use dxos_base::{
-    Conflict, DecodeError, IntoPath, InvitationId, ObjectId, ObjectView, ObjectWrite, PlainObject,
-    Query, SpaceId,
+    Conflict, DecodeError, ElementId, IntoPath, InvitationId, ObjectId, ObjectView, ObjectWrite,
+    PlainObject, Query, SpaceId,
 };
 use dxos_services::{
     ClientId, Failure, InvitationView, Place, QueryAnswer, Request, Response, Role, StatusView,
@@ -18,7 +18,7 @@ use dxos_services::{
 
 use crate::calls::{Then, space_of, unexpected};
 use crate::listen::{Listeners, Subscription};
-use crate::platform;
+use crate::platform::{self, Source, SystemEntropy};
 use crate::promise::promise;
 use crate::queries::QueryRows;
 use crate::session::{TextSession, TextSink};
@@ -49,6 +49,7 @@ struct Inner {
     kept: RefCell<Option<Box<dyn Any>>>,
     registry: RefCell<Registry>,
     types_followed: RefCell<BTreeMap<SpaceId, Subscription>>,
+    source: RefCell<Box<dyn Source>>,
 }
 
 /// A client that does not keep itself alive: for listeners.
@@ -76,6 +77,11 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A client without a channel; calls and writes wait for [`Client::connect`].
     pub fn new(client: ClientId) -> Self {
+        Client::with_source(client, Box::new(SystemEntropy))
+    }
+
+    /// The same, with fresh ids from elsewhere.
+    pub(crate) fn with_source(client: ClientId, source: Box<dyn Source>) -> Self {
         Client(Rc::new(Inner {
             state: RefCell::new(State::new(client)),
             notices: RefCell::default(),
@@ -89,6 +95,7 @@ impl Client {
             kept: RefCell::default(),
             registry: RefCell::default(),
             types_followed: RefCell::default(),
+            source: RefCell::new(source),
         }))
     }
 
@@ -528,7 +535,12 @@ impl Client {
 
     /// A fresh id for [`ObjectWrite::Create`].
     pub fn new_object_id(&self) -> ObjectId {
-        platform::new_object_id()
+        platform::new_object_id(&mut **self.0.source.borrow_mut())
+    }
+
+    /// A fresh id for an element of a list.
+    pub(crate) fn new_element_id(&self) -> ElementId {
+        platform::new_element_id(&mut **self.0.source.borrow_mut())
     }
 
     /// Writes; shown and sent at once, also when the future is dropped. The future ends when it is acknowledged.

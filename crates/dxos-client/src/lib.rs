@@ -4,7 +4,8 @@
 //! [`web::start`] gives one in a browser, [`native::open`] in a process. On `wasm32` no node, store or text engine is
 //! linked.
 //!
-//! On it stands the typed SDK: [`Client::open`], [`Space`], [`ObjectHandle`], `#[derive(Object)]`.
+//! On it stands the typed SDK: [`Client::open`], [`Space`], [`ObjectHandle`], `#[derive(Object)]`. Natively, [`testing`] has
+//! several connected peers in one process, for tests of apps.
 //!
 //! Not here: meaning of calls (`dxos-node`), widgets (`dxos-ui`).
 
@@ -24,6 +25,8 @@ mod texts;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 
@@ -56,3 +59,7 @@ mod tests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing.md")]
+struct TestingGuide;

@@ -3,6 +3,12 @@
 use dxos_base::{ElementId, Entropy, ObjectId};
 use dxos_services::ClientId;
 
+/// Where a client's fresh ids come from: randomness, and a clock for their order.
+pub(crate) trait Source: Entropy {
+    /// Milliseconds since the Unix epoch.
+    fn now_ms(&self) -> u64;
+}
+
 /// The operating system's randomness.
 pub(crate) struct SystemEntropy;
 
@@ -10,6 +16,12 @@ impl Entropy for SystemEntropy {
     fn fill(&mut self, out: &mut [u8]) {
         getrandom::fill(out)
             .expect("every supported platform gives randomness to a running program");
+    }
+}
+
+impl Source for SystemEntropy {
+    fn now_ms(&self) -> u64 {
+        now_ms()
     }
 }
 
@@ -36,13 +48,13 @@ pub fn random_client_id() -> ClientId {
 }
 
 /// A fresh object id.
-pub(crate) fn new_object_id() -> ObjectId {
-    ObjectId::new(now_ms(), &mut SystemEntropy)
+pub(crate) fn new_object_id(source: &mut dyn Source) -> ObjectId {
+    ObjectId::new(source.now_ms(), source)
 }
 
 /// A fresh id of a list's element.
-pub(crate) fn new_element_id() -> ElementId {
+pub(crate) fn new_element_id(source: &mut dyn Source) -> ElementId {
     let mut id = [0; 8];
-    SystemEntropy.fill(&mut id);
+    source.fill(&mut id);
     ElementId(id)
 }

@@ -14,7 +14,7 @@
 #![deny(missing_docs)]
 
 pub mod conformance;
-mod memory;
+pub mod memory;
 mod platform;
 mod socket;
 

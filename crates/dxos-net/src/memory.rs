@@ -1,4 +1,9 @@
-//! Links in memory: two ends that behave as WebRTC does, offers and answers included. For tests.
+//! A network in memory, for tests: [`MemoryTransport`] has two ends that behave as WebRTC does, offers and answers
+//! included; [`SignalServer`] and [`DirectLinks`] are the parts of a network of any number of nodes, without a clock:
+//! who drives them says what takes how long.
+
+mod links;
+mod server;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dxos_base::limits;
 use dxos_mesh::{LinkCommand, LinkEvent, LinkId};
 use tokio::sync::mpsc;
+
+pub use links::{DirectLinks, End, Signalled, Stage};
+pub use server::{Answer, Connection, SignalServer};
 
 /// One of two ends; see [`MemoryTransport::pair`].
 #[derive(Debug)]
@@ -17,12 +25,12 @@ pub struct MemoryTransport {
 
 #[derive(Debug)]
 struct Hub {
-    ends: [End; 2],
+    ends: [PairEnd; 2],
     next_offer: u64,
 }
 
 #[derive(Debug)]
-struct End {
+struct PairEnd {
     links: BTreeMap<LinkId, Link>,
     events: mpsc::UnboundedSender<LinkEvent>,
 }
@@ -40,7 +48,7 @@ impl MemoryTransport {
     pub fn pair() -> (MemoryTransport, MemoryTransport) {
         let (sender_a, events_a) = mpsc::unbounded_channel();
         let (sender_b, events_b) = mpsc::unbounded_channel();
-        let end = |events| End {
+        let end = |events| PairEnd {
             links: BTreeMap::new(),
             events,
         };

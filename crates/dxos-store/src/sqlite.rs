@@ -51,6 +51,21 @@ impl SqliteStore {
             .map_err(|(_, error)| store_error(error))
     }
 
+    /// The same data through a new handle, as a process finds it that opens it after another one was killed: what was
+    /// not committed is gone, and so is all that was held in memory.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn reopened(self) -> Result<SqliteStore, StoreError> {
+        if !self.connection.is_autocommit() {
+            self.connection
+                .execute_batch("ROLLBACK")
+                .map_err(store_error)?;
+        }
+        self.connection.flush_prepared_statement_cache();
+        SqliteStore::with_connection(self.connection, self.medium)
+    }
+
     /// Lets the database grow to at most `pages` of 4 KiB; past that writing gives [`StoreError::Full`].
     pub fn limit_pages(&mut self, pages: u32) -> Result<(), StoreError> {
         self.connection

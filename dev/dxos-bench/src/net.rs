@@ -8,11 +8,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use dxos_base::{InvitationId, ObjectWrite, PeerId, SpaceId, Tick};
+use anyhow::{Result, anyhow, bail, ensure};
+use dxos_base::{InvitationId, ObjectWrite, SpaceId, Tick};
 use dxos_client::Client;
 use dxos_echo::store::Store as _;
-use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
+use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent};
+use dxos_net::memory::{Answer, Connection, DirectLinks, End, SignalServer, Signalled};
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, InvitationView, NodeFrame, Request, Response,
@@ -38,8 +39,6 @@ struct Peer {
     store: SqliteStore,
     text: LoroEngine,
     entropy: Repeatable,
-    signal: Option<PeerId>,
-    topics: BTreeMap<Topic, bool>,
     written: u64,
     calls: u64,
     replies: BTreeMap<u64, Response>,
@@ -57,8 +56,8 @@ pub(crate) struct Net {
     local: VecDeque<(usize, Event)>,
     /// On the way over the link.
     flight: Vec<(usize, Event)>,
-    links: BTreeMap<(usize, LinkId), (usize, LinkId)>,
-    offers: Vec<(usize, LinkId)>,
+    links: DirectLinks,
+    server: SignalServer,
     server_up: bool,
     /// What peer 0's node told the client outside, once there is one.
     attended: Option<Vec<Vec<u8>>>,
@@ -101,8 +100,8 @@ impl Net {
             peers: Vec::new(),
             local: VecDeque::new(),
             flight: Vec::new(),
-            links: BTreeMap::new(),
-            offers: Vec::new(),
+            links: DirectLinks::new("192.0.2.7"),
+            server: SignalServer::default(),
             server_up: true,
             attended: None,
             flights: 0,
@@ -144,8 +143,6 @@ impl Net {
             store,
             text,
             entropy,
-            signal: None,
-            topics: BTreeMap::new(),
             written: 0,
             calls: 0,
             replies: BTreeMap::new(),
@@ -283,15 +280,12 @@ impl Net {
     /// The link breaks and the signal server is gone, until [`Net::reconnect`].
     pub fn disconnect(&mut self) -> Result<()> {
         self.server_up = false;
-        for (i, link) in std::mem::take(&mut self.links).into_keys() {
-            let reason = "cut".to_owned();
-            let event = Event::Link(LinkEvent::Closed { link, reason });
-            self.local.push_back((i, event));
+        for end in self.links.between(0, 1) {
+            self.break_link(end);
         }
         self.flight.clear();
+        self.server = SignalServer::default();
         for i in 0..self.peers.len() {
-            self.peers[i].topics.clear();
-            self.peers[i].signal = None;
             self.local.push_back((i, Event::SignalClosed));
         }
         self.run(1_000)
@@ -390,12 +384,16 @@ impl Net {
                 Effect::ToChannel(_, bytes) => self.told(i, &bytes)?,
                 Effect::CloseChannel(_) => bail!("a client was closed"),
                 Effect::SignalConnect if self.server_up => {
+                    self.server.open(Connection(i as u64));
                     self.local.push_back((i, Event::SignalOpened));
                 }
                 Effect::SignalConnect => self.local.push_back((i, Event::SignalClosed)),
-                Effect::SignalClose => {}
+                Effect::SignalClose => {
+                    let answers = self.server.close(Connection(i as u64));
+                    self.answer(answers)?;
+                }
                 Effect::SignalSend(bytes) => self.signal(i, &bytes)?,
-                Effect::Link(command) => self.link(i, command)?,
+                Effect::Link(command) => self.link(i, command),
             }
         }
         Ok(())
@@ -428,97 +426,65 @@ impl Net {
         Ok(())
     }
 
-    /// The signal server: introduces the two and passes offers on.
-    fn signal(&mut self, i: usize, bytes: &[u8]) -> Result<()> {
-        if !self.server_up {
-            return Ok(());
-        }
-        let other = 1 - i;
-        let answer = |signal: ServerSignal| Event::SignalFrame(signal.encode());
-        let there = |topic: &Topic| Some((*self.peers.get(other)?.topics.get(topic)?, other));
-        match ClientSignal::decode(bytes)? {
-            ClientSignal::Hello { peer, .. } => {
-                self.peers[i].signal = Some(peer);
-                let welcome = answer(ServerSignal::Welcome { version: 1 });
-                self.local.push_back((i, welcome));
-            }
-            ClientSignal::Join {
-                topic,
-                direct_capable,
-            } => {
-                let there = there(&topic);
-                self.peers[i].topics.insert(topic, direct_capable);
-                let mut peers = Vec::new();
-                if let Some((direct_capable, other)) = there {
-                    peers.push(self.topic_peer(other, direct_capable)?);
-                }
-                if there.is_some() {
-                    let peer = self.topic_peer(i, direct_capable)?;
-                    let joined = answer(ServerSignal::Joined { topic, peer });
-                    self.local.push_back((other, joined));
-                }
-                let peers = answer(ServerSignal::Peers { topic, peers });
-                self.local.push_back((i, peers));
-            }
-            ClientSignal::Leave { topic } => drop(self.peers[i].topics.remove(&topic)),
-            ClientSignal::Signal { topic, data, .. } => {
-                ensure!(there(&topic).is_some(), "the other peer is gone");
-                let from = self.peers[i].signal.context("no hello")?;
-                let signal = answer(ServerSignal::Signal { topic, from, data });
-                self.local.push_back((other, signal));
-            }
-            ClientSignal::Relay { .. } => bail!("a direct link is there, yet bytes are relayed"),
-            ClientSignal::Ping(n) => self.local.push_back((i, answer(ServerSignal::Pong(n)))),
+    /// What the signal server or the link answers happens at once.
+    fn answer(&mut self, answers: Vec<Answer>) -> Result<()> {
+        for answer in answers {
+            let Answer::Send(Connection(i), frame) = answer else {
+                bail!("the signal server refuses a node")
+            };
+            let event = Event::SignalFrame(frame.encode());
+            self.local.push_back((i as usize, event));
         }
         Ok(())
     }
 
-    fn topic_peer(&self, i: usize, direct_capable: bool) -> Result<TopicPeer> {
-        Ok(TopicPeer {
-            peer: self.peers[i].signal.context("no hello")?,
-            direct_capable,
-        })
+    fn signal(&mut self, i: usize, bytes: &[u8]) -> Result<()> {
+        let relays = matches!(ClientSignal::decode(bytes)?, ClientSignal::Relay { .. });
+        ensure!(!relays, "a direct link is there, yet bytes are relayed");
+        let answers = self.server.receive(Connection(i as u64), bytes);
+        self.answer(answers)
     }
 
-    /// The link; an "offer" is its place in the list of offers.
-    fn link(&mut self, i: usize, command: LinkCommand) -> Result<()> {
+    fn link(&mut self, peer: usize, command: LinkCommand) {
+        let end = |link| End { peer, run: 0, link };
         match command {
             LinkCommand::Open { link, initiator } => {
-                if initiator {
-                    let data = self.offers.len().to_le_bytes().to_vec();
-                    self.offers.push((i, link));
-                    let offer = Event::Link(LinkEvent::Signal { link, data });
-                    self.local.push_back((i, offer));
+                for data in self.links.open(end(link), initiator) {
+                    self.hear(end(link), LinkEvent::Signal { link, data });
                 }
             }
-            LinkCommand::Signal { link, data } => {
-                let offer = usize::from_le_bytes(data.as_slice().try_into()?);
-                let (j, other) = *self.offers.get(offer).context("an offer never made")?;
-                self.links.insert((i, link), (j, other));
-                self.links.insert((j, other), (i, link));
-                for (i, link) in [(i, link), (j, other)] {
-                    let opened = Event::Link(LinkEvent::Opened { link });
-                    self.local.push_back((i, opened));
+            LinkCommand::Signal { link, data } => match self.links.signal(end(link), &data) {
+                Signalled::Nothing => {}
+                Signalled::Nonsense => self.break_link(end(link)),
+                Signalled::Reply(data) => self.hear(end(link), LinkEvent::Signal { link, data }),
+                Signalled::Paired(a, b) => {
+                    for end in [a, b] {
+                        self.hear(end, LinkEvent::Opened { link: end.link });
+                    }
                 }
-            }
+            },
             LinkCommand::Send { link, message } => {
-                if let Some((j, link)) = self.links.get(&(i, link)).copied() {
-                    let message = Event::Link(LinkEvent::Message { link, message });
-                    self.flight.push((j, message));
+                if let Some(to) = self.links.other(end(link)) {
+                    let link = to.link;
+                    let message = LinkEvent::Message { link, message };
+                    self.flight.push((to.peer, Event::Link(message)));
                 }
             }
-            LinkCommand::Close { link } => {
-                if let Some((j, other)) = self.links.remove(&(i, link)) {
-                    self.links.remove(&(j, other));
-                    let reason = "closed".to_owned();
-                    let closed = Event::Link(LinkEvent::Closed {
-                        link: other,
-                        reason,
-                    });
-                    self.flight.push((j, closed));
-                }
-            }
+            LinkCommand::Close { link } => self.break_link(end(link)),
         }
-        Ok(())
+    }
+
+    /// At once, on the same device.
+    fn hear(&mut self, end: End, event: LinkEvent) {
+        self.local.push_back((end.peer, Event::Link(event)));
+    }
+
+    /// Both ends hear of it.
+    fn break_link(&mut self, end: End) {
+        for end in self.links.break_link(end) {
+            let (link, reason) = (end.link, "cut".to_owned());
+            self.links.forget(end);
+            self.hear(end, LinkEvent::Closed { link, reason });
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Names of kinds of frames and events, for counting and for the trace.
 
+use dxos_mesh::link::LinkEvent;
+use dxos_mesh::signal::{ClientSignal, ServerSignal};
 use dxos_node::{Effect, Event};
 use dxos_services::{ClientFrame, NodeFrame, Request, Response, Write, decode_client, decode_node};
-
-use crate::server;
 
 /// What a node is handed.
 pub fn event(event: &Event) -> &'static str {
@@ -103,18 +103,52 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
     }
 }
 
+/// The kind of a client's frame, for counting.
+pub fn client_signal(bytes: &[u8]) -> &'static str {
+    match ClientSignal::decode(bytes) {
+        Ok(ClientSignal::Hello { .. }) => "signal hello",
+        Ok(ClientSignal::Join { .. }) => "signal join",
+        Ok(ClientSignal::Leave { .. }) => "signal leave",
+        Ok(ClientSignal::Signal { .. }) => "signal offer up",
+        Ok(ClientSignal::Relay { .. }) => "signal relay up",
+        Ok(ClientSignal::Ping(_)) => "signal ping",
+        Err(_) => "signal malformed up",
+    }
+}
+
+/// The kind of a server's frame, for counting.
+pub fn server_signal(frame: &ServerSignal) -> &'static str {
+    match frame {
+        ServerSignal::Welcome { .. } => "signal welcome",
+        ServerSignal::Peers { .. } => "signal peers",
+        ServerSignal::Joined { .. } => "signal joined",
+        ServerSignal::Left { .. } => "signal left",
+        ServerSignal::Signal { .. } => "signal offer down",
+        ServerSignal::Relay { .. } => "signal relay down",
+        ServerSignal::Undelivered { .. } => "signal undelivered",
+        ServerSignal::Refused { .. } => "signal refused",
+        ServerSignal::Pong(_) => "signal pong",
+    }
+}
+
+/// The kind of a link's event, for counting.
+pub fn link_event(event: &LinkEvent) -> &'static str {
+    match event {
+        LinkEvent::Signal { .. } => "direct signal",
+        LinkEvent::Opened { .. } => "direct opened",
+        LinkEvent::Message { .. } => "direct message",
+        LinkEvent::Closed { .. } => "direct closed",
+    }
+}
+
 /// An event in words, for the trace.
 pub fn tell(event: &Event) -> String {
     match event {
         Event::ChannelFrame(channel, bytes) => {
             format!("{channel:?} {}", cut(format!("{:?}", decode_client(bytes))))
         }
-        Event::SignalFrame(bytes) => match dxos_mesh::signal::ServerSignal::decode(bytes) {
-            Ok(frame) => format!(
-                "{} {}",
-                server::server_kind(&frame),
-                cut(format!("{frame:?}"))
-            ),
+        Event::SignalFrame(bytes) => match ServerSignal::decode(bytes) {
+            Ok(frame) => format!("{} {}", server_signal(&frame), cut(format!("{frame:?}"))),
             Err(_) => "signal malformed".into(),
         },
         event => cut(format!("{event:?}")),
@@ -127,7 +161,7 @@ pub fn tell_effect(effect: &Effect) -> String {
         Effect::ToChannel(channel, bytes) => {
             format!("{channel:?} {}", cut(format!("{:?}", decode_node(bytes))))
         }
-        Effect::SignalSend(bytes) => server::client_kind(bytes).into(),
+        Effect::SignalSend(bytes) => client_signal(bytes).into(),
         effect => cut(format!("{effect:?}")),
     }
 }

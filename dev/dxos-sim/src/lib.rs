@@ -8,7 +8,6 @@
 
 mod away;
 mod check;
-mod direct;
 mod edits;
 mod faults;
 mod joining;
@@ -22,7 +21,6 @@ mod queue;
 mod random;
 mod report;
 mod run;
-mod server;
 mod store;
 mod tap;
 mod work;

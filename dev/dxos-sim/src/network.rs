@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use dxos_base::limits;
 use dxos_mesh::link::{LinkCommand, LinkEvent};
 use dxos_mesh::signal::ServerSignal;
+use dxos_net::memory::{Answer, Connection, DirectLinks, End, SignalServer, Signalled, Stage};
 use dxos_node::{Effect, Event};
 
-use crate::direct::{self, DirectLinks, End, Signalled, Stage};
+use crate::kinds;
 use crate::queue::Time;
 use crate::random::Random;
-use crate::server::{self, Answer, Connection, SignalServer};
-use crate::tap::Tap;
+use crate::tap::{CANARY, Tap};
 
 /// What the lines are like now.
 #[derive(Debug, Clone)]
@@ -118,7 +118,8 @@ impl Network {
             server: SignalServer::default(),
             lines: BTreeMap::new(),
             lines_made: 0,
-            links: DirectLinks::default(),
+            // A real offer holds addresses: the needle stands for them.
+            links: DirectLinks::new(CANARY),
         }
     }
 
@@ -161,8 +162,11 @@ impl Network {
                     ));
                 }
                 if let Some(connection) = self.line_of(peer) {
-                    self.tap
-                        .carry(server::client_kind(&bytes), "a frame to the server", &bytes);
+                    self.tap.carry(
+                        kinds::client_signal(&bytes),
+                        "a frame to the server",
+                        &bytes,
+                    );
                     let at = now + self.delay();
                     let line = self.lines.get_mut(&connection).expect("found above");
                     line.up_busy_until = line.up_busy_until.max(at);
@@ -368,7 +372,7 @@ impl Network {
                 }
                 crate::tap::count(
                     &mut self.tap.frames,
-                    match direct::event_kind(&event) {
+                    match kinds::link_event(&event) {
                         "direct message" => "direct message arrived",
                         kind => kind,
                     },
@@ -383,8 +387,11 @@ impl Network {
             match answer {
                 Answer::Send(connection, frame) => {
                     let bytes = frame.encode();
-                    self.tap
-                        .carry(server::server_kind(&frame), "a frame of the server", &bytes);
+                    self.tap.carry(
+                        kinds::server_signal(&frame),
+                        "a frame of the server",
+                        &bytes,
+                    );
                     let twice = !matches!(
                         frame,
                         ServerSignal::Welcome { .. } | ServerSignal::Refused { .. }
@@ -465,7 +472,6 @@ impl Network {
 mod tests {
     use super::*;
     use crate::queue::Queue;
-    use crate::tap::CANARY;
     use dxos_base::PeerId;
     use dxos_mesh::link::LinkId;
     use dxos_mesh::signal::{ClientSignal, SIGNAL_VERSION, Topic};

@@ -9,6 +9,7 @@ use dxos_base::{ObjectId, ObjectWrite, Query, TextChange};
 use dxos_services::TextAddress;
 
 use super::{Error, Found, Space, Watch};
+use crate::client::Client;
 use crate::session::{TextSession, TextSink};
 
 /// An object of type `T`, whether it is there (yet) or not. Holds no values: reading gives those of now.
@@ -103,7 +104,7 @@ impl<T: Object> ObjectHandle<T> {
     /// As [`ObjectHandle::value`]; [`Error::Misfits`] when it does not fit afterwards.
     pub async fn update(&self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
         let found: Found<T> = self.get().await?;
-        let writes = changes(&found, change)?;
+        let writes = changes(self.space.client(), &found, change)?;
         self.space.write(writes).await
     }
 
@@ -245,6 +246,7 @@ impl<V: Clone + PartialEq + 'static> PropertyWatch<V> {
 /// # Errors
 /// [`Error::Misfits`] when it does not fit now, or what changed does not afterwards.
 pub(super) fn changes<T: Object>(
+    client: &Client,
     found: &Found<T>,
     change: impl FnOnce(&mut T),
 ) -> Result<Vec<ObjectWrite>, Error> {
@@ -265,7 +267,7 @@ pub(super) fn changes<T: Object>(
     if !wrong.is_empty() {
         return Err(misfits(wrong));
     }
-    let mut new_element = crate::platform::new_element_id;
+    let mut new_element = || client.new_element_id();
     let fields = &T::schema().fields;
     Ok(update_writes(
         found.view(),

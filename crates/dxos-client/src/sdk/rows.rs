@@ -175,7 +175,7 @@ impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
         let found = self.all().await?;
         let mut writes = Vec::with_capacity(found.len());
         for object in found.iter().filter(|object| object.value().is_ok()) {
-            writes.extend(changes(object, &mut change)?);
+            writes.extend(changes(space.client(), object, &mut change)?);
         }
         space.write(writes).await?;
         Ok(found.len())

@@ -5,6 +5,7 @@
 
 mod objects;
 mod spaces;
+mod testing;
 mod types;
 
 use dxos_client::{Client, Config, Space};

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dxos_base::{Entropy, InvitationId, ObjectId, PeerId, SpaceId, TextChange, TextDelta, Tick};
+use dxos_base::{Entropy, InvitationId, ObjectId, SpaceId, TextChange, TextDelta, Tick};
 use dxos_echo::memory::MemoryStore;
 use dxos_echo::store::{Durability, Store as _};
-use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent, LinkId, ServerSignal, Topic, TopicPeer};
+use dxos_mesh::{ClientSignal, LinkCommand, LinkEvent};
+use dxos_net::memory::{Answer, Connection, DirectLinks, End, SignalServer, Signalled};
 use dxos_node::{ChannelId, Context, Effect, Event, Node, NodeConfig};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, InvitationState, InvitationView,
@@ -34,8 +35,6 @@ pub struct Peer {
     store: MemoryStore,
     text: LoroEngine,
     entropy: Seeded,
-    id: Option<PeerId>,
-    topics: BTreeMap<Topic, bool>,
     written: u64,
     calls: u64,
     replies: BTreeMap<u64, Result<Response, Failure>>,
@@ -59,8 +58,8 @@ pub struct Net {
     pub now: Tick,
     pub peers: Vec<Peer>,
     queue: VecDeque<(usize, Event)>,
-    links: BTreeMap<(usize, LinkId), (usize, LinkId)>,
-    offers: BTreeMap<u64, (usize, LinkId)>,
+    links: DirectLinks,
+    server: SignalServer,
     pub server_up: bool,
     pub relayed_messages: usize,
     pub direct_bytes: Vec<usize>,
@@ -77,8 +76,8 @@ impl Net {
             now: Tick(1_700_000_000_000),
             peers: Vec::new(),
             queue: VecDeque::new(),
-            links: BTreeMap::new(),
-            offers: BTreeMap::new(),
+            links: DirectLinks::new("192.0.2.7"),
+            server: SignalServer::default(),
             server_up: true,
             relayed_messages: 0,
             direct_bytes: vec![0; direct.len()],
@@ -107,8 +106,6 @@ impl Net {
                 store,
                 text,
                 entropy,
-                id: None,
-                topics: BTreeMap::new(),
                 written: 0,
                 calls: 0,
                 replies: BTreeMap::new(),
@@ -138,6 +135,10 @@ impl Net {
     /// Ends a node and starts it again on what it had stored.
     pub fn restart(&mut self, i: usize) {
         self.server_lost(i);
+        // The others find out by themselves.
+        for end in self.links.of_peer(i) {
+            self.links.forget(end);
+        }
         let peer = &mut self.peers[i];
         let config = NodeConfig {
             profile_key: [7; 32],
@@ -220,7 +221,8 @@ impl Net {
                 Effect::ToChannel(_, bytes) => self.frame(i, &bytes),
                 Effect::CloseChannel(_) => panic!("a well-behaved client was closed"),
                 Effect::SignalConnect if self.server_up => {
-                    self.queue.push_back((i, Event::SignalOpened))
+                    self.server.open(Connection(i as u64));
+                    self.queue.push_back((i, Event::SignalOpened));
                 }
                 Effect::SignalConnect => self.queue.push_back((i, Event::SignalClosed)),
                 Effect::SignalClose => self.server_lost(i),
@@ -294,134 +296,72 @@ impl Net {
 
     /// All direct links break.
     pub fn cut(&mut self) {
-        for (i, link) in std::mem::take(&mut self.links).into_keys() {
-            let reason = "cut".to_owned();
-            self.queue
-                .push_back((i, Event::Link(LinkEvent::Closed { link, reason })));
+        for i in 0..self.peers.len() {
+            for end in self.links.of_peer(i) {
+                self.break_link(end);
+            }
         }
         self.run(0);
     }
 
+    /// Nobody is told.
     fn server_lost(&mut self, i: usize) {
-        self.peers[i].topics.clear();
-        self.peers[i].id = None;
+        drop(self.server.close(Connection(i as u64)));
     }
 
     fn signal(&mut self, i: usize, bytes: &[u8]) {
-        if !self.server_up {
-            return;
-        }
-        match ClientSignal::decode(bytes).unwrap() {
-            ClientSignal::Hello { peer, .. } => {
-                self.peers[i].id = Some(peer);
-                self.to(i, ServerSignal::Welcome { version: 1 });
-            }
-            ClientSignal::Join {
-                topic,
-                direct_capable,
-            } => {
-                let peer = self.peers[i].id.unwrap();
-                self.peers[i].topics.insert(topic, direct_capable);
-                let mut peers = Vec::new();
-                for j in 0..self.peers.len() {
-                    if let (true, Some(direct)) =
-                        (j != i, self.peers[j].topics.get(&topic).copied())
-                    {
-                        peers.push(TopicPeer {
-                            peer: self.peers[j].id.unwrap(),
-                            direct_capable: direct,
-                        });
-                        let peer = TopicPeer {
-                            peer,
-                            direct_capable,
-                        };
-                        self.to(j, ServerSignal::Joined { topic, peer });
-                    }
-                }
-                self.to(i, ServerSignal::Peers { topic, peers });
-            }
-            ClientSignal::Leave { topic } => {
-                let peer = self.peers[i].id.unwrap();
-                self.peers[i].topics.remove(&topic);
-                for j in 0..self.peers.len() {
-                    if self.peers[j].topics.contains_key(&topic) {
-                        self.to(j, ServerSignal::Left { topic, peer });
-                    }
-                }
-            }
-            ClientSignal::Signal { topic, to, data } => {
-                let from = self.peers[i].id.unwrap();
-                self.pass(i, topic, to, ServerSignal::Signal { topic, from, data });
-            }
-            ClientSignal::Relay { topic, to, data } => {
-                self.relayed_messages += 1;
-                let from = self.peers[i].id.unwrap();
-                self.pass(i, topic, to, ServerSignal::Relay { topic, from, data });
-            }
-            ClientSignal::Ping(n) => self.to(i, ServerSignal::Pong(n)),
+        let frame = ClientSignal::decode(bytes).unwrap();
+        self.relayed_messages += usize::from(matches!(frame, ClientSignal::Relay { .. }));
+        for answer in self.server.receive(Connection(i as u64), bytes) {
+            let Answer::Send(Connection(to), frame) = answer else {
+                panic!("the server refuses a node")
+            };
+            let event = Event::SignalFrame(frame.encode());
+            self.queue.push_back((to as usize, event));
         }
     }
 
-    fn pass(&mut self, i: usize, topic: Topic, to: PeerId, signal: ServerSignal) {
-        let there = |peer: &Peer| peer.id == Some(to) && peer.topics.contains_key(&topic);
-        match self.peers.iter().position(there) {
-            Some(j) => self.to(j, signal),
-            None => self.to(i, ServerSignal::Undelivered { topic, to }),
-        }
-    }
+    // ---- direct links -----------------------------------------------------------------------------------
 
-    fn to(&mut self, i: usize, signal: ServerSignal) {
-        self.queue
-            .push_back((i, Event::SignalFrame(signal.encode())));
-    }
-
-    // ---- direct links: the "offer" is the initiator's number and link -----------------------------------
-
-    fn link(&mut self, i: usize, command: LinkCommand) {
+    fn link(&mut self, peer: usize, command: LinkCommand) {
+        let end = |link| End { peer, run: 0, link };
         match command {
-            LinkCommand::Open {
-                link,
-                initiator: true,
-            } => {
-                let offer = self.offers.len() as u64;
-                self.offers.insert(offer, (i, link));
-                let data = offer.to_le_bytes().to_vec();
-                self.queue
-                    .push_back((i, Event::Link(LinkEvent::Signal { link, data })));
+            LinkCommand::Open { link, initiator } => {
+                for data in self.links.open(end(link), initiator) {
+                    self.hear(end(link), LinkEvent::Signal { link, data });
+                }
             }
-            LinkCommand::Open {
-                initiator: false, ..
-            } => {}
-            LinkCommand::Signal { link, data } => {
-                let offer = u64::from_le_bytes(data.try_into().unwrap());
-                let (j, other) = self.offers[&offer];
-                self.links.insert((i, link), (j, other));
-                self.links.insert((j, other), (i, link));
-                self.queue
-                    .push_back((i, Event::Link(LinkEvent::Opened { link })));
-                self.queue
-                    .push_back((j, Event::Link(LinkEvent::Opened { link: other })));
-            }
+            LinkCommand::Signal { link, data } => match self.links.signal(end(link), &data) {
+                Signalled::Nothing => {}
+                Signalled::Nonsense => panic!("a signal came to the wrong link"),
+                Signalled::Reply(data) => self.hear(end(link), LinkEvent::Signal { link, data }),
+                Signalled::Paired(a, b) => {
+                    for end in [a, b] {
+                        self.hear(end, LinkEvent::Opened { link: end.link });
+                    }
+                }
+            },
             LinkCommand::Send { link, message } => {
-                self.direct_bytes[i] += message.len();
-                if let Some((j, link)) = self.links.get(&(i, link)).copied() {
-                    self.queue
-                        .push_back((j, Event::Link(LinkEvent::Message { link, message })));
+                self.direct_bytes[peer] += message.len();
+                if let Some(to) = self.links.other(end(link)) {
+                    let link = to.link;
+                    self.hear(to, LinkEvent::Message { link, message });
                 }
             }
-            LinkCommand::Close { link } => {
-                if let Some((j, other)) = self.links.remove(&(i, link)) {
-                    self.links.remove(&(j, other));
-                    let reason = "closed".to_owned();
-                    self.queue.push_back((
-                        j,
-                        Event::Link(LinkEvent::Closed {
-                            link: other,
-                            reason,
-                        }),
-                    ));
-                }
-            }
+            LinkCommand::Close { link } => self.break_link(end(link)),
+        }
+    }
+
+    fn hear(&mut self, end: End, event: LinkEvent) {
+        self.queue.push_back((end.peer, Event::Link(event)));
+    }
+
+    /// Both ends hear of it.
+    fn break_link(&mut self, end: End) {
+        for end in self.links.break_link(end) {
+            let (link, reason) = (end.link, "cut".to_owned());
+            self.links.forget(end);
+            self.hear(end, LinkEvent::Closed { link, reason });
         }
     }
 

@@ -52,6 +52,22 @@ fn acknowledged_commits_survive_a_process_that_never_closes() {
 }
 
 #[test]
+fn memory_reopened_has_what_was_committed() {
+    let mut store = SqliteStore::memory().unwrap();
+    store.begin().unwrap();
+    store.set("k", Some(b"v")).unwrap();
+    store.commit(Durability::Acknowledged).unwrap();
+    store.begin().unwrap();
+    store.set("k", Some(b"torn")).unwrap();
+    let mut after = store.reopened().unwrap();
+    assert_eq!(after.get("k").unwrap().as_deref(), Some(&b"v"[..]));
+    after.begin().unwrap();
+    after.set("k", Some(b"next")).unwrap();
+    after.commit(Durability::Synced).unwrap();
+    assert_eq!(after.get("k").unwrap().as_deref(), Some(&b"next"[..]));
+}
+
+#[test]
 fn second_opener_is_told_the_profile_is_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p.db");

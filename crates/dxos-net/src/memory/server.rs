@@ -1,6 +1,8 @@
 //! A signal server in memory, as `dxos_mesh::signal` describes it.
 //!
-//! Not here: delays, order and faults of the lines to it (`network`), the WebSocket server (`dxos-edge`).
+//! Invariant: what it does in answer to a frame is in the list it gives back, in order.
+//!
+//! Not here: delays, order and faults of the lines to it (who drives it), the WebSocket server (`dxos-edge`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -241,34 +243,6 @@ impl SignalServer {
             Some(other) if together => Answer::Send(*other, frame),
             _ => Answer::Send(connection, ServerSignal::Undelivered { topic, to }),
         }
-    }
-}
-
-/// The kind of a client's frame, for counting.
-pub fn client_kind(bytes: &[u8]) -> &'static str {
-    match ClientSignal::decode(bytes) {
-        Ok(ClientSignal::Hello { .. }) => "signal hello",
-        Ok(ClientSignal::Join { .. }) => "signal join",
-        Ok(ClientSignal::Leave { .. }) => "signal leave",
-        Ok(ClientSignal::Signal { .. }) => "signal offer up",
-        Ok(ClientSignal::Relay { .. }) => "signal relay up",
-        Ok(ClientSignal::Ping(_)) => "signal ping",
-        Err(_) => "signal malformed up",
-    }
-}
-
-/// The kind of a server's frame, for counting.
-pub fn server_kind(frame: &ServerSignal) -> &'static str {
-    match frame {
-        ServerSignal::Welcome { .. } => "signal welcome",
-        ServerSignal::Peers { .. } => "signal peers",
-        ServerSignal::Joined { .. } => "signal joined",
-        ServerSignal::Left { .. } => "signal left",
-        ServerSignal::Signal { .. } => "signal offer down",
-        ServerSignal::Relay { .. } => "signal relay down",
-        ServerSignal::Undelivered { .. } => "signal undelivered",
-        ServerSignal::Refused { .. } => "signal refused",
-        ServerSignal::Pong(_) => "signal pong",
     }
 }
 

@@ -5,14 +5,11 @@
 //! * messages of one link arrive in the order they were sent, or the link is closed and the later ones never do;
 //! * both ends hear of the end of a link, each in its own time; a dead end is silent.
 //!
-//! Not here: who may reach whom and how long it takes (`network`).
+//! Not here: who may reach whom and how long it takes (who drives it).
 
 use std::collections::BTreeMap;
 
-use dxos_mesh::link::{LinkEvent, LinkId};
-
-use crate::queue::Time;
-use crate::tap::CANARY;
+use dxos_mesh::link::LinkId;
 
 /// One end of a link: the peer, its run, and the link's name there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +38,7 @@ struct Side {
     stage: Stage,
     other: Option<End>,
     /// When the last message sent from here arrives.
-    busy_until: Time,
+    busy_until_ms: u64,
 }
 
 /// What the other transport's bytes mean.
@@ -66,34 +63,44 @@ pub enum Signalled {
 }
 
 /// All direct links.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DirectLinks {
+    mark: &'static str,
     sides: BTreeMap<End, Side>,
     offers: Vec<End>,
     answers: Vec<End>,
 }
 
-fn say(kind: &str, number: u64) -> Vec<u8> {
-    // A real offer holds addresses: the needle stands for them.
-    format!("{CANARY} {kind} {number}").into_bytes()
-}
-
-fn read(data: &[u8]) -> Option<Word> {
-    let text = std::str::from_utf8(data)
-        .ok()?
-        .strip_prefix(CANARY)?
-        .trim_start();
-    let (kind, number) = text.split_once(' ')?;
-    let number = number.parse().ok()?;
-    match kind {
-        "offer" => Some(Word::Offer(number)),
-        "answer" => Some(Word::Answer(number)),
-        "candidate" => Some(Word::Candidate),
-        _ => None,
-    }
-}
-
 impl DirectLinks {
+    /// No links yet. `mark` stands in offers and answers where real ones hold addresses.
+    pub fn new(mark: &'static str) -> Self {
+        DirectLinks {
+            mark,
+            sides: BTreeMap::new(),
+            offers: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    fn say(&self, kind: &str, number: u64) -> Vec<u8> {
+        format!("{} {kind} {number}", self.mark).into_bytes()
+    }
+
+    fn read(&self, data: &[u8]) -> Option<Word> {
+        let text = std::str::from_utf8(data)
+            .ok()?
+            .strip_prefix(self.mark)?
+            .trim_start();
+        let (kind, number) = text.split_once(' ')?;
+        let number = number.parse().ok()?;
+        match kind {
+            "offer" => Some(Word::Offer(number)),
+            "answer" => Some(Word::Answer(number)),
+            "candidate" => Some(Word::Candidate),
+            _ => None,
+        }
+    }
+
     /// A node begins a link. Gives what it must carry to the other: the offer and a candidate of the initiator.
     pub fn open(&mut self, end: End, initiator: bool) -> Vec<Vec<u8>> {
         self.sides.insert(
@@ -101,7 +108,7 @@ impl DirectLinks {
             Side {
                 stage: Stage::Begun,
                 other: None,
-                busy_until: 0,
+                busy_until_ms: 0,
             },
         );
         if !initiator {
@@ -109,7 +116,7 @@ impl DirectLinks {
         }
         self.offers.push(end);
         let number = self.offers.len() as u64 - 1;
-        vec![say("offer", number), say("candidate", number)]
+        vec![self.say("offer", number), self.say("candidate", number)]
     }
 
     /// Bytes of the other transport came to `end`.
@@ -117,7 +124,7 @@ impl DirectLinks {
         let Some(stage) = self.stage(end) else {
             return Signalled::Nothing;
         };
-        match read(data) {
+        match self.read(data) {
             _ if stage != Stage::Begun => Signalled::Nothing,
             Some(Word::Candidate) => Signalled::Nothing,
             Some(Word::Offer(number)) if (number as usize) < self.offers.len() => {
@@ -125,7 +132,7 @@ impl DirectLinks {
                 if let Some(side) = self.sides.get_mut(&end) {
                     side.other = Some(self.offers[number as usize]);
                 }
-                Signalled::Reply(say("answer", self.answers.len() as u64 - 1))
+                Signalled::Reply(self.say("answer", self.answers.len() as u64 - 1))
             }
             Some(Word::Answer(number)) if (number as usize) < self.answers.len() => {
                 let answerer = self.answers[number as usize];
@@ -164,14 +171,14 @@ impl DirectLinks {
             .and_then(|side| side.other)
     }
 
-    /// When a message sent now and taking until `at` arrives: after all sent before it.
-    pub fn arrival(&mut self, from: End, at: Time) -> Time {
+    /// When a message sent now and taking until `at_ms` arrives: after all sent before it.
+    pub fn arrival(&mut self, from: End, at_ms: u64) -> u64 {
         match self.sides.get_mut(&from) {
             Some(side) => {
-                side.busy_until = side.busy_until.max(at);
-                side.busy_until
+                side.busy_until_ms = side.busy_until_ms.max(at_ms);
+                side.busy_until_ms
             }
-            None => at,
+            None => at_ms,
         }
     }
 
@@ -221,16 +228,6 @@ impl DirectLinks {
     }
 }
 
-/// The kind of a link's event, for counting.
-pub fn event_kind(event: &LinkEvent) -> &'static str {
-    match event {
-        LinkEvent::Signal { .. } => "direct signal",
-        LinkEvent::Opened { .. } => "direct opened",
-        LinkEvent::Message { .. } => "direct message",
-        LinkEvent::Closed { .. } => "direct closed",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_offer_and_its_answer_make_a_link_that_both_see_end() {
-        let mut links = DirectLinks::default();
+        let mut links = DirectLinks::new("192.0.2.7");
         let offer = links.open(end(1), true);
         assert!(links.open(end(2), false).is_empty());
         let Signalled::Reply(answer) = links.signal(end(2), &offer[0]) else {
@@ -266,7 +263,7 @@ mod tests {
 
     #[test]
     fn nonsense_and_late_answers_make_no_link() {
-        let mut links = DirectLinks::default();
+        let mut links = DirectLinks::new("192.0.2.7");
         let offer = links.open(end(1), true);
         links.open(end(2), false);
         assert_eq!(links.signal(end(2), b"v=0"), Signalled::Nonsense);
