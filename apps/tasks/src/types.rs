@@ -9,7 +9,7 @@ use dxos_client::query::{Filter, field};
 use dxos_client::{Object, ObjectId, Ref, TypedQuery};
 
 /// A list of tasks.
-#[derive(Object, Clone, PartialEq)]
+#[derive(Object, Clone, Debug, PartialEq)]
 #[object(type = "org.dxos.type.TaskList", version = "0.1.0", icon = "ph--list-checks--regular")]
 pub struct TaskList {
     #[object(label)]
@@ -19,7 +19,7 @@ pub struct TaskList {
 }
 
 /// Something to do. TodoMVC shows the same objects.
-#[derive(Object, Clone, PartialEq)]
+#[derive(Object, Clone, Debug, PartialEq)]
 #[object(type = "org.dxos.type.Task", version = "0.1.0", icon = "ph--check-circle--regular")]
 pub struct Task {
     #[object(label)]

@@ -38,7 +38,7 @@ pub fn app(space: SpaceRef) -> impl IntoView {
                     prop:checked=move || open.get() == 0
                     on:change=move |event| {
                         let all = event_target_checked(&event);
-                        space.update_all(Todo::DONE.eq(!all), move |todo: &mut Todo| todo.done = all);
+                        space.set_all(Todo::DONE.eq(!all), Todo::DONE, all);
                     }
                 />
                 <label for="toggle-all">"Mark all as complete"</label>

@@ -1,10 +1,11 @@
 //! Live queries of a client: the node's rows and own writes on top.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use dxos_base::query::GroupRow;
-use dxos_base::{ObjectWrite, Query, SpaceId};
+use dxos_base::{ObjectId, ObjectWrite, Query, SpaceId};
 use dxos_services::{DiffError, QueryDiff, Row};
 
 use crate::optimistic::apply_write;
@@ -17,6 +18,9 @@ pub struct QueryRows {
     /// Groups in order, as the node counts them.
     pub groups: Vec<GroupRow>,
 }
+
+/// Writes looked at one by one against the rows.
+const WRITES_FEW: usize = 8;
 
 /// Called with all rows.
 pub(crate) type OnRows = Rc<RefCell<dyn FnMut(&QueryRows)>>;
@@ -52,8 +56,23 @@ pub(crate) struct LiveQuery {
 }
 
 impl QueryRows {
-    fn write(&mut self, query: &Query, space: SpaceId, write: &ObjectWrite) -> bool {
-        apply_write(&mut self.rows, query, space, write)
+    /// Applies writes in a space; gives whether anything changed but times and marks.
+    fn write(&mut self, query: &Query, space: SpaceId, writes: &[ObjectWrite]) -> bool {
+        // Of many writes most concern other objects: a look at a set tells, instead of one at each row.
+        let mut known: Option<BTreeSet<ObjectId>> = (writes.len() > WRITES_FEW)
+            .then(|| self.rows.iter().map(|row| row.object.object).collect());
+        let mut changed = false;
+        for write in writes {
+            if let Some(known) = &mut known {
+                match write {
+                    ObjectWrite::Create { object, .. } => drop(known.insert(*object)),
+                    other if !known.contains(&other.object()) => continue,
+                    _ => {}
+                }
+            }
+            changed |= apply_write(&mut self.rows, query, space, write);
+        }
+        changed
     }
 }
 
@@ -93,9 +112,7 @@ impl LiveQuery {
     pub(crate) fn write(&mut self, space: SpaceId, writes: &[ObjectWrite]) {
         self.changes += 1;
         if let Some(shown) = &mut self.shown {
-            for write in writes {
-                shown.write(&self.query, space, write);
-            }
+            shown.write(&self.query, space, writes);
         }
     }
 
@@ -132,8 +149,8 @@ impl LiveQuery {
             .iter()
             .map(|(space, writes)| (*space, writes));
         for (space, writes) in acknowledged.chain(unacknowledged) {
-            for write in writes.iter().filter(|_| self.looks_at(space)) {
-                rows.write(&self.query, space, write);
+            if self.looks_at(space) {
+                rows.write(&self.query, space, writes);
             }
         }
         Some(rows)
@@ -161,11 +178,7 @@ impl LiveQuery {
         self.outdate();
         let Some(told) = &self.told else { return };
         let mut rows = told.clone();
-        let mut changed = false;
-        for write in writes.iter() {
-            changed |= rows.write(&self.query, space, write);
-        }
-        if changed {
+        if rows.write(&self.query, space, writes) {
             self.acknowledged.push((space, writes.clone()));
         }
     }

@@ -9,6 +9,7 @@
 mod agreed;
 mod app_ref;
 mod hotkeys;
+mod object_nodes;
 mod slot;
 
 pub use agreed::{
@@ -18,4 +19,5 @@ pub use agreed::{
 };
 pub use app_ref::{AppRef, provide_app, use_app};
 pub use hotkeys::{key_label, listen_hotkeys, menu_item, platform};
+pub use object_nodes::{NodeKind, ObjectNodes};
 pub use slot::{Draw, Slot, SlotList, draws, draws_any};

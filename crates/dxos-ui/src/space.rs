@@ -79,6 +79,16 @@ impl SpaceRef {
         self.run(move |space| async move { space.query(query).update(change).await.map(drop) });
     }
 
+    /// Sets one property of all objects a query finds, at once.
+    pub fn set_all<T: Object + Clone + PartialEq, V: Property + 'static>(
+        self,
+        query: TypedQuery<T>,
+        field: Field<T, V>,
+        value: impl Into<V> + 'static,
+    ) {
+        self.run(move |space| async move { space.query(query).set(field, value).await.map(drop) });
+    }
+
     /// Deletes an object, restorably.
     pub fn delete(self, object: ObjectId) {
         self.run(move |space| async move { space.delete(object).await });

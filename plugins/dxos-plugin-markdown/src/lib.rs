@@ -5,7 +5,6 @@
 //! Switched off, everything here goes from the shell; the documents stay.
 
 mod article;
-mod documents;
 mod tags;
 
 use std::rc::Rc;
@@ -16,7 +15,9 @@ use dxos_app::{
 };
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
 use dxos_client::Client;
-use dxos_surface::{CLIENT, KIND_DOCUMENT, KIND_SPACE, draws, failure, object_path};
+use dxos_surface::{
+    CLIENT, KIND_DOCUMENT, KIND_SPACE, NodeKind, ObjectNodes, draws, failure, object_path,
+};
 use leptos::prelude::IntoAny;
 
 pub use tags::{TagDocument, UntagDocument};
@@ -29,6 +30,12 @@ pub const TYPE: &str = "org.dxos.type.Document@0.1.0";
 pub const TITLE: &str = "title";
 /// Property with the document's text.
 pub const CONTENT: &str = "content";
+
+const DOCUMENTS: NodeKind = NodeKind {
+    type_name: KIND_DOCUMENT,
+    icon: "file-text",
+    label: TITLE,
+};
 
 /// Makes a document and opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +127,7 @@ fn resolver(resolver: Resolver) -> Contribution {
 
 fn graph(app: &App) -> Result<Vec<Contribution>, PluginError> {
     let client = app.capability(&CLIENT)?;
-    let documents = documents::Documents::new(app.clone(), (*client).clone());
+    let documents = ObjectNodes::new(app.clone(), (*client).clone(), DOCUMENTS);
     let connector = Connector {
         id: "markdown/documents",
         matches: Rc::new(|node| node.kind == KIND_SPACE),

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use dxos_base::query::Deleted;
 use dxos_base::schema::Step;
 use dxos_base::typed::{Field, Object, Property, Ref, Text, read_field, update_writes};
-use dxos_base::{ObjectId, ObjectWrite, Query, TextChange};
+use dxos_base::{ObjectId, ObjectWrite, Query, TextChange, Value};
 use dxos_services::TextAddress;
 
 use super::{Error, Found, Space, Watch};
@@ -117,17 +117,8 @@ impl<T: Object> ObjectHandle<T> {
         field: Field<T, V>,
         value: impl Into<V>,
     ) -> Result<(), Error> {
-        let value = value.into().to_value();
-        let path = [field.name().to_owned()];
-        let misfits = T::schema().misfits_at(&path, value.as_ref());
-        if !misfits.is_empty() {
-            let type_name = T::type_ref().to_string();
-            return Err(Error::Misfits { type_name, misfits });
-        }
-        let write = match value {
-            Some(value) => ObjectWrite::set(self.id, field.name(), value),
-            None => ObjectWrite::remove(self.id, field.name()),
-        };
+        let value = checked_value(field, value.into())?;
+        let write = set_write(self.id, field, value);
         self.space.write(vec![write]).await
     }
 
@@ -238,6 +229,36 @@ impl<V: Clone + PartialEq + 'static> PropertyWatch<V> {
                 return Some(value);
             }
         }
+    }
+}
+
+/// A property's value as it is stored; `None`: absent.
+///
+/// # Errors
+/// [`Error::Misfits`] when the schema does not allow it.
+pub(super) fn checked_value<T: Object, V: Property>(
+    field: Field<T, V>,
+    value: V,
+) -> Result<Option<Value>, Error> {
+    let value = value.to_value();
+    let path = [field.name().to_owned()];
+    let misfits = T::schema().misfits_at(&path, value.as_ref());
+    if !misfits.is_empty() {
+        let type_name = T::type_ref().to_string();
+        return Err(Error::Misfits { type_name, misfits });
+    }
+    Ok(value)
+}
+
+/// The write that makes a property this value, or absent.
+pub(super) fn set_write<T, V>(
+    object: ObjectId,
+    field: Field<T, V>,
+    value: Option<Value>,
+) -> ObjectWrite {
+    match value {
+        Some(value) => ObjectWrite::set(object, field.name(), value),
+        None => ObjectWrite::remove(object, field.name()),
     }
 }
 

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use dxos_base::limits::QUERY_ROWS_MAX;
 use dxos_base::schema::Misfit;
-use dxos_base::typed::{Object, TypedQuery};
+use dxos_base::typed::{Field, Object, Property, TypedQuery};
 use dxos_base::{ObjectId, ObjectView, ObjectWrite, Query};
 
-use super::handle::changes;
+use super::handle::{changes, checked_value, set_write};
 use super::{Error, Space, Watch};
 
 /// What can be asked of a space: a typed query, or any [`Query`].
@@ -181,8 +181,30 @@ impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
         Ok(found.len())
     }
 
-    /// All rows, also when they are more than one answer holds.
+    /// Sets one property of all objects found, in one transaction; gives how many there were. Reads none of their values.
+    ///
+    /// # Errors
+    /// As [`Asked::run`] and [`ObjectHandle::set`](super::ObjectHandle::set); nothing was changed.
+    pub async fn set<V: Property>(
+        self,
+        field: Field<T, V>,
+        value: impl Into<V>,
+    ) -> Result<usize, Error> {
+        let space = self.space.clone();
+        let value = checked_value(field, value.into())?;
+        let found = self.all_views().await?;
+        let write = |view: &ObjectView| set_write(view.object, field, value.clone());
+        space.write(found.iter().map(write).collect()).await?;
+        Ok(found.len())
+    }
+
     async fn all(self) -> Result<Vec<Found<T>>, Error> {
+        let views = self.all_views().await?;
+        Ok(views.iter().map(<TypedQuery<T> as Wanted>::row).collect())
+    }
+
+    /// All rows, also when they are more than one answer holds.
+    async fn all_views(self) -> Result<Vec<ObjectView>, Error> {
         let mut query = self.wanted.into_query();
         let is_limited = query.limit != 0;
         let mut found = Vec::new();
@@ -190,8 +212,9 @@ impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
             query.check()?;
             let asked = query.clone();
             let views = self.space.client().query(self.space.id(), asked).await?;
-            found.extend(views.iter().map(<TypedQuery<T> as Wanted>::row));
-            if is_limited || views.len() < QUERY_ROWS_MAX as usize {
+            let is_last = is_limited || views.len() < QUERY_ROWS_MAX as usize;
+            found.extend(views);
+            if is_last {
                 return Ok(found);
             }
             query.skip = query.skip.saturating_add(QUERY_ROWS_MAX);
@@ -204,8 +227,8 @@ impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
     /// As [`Asked::run`] and [`Space::delete`]; nothing was deleted.
     pub async fn delete(self) -> Result<usize, Error> {
         let space = self.space.clone();
-        let found = self.all().await?;
-        let writes = found.iter().map(|object| ObjectWrite::delete(object.id()));
+        let found = self.all_views().await?;
+        let writes = found.iter().map(|view| ObjectWrite::delete(view.object));
         space.write(writes.collect()).await?;
         Ok(found.len())
     }

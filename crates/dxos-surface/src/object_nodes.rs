@@ -1,4 +1,4 @@
-//! Documents of each space that someone looked at, kept by live queries; they are the tree's entries.
+//! Objects of one type in each space that someone looked at, kept by live queries; they are the tree's entries.
 //!
 //! Invariant: dropping this ends all of its queries, so a disabled plugin costs nothing.
 
@@ -9,47 +9,56 @@ use std::rc::Rc;
 use dxos_app::{App, Node, Subject};
 use dxos_base::{ObjectView, Query, SpaceId, Value};
 use dxos_client::{Client, Subscription};
-use dxos_surface::{KIND_DOCUMENT, object_path, space_path};
 
-use crate::TITLE;
+use crate::agreed::{object_path, space_path};
+
+/// What is told of objects of a type.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeKind {
+    /// The type's name: the kind of their nodes.
+    pub type_name: &'static str,
+    /// Icon of their nodes.
+    pub icon: &'static str,
+    /// Property with their name.
+    pub label: &'static str,
+}
 
 struct Watched {
     rows: Rc<RefCell<Vec<ObjectView>>>,
     _subscription: Subscription,
 }
 
-/// Live lists of documents.
-pub(crate) struct Documents {
+/// Live lists of objects, as nodes.
+pub struct ObjectNodes {
     app: App,
     client: Client,
+    kind: NodeKind,
     spaces: RefCell<BTreeMap<SpaceId, Watched>>,
 }
 
-/// Name shown for a document.
-pub(crate) fn label(view: &ObjectView) -> String {
-    let title = view
-        .values
-        .get(TITLE)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .trim();
-    if title.is_empty() {
-        "Untitled".into()
-    } else {
-        title.into()
+impl NodeKind {
+    /// Name shown for an object.
+    pub fn label(&self, view: &ObjectView) -> String {
+        let name = view.values.get(self.label).and_then(Value::as_str);
+        match name.unwrap_or_default().trim() {
+            "" => "Untitled".into(),
+            name => name.into(),
+        }
     }
 }
 
-impl Documents {
-    pub fn new(app: App, client: Client) -> Self {
-        Documents {
+impl ObjectNodes {
+    /// Of a type, in whatever spaces are looked at.
+    pub fn new(app: App, client: Client, kind: NodeKind) -> Self {
+        ObjectNodes {
             app,
             client,
+            kind,
             spaces: RefCell::default(),
         }
     }
 
-    /// Nodes of a space's documents; the first call starts the live query.
+    /// Nodes of a space's objects; the first call starts the live query.
     pub fn of(&self, node: &Node) -> Vec<Node> {
         let Some(subject) = node.subject else {
             return Vec::new();
@@ -69,10 +78,10 @@ impl Documents {
         rows.iter()
             .map(|view| Node {
                 id: object_path(space, view.object),
-                kind: KIND_DOCUMENT.into(),
-                label: label(view),
+                kind: self.kind.type_name.into(),
+                label: self.kind.label(view),
                 tags: view.meta.tags.iter().cloned().collect(),
-                icon: "file-text",
+                icon: self.kind.icon,
                 subject: Some(Subject {
                     space,
                     object: Some(view.object),
@@ -84,12 +93,12 @@ impl Documents {
 
     fn watch(&self, space: SpaceId) -> Watched {
         let rows = Rc::new(RefCell::new(Vec::new()));
-        let (kept, app) = (rows.clone(), self.app.clone());
-        let query = Query::of_type(KIND_DOCUMENT).order_by("@created");
+        let (kept, app, kind) = (rows.clone(), self.app.clone(), self.kind);
+        let query = Query::of_type(self.kind.type_name).order_by("@created");
         let subscription = self.client.subscribe(space, query, move |found| {
             let same = {
                 let known: std::cell::Ref<'_, Vec<ObjectView>> = kept.borrow();
-                let shown = |view: &ObjectView| (view.object, label(view), view.meta.tags.clone());
+                let shown = |view: &ObjectView| (view.object, kind.label(view), view.meta.tags.clone());
                 known.iter().map(shown).eq(found.iter().map(shown))
             };
             if !same {

@@ -1,0 +1,3 @@
+//! What several people make of lists together, on the test kit.
+
+mod lists;
