@@ -43,6 +43,7 @@
 //! Not here: faults of disks, damaged or repeated messages, clocks that are off (`dev/dxos-sim`), widgets (`dxos-ui`).
 
 mod clock;
+mod editor;
 mod host;
 mod network;
 mod peer;
@@ -50,5 +51,6 @@ mod settle;
 mod world;
 
 pub use clock::Clock;
+pub use editor::Editor;
 pub use peer::Peer;
 pub use world::World;
