@@ -48,9 +48,11 @@ mod host;
 mod network;
 mod peer;
 mod settle;
+mod tasks;
 mod world;
 
 pub use clock::Clock;
 pub use editor::Editor;
 pub use peer::Peer;
+pub use tasks::Spawner;
 pub use world::World;

@@ -316,6 +316,33 @@ fn a_live_query_tells_what_others_write() {
 }
 
 #[test]
+fn what_an_app_starts_runs_beside_the_test() {
+    let mut world = World::new(1);
+    let [ada] = world.peers();
+    let [space] = world.shared_space("Home", [&ada]);
+    let (spawner, clock, own) = (world.spawner(), world.clock(), space.clone());
+    world.spawn(async move {
+        for n in 0..3 {
+            clock.sleep_ms(1_000).await;
+            let space = own.clone();
+            spawner.spawn(async move { drop(space.add(note(&n.to_string())).await) });
+        }
+    });
+    // It wakes itself without end and is in nobody's way.
+    world.spawn(std::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    }));
+    world.advance(2_500);
+    assert_eq!(titles(&mut world, &space), ["0", "1"]);
+    world.advance(1_000);
+    assert_eq!(titles(&mut world, &space), ["0", "1", "2"]);
+    let spawner = world.spawner();
+    drop(world);
+    spawner.spawn(async { panic!("there is no world to run in") });
+}
+
+#[test]
 fn a_second_client_sees_the_same_at_once() {
     let mut world = World::new(1);
     let ada = world.peer(0);
