@@ -43,12 +43,16 @@
 //! Not here: faults of disks, damaged or repeated messages, clocks that are off (`dev/dxos-sim`), widgets (`dxos-ui`).
 
 mod clock;
+mod editor;
 mod host;
 mod network;
 mod peer;
 mod settle;
+mod tasks;
 mod world;
 
 pub use clock::Clock;
+pub use editor::Editor;
 pub use peer::Peer;
+pub use tasks::Spawner;
 pub use world::World;

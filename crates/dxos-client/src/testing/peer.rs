@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::World;
 use crate::client::Client;
 use crate::sdk::{Error, Space, Wanted};
-use dxos_services::Role;
+use dxos_services::{Role, SpaceLife};
 
 /// The first peers' names.
 pub(super) const NAMES: [&str; 8] = ["Ada", "Bob", "Cleo", "Dan", "Eve", "Finn", "Grace", "Hugo"];
@@ -82,6 +82,11 @@ impl World {
     /// # Panics
     /// When the host may not invite, or one of the two is not connected.
     pub fn join(&mut self, space: &Space, guest: &Peer, role: Role) -> Space {
+        assert!(
+            self.is_connected(guest),
+            "{} cannot join: not connected",
+            guest.name
+        );
         let client = guest.client();
         let joined = self.run(async {
             let invitation = space.share(role).await?;
@@ -96,7 +101,7 @@ impl World {
         joined.unwrap_or_else(|error| panic!("{} joins the space: {error}", guest.name))
     }
 
-    /// Asks each peer that has the space, connected or not. Gives the rows, which must be the same everywhere.
+    /// Asks each peer on which the space is open, connected or not. Gives the rows, which must be the same everywhere.
     ///
     /// # Panics
     /// When two peers find different rows, or a query fails.
@@ -106,7 +111,9 @@ impl World {
     {
         let mut found: Option<(Peer, Vec<W::Row>)> = None;
         for peer in self.peers.clone() {
-            let Ok(space) = peer.client().spaces().get(space.id()) else {
+            let own = peer.client().spaces().get(space.id());
+            let is_open = |space: &Space| space.life() == Some(SpaceLife::Ready);
+            let Some(space) = own.ok().filter(is_open) else {
                 continue;
             };
             let rows = self.run(space.query(wanted.clone()).run());

@@ -5,10 +5,9 @@
 //! * what a client sends reaches its node before time goes on.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use dxos_node::{Effect, Event};
 
@@ -16,6 +15,7 @@ use super::clock::{Clock, Seeded};
 use super::host::{Host, Outbox};
 use super::network::Network;
 use super::peer::{NAMES, Peer};
+use super::tasks::{Spawner, Tasks, Woken};
 use crate::client::Client;
 
 /// A future that is not done within this virtual time waits for something that never comes.
@@ -33,7 +33,7 @@ pub struct World {
     pub(super) network: Network,
     pub(super) clock: Clock,
     pub(super) outbox: Outbox,
-    tasks: Vec<Task>,
+    tasks: Rc<Tasks>,
     events: u64,
     /// How many wake-ups there were in which millisecond.
     wakes: (u64, u64),
@@ -64,7 +64,7 @@ impl World {
             network: Network::new(Seeded::new(seed, 0)),
             clock: Clock::new(),
             outbox: Outbox::default(),
-            tasks: Vec::new(),
+            tasks: Rc::default(),
             events: 0,
             wakes: (0, 0),
         };
@@ -132,7 +132,8 @@ impl World {
 
     // ---- running ----------------------------------------------------------------------------------------
 
-    /// Runs a future to its end; the world goes on as far as it needs.
+    /// Runs a future to its end; the world goes on as far as it needs. To let much time pass first, see
+    /// [`advance`](Self::advance).
     ///
     /// # Panics
     /// When it is not done within ten virtual minutes; the message tells what each peer was at.
@@ -157,13 +158,12 @@ impl World {
 
     /// Lets a future run beside the test, whenever the world runs: an app that follows a query, a person who types.
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
-        let woken = Woken::new();
-        let waker = Waker::from(woken.clone());
-        self.tasks.push(Task {
-            future: Box::pin(future),
-            woken,
-            waker,
-        });
+        self.tasks.spawn(future);
+    }
+
+    /// For an app that starts futures itself.
+    pub fn spawner(&self) -> Spawner {
+        Spawner::new(&self.tasks)
     }
 
     /// Lets so many virtual milliseconds pass, and all that happens in them.
@@ -174,9 +174,7 @@ impl World {
 
     /// Lets the next thing happen, if it does up to and with `until_ms`; otherwise it is then, and false.
     fn step(&mut self, until_ms: u64) -> bool {
-        if self.poll_tasks() {
-            return true;
-        }
+        self.tasks.poll();
         let sent = self.outbox.borrow_mut().pop_front();
         if let Some(sent) = sent {
             if self.hosts[sent.peer].channels.contains_key(&sent.channel) {
@@ -218,18 +216,6 @@ impl World {
                 }
                 self.handle(peer, Event::Wake);
             }
-        }
-        true
-    }
-
-    fn poll_tasks(&mut self) -> bool {
-        let Some(at) = self.tasks.iter().position(|task| task.woken.take()) else {
-            return false;
-        };
-        let task = &mut self.tasks[at];
-        let mut cx = Context::from_waker(&task.waker);
-        if task.future.as_mut().poll(&mut cx).is_ready() {
-            drop(self.tasks.remove(at));
         }
         true
     }
@@ -346,29 +332,4 @@ enum Next {
     Timer,
     Arrival,
     Wake(usize),
-}
-
-struct Task {
-    future: Pin<Box<dyn Future<Output = ()>>>,
-    woken: Arc<Woken>,
-    waker: Waker,
-}
-
-/// Whether a future wants to be polled.
-struct Woken(AtomicBool);
-
-impl Woken {
-    fn new() -> Arc<Woken> {
-        Arc::new(Woken(AtomicBool::new(true)))
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -4,9 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dxos_client::testing::World;
-use dxos_client::{
-    Error, Object, ObjectHandle, Role, Space, SpaceLife, Text, TextChange, TextSink,
-};
+use dxos_client::{Error, Object, ObjectHandle, Role, Space, SpaceLife, Text};
 
 #[derive(Object, Debug, Clone, PartialEq)]
 #[object(type = "org.example.Note", version = "0.1.0")]
@@ -131,26 +129,37 @@ fn clients_outlive_their_node_and_send_again() {
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let play = |seed| {
-        let mut world = World::seeded(seed, 2);
-        let [ada, bob] = world.peers();
-        let [hers, his] = world.shared_space("Home", [&ada, &bob]);
+        let mut world = World::seeded(seed, 3);
+        let [ada, bob, cleo] = world.peers();
+        let [hers, his, _] = world.shared_space("Home", [&ada, &bob, &cleo]);
         let first = world.run(hers.add(note("first"))).unwrap();
         world.settle();
         let second: ObjectHandle<Note> = his.object(first.id());
+        world.disconnect(&cleo);
         world
             .run(second.update(|note| note.labels.push("seen".into())))
             .unwrap();
+        let (ours, theirs) = (
+            world.open_text(&first, Note::CONTENT),
+            world.open_text(&second, Note::CONTENT),
+        );
+        ours.append("ours");
+        theirs.append("theirs");
+        world.settle();
+        let shown = theirs.shown();
         world.restart(&ada);
+        world.connect(&cleo);
         world.settle();
         let rows = world.same_rows(&bob.space(&hers), Note::all());
         let rows: Vec<_> = rows.iter().map(|row| row.view().clone()).collect();
-        (rows, world.events_count(), world.clock().elapsed_ms())
+        let (events, ms) = (world.events_count(), world.clock().elapsed_ms());
+        (rows, shown, events, ms)
     };
     let run = play(7);
     assert_eq!(play(7), run);
     let other = play(8);
     assert_ne!(other.0[0].object, run.0[0].object);
-    assert_ne!((other.1, other.2), (run.1, run.2));
+    assert_ne!((other.2, other.3), (run.2, run.3));
 }
 
 #[test]
@@ -237,46 +246,46 @@ fn two_people_type_in_one_text() {
     let one = world.run(hers.add(note("one"))).unwrap();
     world.settle();
     let other: ObjectHandle<Note> = his.object(one.id());
-    let shown = Rc::new(RefCell::new(String::new()));
-    let screen = shown.clone();
-    let on_delta = move |delta: &Vec<TextChange>| {
-        let after = dxos_base::text::apply(&screen.borrow(), delta).unwrap();
-        screen.replace(after);
-    };
-    let sink = TextSink::new(on_delta, |_| {}, |_| {});
-    let quiet = TextSink::new(|_| {}, |_| {}, |_| {});
-    let (ada, bob) = world
-        .run(async {
-            let ada = one.open_text(Note::CONTENT, sink).await?;
-            let bob = other.open_text(Note::CONTENT, quiet).await?;
-            Ok::<_, Error>((ada, bob))
-        })
-        .unwrap();
+    let ada = world.open_text(&one, Note::CONTENT);
+    let bob = world.open_text(&other, Note::CONTENT);
     for (n, word) in ["with ", "one ", "another"].into_iter().enumerate() {
-        bob.edit(insert(bob.content().len(), word)).unwrap();
+        bob.append(word);
+        assert!(bob.saving());
         world.advance(30 * n as u64);
     }
     world.settle();
-    assert_eq!(*shown.borrow(), "with one another");
-    // At once, at both ends.
-    let end = bob.content().len();
-    ada.edit(insert(0, "Written ")).unwrap();
-    shown.borrow_mut().insert_str(0, "Written ");
-    bob.edit(insert(end, ".")).unwrap();
-    world.settle();
-    assert_eq!(ada.content(), "Written with one another.");
     assert_eq!(
-        (ada.content(), shown.take()),
-        (bob.content(), bob.content())
+        (ada.shown().as_str(), bob.saving()),
+        ("with one another", false)
     );
+    // At once, at both ends.
+    ada.replace(0, 0, "Written ");
+    bob.append(" 😀.");
+    bob.replace(5, 3, "each");
+    assert_eq!(bob.shown(), "with each another 😀.");
+    world.settle();
+    assert_eq!(ada.shown(), "Written with each another 😀.");
+    assert_eq!(bob.shown(), ada.shown());
+    assert_eq!((ada.take_refusals(), bob.take_refusals()), (vec![], vec![]));
 }
 
-fn insert(from: usize, words: &str) -> Vec<TextChange> {
-    vec![TextChange {
-        from: from as u32,
-        delete: 0,
-        insert: words.into(),
-    }]
+#[test]
+fn typing_goes_on_while_the_node_begins_again() {
+    let mut world = World::new(2);
+    let [ada, bob] = world.peers();
+    let [hers, his] = world.shared_space("Home", [&ada, &bob]);
+    let one = world.run(hers.add(note("one"))).unwrap();
+    world.settle();
+    let typed = world.open_text(&his.object::<Note>(one.id()), Note::CONTENT);
+    let read = world.open_text(&one, Note::CONTENT);
+    for word in ["kept ", "whatever ", "ends"] {
+        typed.append(word);
+        world.advance(5);
+        world.restart_node(&bob);
+        assert!(typed.shown().ends_with(word));
+    }
+    world.settle();
+    assert_eq!(read.shown(), "kept whatever ends");
 }
 
 #[test]
@@ -304,6 +313,33 @@ fn a_live_query_tells_what_others_write() {
         seen.take(),
         [(vec![], 0), (vec![0], 0), (vec![0], 0), (vec![], 1)]
     );
+}
+
+#[test]
+fn what_an_app_starts_runs_beside_the_test() {
+    let mut world = World::new(1);
+    let [ada] = world.peers();
+    let [space] = world.shared_space("Home", [&ada]);
+    let (spawner, clock, own) = (world.spawner(), world.clock(), space.clone());
+    world.spawn(async move {
+        for n in 0..3 {
+            clock.sleep_ms(1_000).await;
+            let space = own.clone();
+            spawner.spawn(async move { drop(space.add(note(&n.to_string())).await) });
+        }
+    });
+    // It wakes itself without end and is in nobody's way.
+    world.spawn(std::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    }));
+    world.advance(2_500);
+    assert_eq!(titles(&mut world, &space), ["0", "1"]);
+    world.advance(1_000);
+    assert_eq!(titles(&mut world, &space), ["0", "1", "2"]);
+    let spawner = world.spawner();
+    drop(world);
+    spawner.spawn(async { panic!("there is no world to run in") });
 }
 
 #[test]
