@@ -97,7 +97,7 @@ describe("Tasks", { concurrency: false }, () => {
   test("TodoMVC and Composer stand at the same address with the same person and the same data", async () => {
     const list = await ada.goto(`${server.url}/todomvc/`);
     await todo.ready(list);
-    await list.getByLabel("Space").selectOption({ label: "Tasks" });
+    await list.getByLabel("Space", { exact: true }).selectOption({ label: "Tasks" });
     await until("the tasks", async () => (await todo.shown(list)).includes("milk"));
     await todo.add(list, "from TodoMVC");
     await a.getByRole("navigation", { name: "Lists" }).getByRole("link", { name: /Other tasks/ }).click();
@@ -159,10 +159,11 @@ describe("Tasks on a phone", { concurrency: false }, () => {
     await touch("touchStart", [{ x, y }]);
     for (const part of [0.3, 0.6, 1]) await touch("touchMove", [{ x, y: y + (to.y + to.height * 0.2 - y) * part }]);
     await touch("touchEnd", []);
+    await session.detach();
     await showing(page, "salt", "milk", "bread ✓");
-    await page.getByRole("button", { name: "Delete: milk" }).tap();
+    await page.getByRole("button", { name: "Delete: milk" }).click();
     await showing(page, "salt", "bread ✓");
-    await page.getByRole("button", { name: "Undo" }).tap();
+    await page.getByRole("button", { name: "Undo" }).click();
     await showing(page, "salt", "milk", "bread ✓");
   });
 });

@@ -30,6 +30,7 @@ pub(crate) fn repeatable(request: &Request) -> bool {
     match request {
         Request::Get { .. }
         | Request::Query { .. }
+        | Request::QueryIds { .. }
         | Request::Flush
         | Request::Stats
         | Request::Plain { .. }

@@ -519,6 +519,22 @@ impl Client {
         Ok(answer.rows.into_iter().map(|row| row.object).collect())
     }
 
+    /// Runs a query once; tells only which objects of the space it found.
+    ///
+    /// # Errors
+    /// When there is no such space, or the query is over a limit.
+    pub async fn query_ids(
+        &self,
+        space: SpaceId,
+        mut query: Query,
+    ) -> Result<Vec<ObjectId>, Failure> {
+        self.with_registry(|registry| registry.add_former_names(space, &mut query));
+        match self.call(Request::QueryIds { space, query }).await? {
+            Response::Ids(ids) => Ok(ids),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Runs a query once; tells rows with their spaces, or groups, and how they were found.
     ///
     /// # Errors

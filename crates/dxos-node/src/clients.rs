@@ -236,6 +236,11 @@ impl Node {
             Request::Query { space, query } => {
                 self.run_query(turn, space, &query).map(Response::Answer)
             }
+            Request::QueryIds { space, query } => {
+                let answer = self.run_query(turn, space, &query)?;
+                let own = answer.rows.iter().filter(|row| row.space == space);
+                Ok(Response::Ids(own.map(|row| row.object.object).collect()))
+            }
             Request::OpenText { text, base } => self
                 .open_editor(turn, channel, text, base)
                 .map(Response::Text),
@@ -692,6 +697,7 @@ fn space_of(request: &Request) -> Option<SpaceId> {
     match request {
         Request::Get { space, .. }
         | Request::Query { space, .. }
+        | Request::QueryIds { space, .. }
         | Request::Plain { space, .. }
         | Request::Conflicts { space, .. }
         | Request::Verify { space, .. }

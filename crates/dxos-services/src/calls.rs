@@ -199,6 +199,13 @@ pub enum Request {
         /// The device.
         device: DeviceKey,
     },
+    /// Runs a query once; answers [`Response::Ids`].
+    QueryIds {
+        /// The space it is asked in; of others nothing is told.
+        space: SpaceId,
+        /// What to find.
+        query: Query,
+    },
 }
 
 /// A write; all of it or nothing.
@@ -278,6 +285,8 @@ pub enum Response {
     Conflicts(Vec<Conflict>),
     /// What a verification found.
     Verified(VerifyView),
+    /// Which objects a query found, in order.
+    Ids(Vec<ObjectId>),
 }
 
 /// What a node tells on its own.

@@ -37,7 +37,8 @@ const MESSAGE_S: u64 = 6;
 #[derive(Clone)]
 struct Message {
     words: String,
-    undo: Option<UnsyncCallback<()>>,
+    /// Not a callback of the component that tells: that may be gone with what it stood for.
+    undo: Option<Rc<dyn Fn()>>,
 }
 
 /// Handle of the frame around an app.
@@ -71,10 +72,10 @@ impl ShellRef {
 
     /// The same, with a button that takes it back.
     pub fn tell_undoable(&self, words: impl Into<String>, undo: impl Fn() + 'static) {
-        self.show(words.into(), Some(UnsyncCallback::new(move |()| undo())));
+        self.show(words.into(), Some(Rc::new(undo)));
     }
 
-    fn show(&self, words: String, undo: Option<UnsyncCallback<()>>) {
+    fn show(&self, words: String, undo: Option<Rc<dyn Fn()>>) {
         self.message.set(Some(Message { words, undo }));
     }
 
@@ -226,7 +227,7 @@ fn notes(shell: ShellRef) -> impl IntoView {
         });
         let take_back = undo.map(|undo| {
             let press = move |()| {
-                undo.run(());
+                undo();
                 hide();
             };
             view! { <Button kind=ButtonKind::Quiet on_press=press>"Undo"</Button> }

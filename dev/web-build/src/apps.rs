@@ -12,7 +12,7 @@ use crate::{Module, WebBuild, bundle, inner};
 pub(crate) enum Group {
     /// What every app loads: the node, the way to it, the common looks.
     Core,
-    /// The text engine.
+    /// What documents need: the text engine, their fonts.
     Text,
     /// What one app alone loads, by its folder.
     App(&'static str),
@@ -104,6 +104,20 @@ impl App {
             fs::copy(&from, out.join(to)).with_context(|| format!("copy {}", from.display()))?;
         }
         Ok(Some(out))
+    }
+}
+
+/// Fonts that only documents show; an app without long texts does not load them.
+const DOCUMENT_FONTS: [&str; 2] = [
+    "fonts/inter-latin-wght-italic.woff2",
+    "fonts/jetbrains-mono-latin-wght-normal.woff2",
+];
+
+/// What a file belongs to.
+pub(crate) fn group_of(name: &str, part: Group) -> Group {
+    match DOCUMENT_FONTS.contains(&name) {
+        true => Group::Text,
+        false => part,
     }
 }
 

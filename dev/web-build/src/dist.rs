@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
-use crate::apps::{APPS, App, Group, Part};
+use crate::apps::{APPS, App, Group, Part, group_of};
 use crate::{Profile, WebBuild};
 
 /// Files of the page by name, with what they belong to.
@@ -84,7 +84,7 @@ pub(crate) fn assemble(build: &WebBuild, parts: &[Part]) -> Result<String> {
                 name = format!("{}/{name}", part.at);
             }
             let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-            if files.insert(name.clone(), (part.group, bytes)).is_some() {
+            if files.insert(name.clone(), (group_of(&name, part.group), bytes)).is_some() {
                 bail!("two parts of the page make the file {name}");
             }
         }

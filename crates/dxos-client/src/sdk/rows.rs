@@ -192,33 +192,25 @@ impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
     ) -> Result<usize, Error> {
         let space = self.space.clone();
         let value = checked_value(field, value.into())?;
-        let found = self.all_views().await?;
-        let write = |view: &ObjectView| set_write(view.object, field, value.clone());
+        let found = self.ids().await?;
+        let write = |id: &ObjectId| set_write(*id, field, value.clone());
         space.write(found.iter().map(write).collect()).await?;
         Ok(found.len())
     }
 
+    /// All rows, also when they are more than one answer holds.
     async fn all(self) -> Result<Vec<Found<T>>, Error> {
-        let views = self.all_views().await?;
+        let (client, id) = (self.space.client(), self.space.id());
+        let ask = |query| async move { Ok(client.query(id, query).await?) };
+        let views = every(self.wanted.into_query(), ask).await?;
         Ok(views.iter().map(<TypedQuery<T> as Wanted>::row).collect())
     }
 
-    /// All rows, also when they are more than one answer holds.
-    async fn all_views(self) -> Result<Vec<ObjectView>, Error> {
-        let mut query = self.wanted.into_query();
-        let is_limited = query.limit != 0;
-        let mut found = Vec::new();
-        loop {
-            query.check()?;
-            let asked = query.clone();
-            let views = self.space.client().query(self.space.id(), asked).await?;
-            let is_last = is_limited || views.len() < QUERY_ROWS_MAX as usize;
-            found.extend(views);
-            if is_last {
-                return Ok(found);
-            }
-            query.skip = query.skip.saturating_add(QUERY_ROWS_MAX);
-        }
+    /// Ids of all rows, also when they are more than one answer holds.
+    async fn ids(self) -> Result<Vec<ObjectId>, Error> {
+        let (client, id) = (self.space.client(), self.space.id());
+        let ask = |query| async move { Ok(client.query_ids(id, query).await?) };
+        every(self.wanted.into_query(), ask).await
     }
 
     /// Deletes all objects found, restorably, in one transaction; gives how many there were.
@@ -227,10 +219,29 @@ impl<T: Object + Clone + PartialEq> Asked<TypedQuery<T>> {
     /// As [`Asked::run`] and [`Space::delete`]; nothing was deleted.
     pub async fn delete(self) -> Result<usize, Error> {
         let space = self.space.clone();
-        let found = self.all_views().await?;
-        let writes = found.iter().map(|view| ObjectWrite::delete(view.object));
+        let found = self.ids().await?;
+        let writes = found.iter().copied().map(ObjectWrite::delete);
         space.write(writes.collect()).await?;
         Ok(found.len())
+    }
+}
+
+/// What a query gives, asked window by window where it has no limit of its own.
+async fn every<R, F: Future<Output = Result<Vec<R>, Error>>>(
+    mut query: Query,
+    ask: impl Fn(Query) -> F,
+) -> Result<Vec<R>, Error> {
+    let is_limited = query.limit != 0;
+    let mut found = Vec::new();
+    loop {
+        query.check()?;
+        let window = ask(query.clone()).await?;
+        let is_last = is_limited || window.len() < QUERY_ROWS_MAX as usize;
+        found.extend(window);
+        if is_last {
+            return Ok(found);
+        }
+        query.skip = query.skip.saturating_add(QUERY_ROWS_MAX);
     }
 }
 
