@@ -54,7 +54,10 @@ pub fn section(space: SpaceRef, list: List, others: Memo<Vec<Person>>) -> impl I
         let ids: Vec<ObjectId> = shown.get_untracked().iter().map(Row::id).collect();
         list.update(move |list| list.tasks = moved(&ids, task, to));
     };
-    let reorder = use_reorder(move || shown.with(|rows| rows.iter().map(Row::id).collect()), move_to);
+    let reorder = use_reorder(
+        move || shown.with(|rows| rows.iter().map(Row::id).collect()),
+        move_to,
+    );
     let reorder = matches!(list, List::Named(_)).then_some(reorder);
     view! {
         <header>

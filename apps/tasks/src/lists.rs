@@ -84,7 +84,12 @@ fn new_list(space: SpaceRef) -> impl IntoView {
         }
         name.set(String::new());
         space.run(move |space| async move {
-            let made = space.add(TaskList { name: typed, tasks: Vec::new() }).await?;
+            let made = space
+                .add(TaskList {
+                    name: typed,
+                    tasks: Vec::new(),
+                })
+                .await?;
             // The person may be elsewhere by now: the list is in the bar in any case.
             if shell.space().try_get_untracked().flatten() == Some(space.id()) {
                 dxos_ui::go_to_fragment(&made.id().to_string());

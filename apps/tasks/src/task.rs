@@ -85,7 +85,9 @@ fn assignee(space: SpaceRef, task: Row<Task>) -> impl IntoView {
     let person = Memo::new(move |_| {
         let chosen = chosen.get()?;
         let person = members.with(|all| {
-            let member = all.iter().find(|member| member.identity.to_string() == chosen);
+            let member = all
+                .iter()
+                .find(|member| member.identity.to_string() == chosen);
             member.map(Person::of)
         });
         // One who has left, or whose admission has not come yet.
@@ -105,8 +107,14 @@ fn assignee(space: SpaceRef, task: Row<Task>) -> impl IntoView {
     let items = Signal::derive(move || {
         let mut items: Vec<MenuItem> = members.with(|all| {
             let each = all.iter();
-            each.map(|member| item(member.identity.to_string(), member.name.clone(), "user-plus"))
-                .collect()
+            each.map(|member| {
+                item(
+                    member.identity.to_string(),
+                    member.name.clone(),
+                    "user-plus",
+                )
+            })
+            .collect()
         });
         if chosen.with(Option::is_some) {
             items.push(item(String::new(), "Nobody".into(), "x"));

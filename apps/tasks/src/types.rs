@@ -10,7 +10,11 @@ use dxos_client::{Object, ObjectId, Ref, TypedQuery};
 
 /// A list of tasks.
 #[derive(Object, Clone, Debug, PartialEq)]
-#[object(type = "org.dxos.type.TaskList", version = "0.1.0", icon = "ph--list-checks--regular")]
+#[object(
+    type = "org.dxos.type.TaskList",
+    version = "0.1.0",
+    icon = "ph--list-checks--regular"
+)]
 pub struct TaskList {
     #[object(label)]
     pub name: String,
@@ -20,7 +24,11 @@ pub struct TaskList {
 
 /// Something to do. TodoMVC shows the same objects.
 #[derive(Object, Clone, Debug, PartialEq)]
-#[object(type = "org.dxos.type.Task", version = "0.1.0", icon = "ph--check-circle--regular")]
+#[object(
+    type = "org.dxos.type.Task",
+    version = "0.1.0",
+    icon = "ph--check-circle--regular"
+)]
 pub struct Task {
     #[object(label)]
     pub title: String,
@@ -100,7 +108,10 @@ mod tests {
         let shown = [id(1), id(2), id(3)];
         let after = |task, to| {
             let order = moved(&shown, id(task), to);
-            order.iter().map(|task| task.object().0[0]).collect::<Vec<_>>()
+            order
+                .iter()
+                .map(|task| task.object().0[0])
+                .collect::<Vec<_>>()
         };
         assert_eq!(after(1, 1), [2, 1, 3]);
         assert_eq!(after(3, 0), [3, 1, 2]);

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use crate::{Filter, Todo};
 
 /// Todos drawn at first; more as the person scrolls.
-const ROWS: u32 = 100;
+const ROWS: u32 = 60;
 
 /// The app in a space.
 pub fn app(space: SpaceRef) -> impl IntoView {

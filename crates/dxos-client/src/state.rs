@@ -358,22 +358,21 @@ impl State {
             self.out.push(Notice::Done(done, Err(too_deep())));
             return;
         }
-        self.write_last += 1;
+        let n = self.write_last + 1;
+        let (bytes, writes) = encoded(n, space, writes);
+        if bytes.len() > dxos_base::limits::SERVICE_FRAME_BYTES_MAX
+            || self.writes.len() >= WRITES_MAX
+        {
+            self.out.push(Notice::Done(done, Err(too_much())));
+            return;
+        }
+        self.write_last = n;
         let write = OpenWrite {
-            n: self.write_last,
+            n,
             space,
             writes: Rc::new(writes),
             done,
         };
-        let frame = write.frame();
-        let bytes = dxos_base::encode(&frame);
-        if bytes.len() > dxos_base::limits::SERVICE_FRAME_BYTES_MAX
-            || self.writes.len() >= WRITES_MAX
-        {
-            self.write_last -= 1;
-            self.out.push(Notice::Done(write.done, Err(too_much())));
-            return;
-        }
         for query in self.queries.values_mut() {
             if query.looks_at(space) {
                 query.write(space, &write.writes);
@@ -590,6 +589,23 @@ impl OpenWrite {
         };
         ClientFrame::Write { n: self.n, write }
     }
+}
+
+/// The frame of a write, and the writes back: many are not copied for it.
+fn encoded(n: u64, space: SpaceId, writes: Vec<ObjectWrite>) -> (Vec<u8>, Vec<ObjectWrite>) {
+    let mut frame = ClientFrame::Write {
+        n,
+        write: Write::Objects { space, writes },
+    };
+    let bytes = dxos_base::encode(&frame);
+    let writes = match &mut frame {
+        ClientFrame::Write {
+            write: Write::Objects { writes, .. },
+            ..
+        } => std::mem::take(writes),
+        _ => Vec::new(),
+    };
+    (bytes, writes)
 }
 
 fn too_much() -> Failure {

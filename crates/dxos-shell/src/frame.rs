@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use dxos_base::SpaceId;
 use dxos_ui::{
-    Button, ButtonKind, Icon, IconButton, SpaceRef, Trouble, use_client, use_spaces, use_status, use_troubles,
+    Button, ButtonKind, Icon, IconButton, SpaceRef, Trouble, use_client, use_spaces, use_status,
+    use_troubles,
 };
 use leptos::prelude::*;
 

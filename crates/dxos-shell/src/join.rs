@@ -250,7 +250,10 @@ fn ended(join: Join) -> impl IntoView {
     let state = view
         .as_ref()
         .map_or(InvitationState::Error, |view| view.state);
-    let words = view.as_ref().map(|view| words::guest(view, join.app)).unwrap_or_default();
+    let words = view
+        .as_ref()
+        .map(|view| words::guest(view, join.app))
+        .unwrap_or_default();
     let again = state == InvitationState::Timeout;
     view! {
         <div class="ended" role="alert">

@@ -154,8 +154,13 @@ fn invitation(share: Share) -> impl IntoView {
 }
 
 fn roles() -> Vec<(String, String)> {
-    let all = [("read", "read"), ("edit", "edit"), ("admin", "edit and invite")];
-    all.map(|(value, words)| (value.into(), words.into())).into()
+    let all = [
+        ("read", "read"),
+        ("edit", "edit"),
+        ("admin", "edit and invite"),
+    ];
+    all.map(|(value, words)| (value.into(), words.into()))
+        .into()
 }
 
 fn role_value(role: Role) -> &'static str {

@@ -3,8 +3,8 @@
 use dxos_base::SpaceId;
 use dxos_client::{Client, Error, Role, Space, SpaceView};
 use dxos_ui::{
-    AvatarList, Button, ButtonKind, IconButton, Person, Select, load, save, use_identity, use_space,
-    use_spaces,
+    AvatarList, Button, ButtonKind, IconButton, Person, Select, load, save, use_identity,
+    use_space, use_spaces,
 };
 use leptos::prelude::*;
 
@@ -68,7 +68,12 @@ pub fn SpaceBar() -> impl IntoView {
             .into_iter()
             .map(|(id, name)| (id.to_string(), name))
             .collect();
-        let chosen = Signal::derive(move || shell.space().get().map_or(String::new(), |id| id.to_string()));
+        let chosen = Signal::derive(move || {
+            shell
+                .space()
+                .get()
+                .map_or(String::new(), |id| id.to_string())
+        });
         let choose = move |id: String| {
             if let Ok(id) = id.parse() {
                 shell.go(id);
@@ -78,7 +83,10 @@ pub fn SpaceBar() -> impl IntoView {
     };
     let share = move |()| shell.open_share();
     let may_invite = Memo::new(move |_| {
-        here.with(|s| s.as_ref().is_some_and(|s| s.may_write() && s.role >= Role::Admin))
+        here.with(|s| {
+            s.as_ref()
+                .is_some_and(|s| s.may_write() && s.role >= Role::Admin)
+        })
     });
     view! {
         <header class="space-bar">
@@ -102,7 +110,9 @@ fn people(space: Memo<Option<SpaceView>>) -> impl IntoView {
     let people = Memo::new(move |_| {
         let own = me.with(|me| me.as_ref().map(|me| me.identity));
         let members = space.with(|s| s.as_ref().map(|s| s.members.clone()).unwrap_or_default());
-        let others = members.into_iter().filter(|member| Some(member.identity) != own);
+        let others = members
+            .into_iter()
+            .filter(|member| Some(member.identity) != own);
         others.map(|member| Person::of(&member)).collect::<Vec<_>>()
     });
     view! { <AvatarList people=people/> }

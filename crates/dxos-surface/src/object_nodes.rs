@@ -98,7 +98,8 @@ impl ObjectNodes {
         let subscription = self.client.subscribe(space, query, move |found| {
             let same = {
                 let known: std::cell::Ref<'_, Vec<ObjectView>> = kept.borrow();
-                let shown = |view: &ObjectView| (view.object, kind.label(view), view.meta.tags.clone());
+                let shown =
+                    |view: &ObjectView| (view.object, kind.label(view), view.meta.tags.clone());
                 known.iter().map(shown).eq(found.iter().map(shown))
             };
             if !same {

@@ -183,7 +183,12 @@ pub fn use_troubles() -> Signal<Vec<Trouble>> {
 pub fn use_spaces() -> Memo<Vec<SpaceView>> {
     let status = use_status();
     Memo::new(move |_| {
-        status.with(|status| status.as_ref().map(|s| s.spaces.clone()).unwrap_or_default())
+        status.with(|status| {
+            status
+                .as_ref()
+                .map(|s| s.spaces.clone())
+                .unwrap_or_default()
+        })
     })
 }
 
@@ -194,7 +199,10 @@ pub fn use_members(space: SpaceId) -> Memo<Vec<MemberView>> {
 }
 
 /// Other members who have an object on their screen now.
-pub fn use_people_at(space: Signal<Option<SpaceId>>, object: Signal<Option<ObjectId>>) -> Memo<Vec<Person>> {
+pub fn use_people_at(
+    space: Signal<Option<SpaceId>>,
+    object: Signal<Option<ObjectId>>,
+) -> Memo<Vec<Person>> {
     let space = use_space(space);
     let me = use_identity();
     Memo::new(move |_| {

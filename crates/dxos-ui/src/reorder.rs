@@ -61,7 +61,8 @@ impl Reorder {
 
     /// Whether a row is being dragged.
     pub fn is_dragged(self, id: ObjectId) -> bool {
-        self.drag.with(|drag| drag.is_some_and(|drag| drag.id == id))
+        self.drag
+            .with(|drag| drag.is_some_and(|drag| drag.id == id))
     }
 
     /// The handle of a row.
@@ -87,7 +88,10 @@ impl Reorder {
             self.drag.set(Some(Drag { by, ..drag }));
         };
         let drop_here = move |event: PointerEvent| {
-            let dragged = self.drag.get_untracked().is_some_and(|drag| drag.by.abs() > 4.0);
+            let dragged = self
+                .drag
+                .get_untracked()
+                .is_some_and(|drag| drag.by.abs() > 4.0);
             let place = node
                 .get_untracked()
                 .and_then(|button| place_at(&button, id, f64::from(event.client_y())));
@@ -158,7 +162,8 @@ impl Reorder {
         let Some(to) = to else { return };
         self.held.set(Some(id));
         self.put(id, to);
-        self.said.set(format!("{name} is {} of {}", to + 1, rows.len()));
+        self.said
+            .set(format!("{name} is {} of {}", to + 1, rows.len()));
     }
 
     fn put(self, id: ObjectId, place: usize) {

@@ -53,7 +53,9 @@ pub(crate) fn build(build: &WebBuild) -> Result<Bundle> {
         hasher.update(&fs::read(source)?);
     }
     let stamp = hasher.finalize().to_hex().to_string();
-    let whole = MADE_IN_TREE.iter().all(|made| build.root.join(made).exists())
+    let whole = MADE_IN_TREE
+        .iter()
+        .all(|made| build.root.join(made).exists())
         && dir.join("fonts").exists();
     if whole && fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) {
         return Ok(Bundle { dir, sources });

@@ -84,7 +84,10 @@ pub(crate) fn assemble(build: &WebBuild, parts: &[Part]) -> Result<String> {
                 name = format!("{}/{name}", part.at);
             }
             let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-            if files.insert(name.clone(), (group_of(&name, part.group), bytes)).is_some() {
+            if files
+                .insert(name.clone(), (group_of(&name, part.group), bytes))
+                .is_some()
+            {
                 bail!("two parts of the page make the file {name}");
             }
         }
@@ -172,7 +175,12 @@ fn manifest(files: &Files) -> (String, String) {
         }
     }
     let version = hasher.finalize().to_hex()[..16].to_owned();
-    let groups = |app: &App| app.groups().iter().map(|group| group.name()).collect::<Vec<_>>();
+    let groups = |app: &App| {
+        app.groups()
+            .iter()
+            .map(|group| group.name())
+            .collect::<Vec<_>>()
+    };
     let apps: serde_json::Map<_, _> = APPS
         .iter()
         .map(|app| (app.folder.to_owned(), json!(groups(app))))

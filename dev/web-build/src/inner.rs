@@ -205,7 +205,9 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
 fn drop_unused_snippets(out_dir: &Path, output: &str) -> Result<()> {
     let bindings = fs::read_to_string(out_dir.join(format!("{output}.js")))?;
     for file in dist::files_below(&out_dir.join("snippets"))? {
-        let name = file.strip_prefix(out_dir).context("a file below its folder")?;
+        let name = file
+            .strip_prefix(out_dir)
+            .context("a file below its folder")?;
         if !bindings.contains(&*name.to_string_lossy()) {
             fs::remove_file(&file)?;
         }

@@ -69,9 +69,7 @@ pub fn plugin(client: Client) -> Plugin {
         }),
         Module::new("intents", STARTUP, {
             let client = client.clone();
-            move |_| {
-                Ok(vec![set_offline(client.clone())])
-            }
+            move |_| Ok(vec![set_offline(client.clone())])
         }),
         Module::new("actions", STARTUP, {
             let client = client.clone();

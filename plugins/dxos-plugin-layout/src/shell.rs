@@ -1,8 +1,8 @@
 //! The frame: opening, first run, then rail, sidebar, deck and status bar.
 
 use dxos_app::{CloseSidebar, OpenSidebar, ROOT, Sidebar, SurfaceData, SwitchWorkspace, role};
-use dxos_surface::{Slot, SlotList, listen_hotkeys, use_app};
 use dxos_shell::Opening;
+use dxos_surface::{Slot, SlotList, listen_hotkeys, use_app};
 use dxos_ui::{IconButton, use_status};
 use leptos::prelude::*;
 

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use dxos_base::{ObjectId, ObjectView, Query, SpaceId, Value};
 use dxos_client::{Failure, FailureKind, TextAddress};
 use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
-use dxos_ui::{
-    EmptyState, TagField, TextEditor, ago, now_ms, use_presence, use_space, use_views,
-};
+use dxos_ui::{EmptyState, TagField, TextEditor, ago, now_ms, use_presence, use_space, use_views};
 use leptos::prelude::*;
 
 use crate::{CONTENT, RenameDocument, TITLE, TagDocument, UntagDocument};

@@ -37,10 +37,18 @@ fn list(id: SpaceId, object: ObjectId) -> impl IntoView {
     let shown = Memo::new(move |_| {
         let order: BTreeMap<ObjectId, usize> = list.with(|list| {
             let tasks = list.iter().flat_map(|list| &list.tasks);
-            tasks.enumerate().map(|(at, task)| (task.object(), at)).collect()
+            tasks
+                .enumerate()
+                .map(|(at, task)| (task.object(), at))
+                .collect()
         });
         let mut rows = tasks.get();
-        rows.sort_by_key(|row| (order.get(&row.id()).copied().unwrap_or(usize::MAX), row.id()));
+        rows.sort_by_key(|row| {
+            (
+                order.get(&row.id()).copied().unwrap_or(usize::MAX),
+                row.id(),
+            )
+        });
         rows
     });
     view! {
@@ -50,7 +58,7 @@ fn list(id: SpaceId, object: ObjectId) -> impl IntoView {
                 <ul class="checks">
                     <For each=move || shown.get() key=Row::id let:task>{line(task, read_only)}</For>
                 </ul>
-                <p class="meta">"Lists are made and put in order in " <a href="/tasks/">"Tasks"</a> "."</p>
+                <small class="quiet">"Lists are made and put in order in " <a href="/tasks/">"Tasks"</a> "."</small>
             </div>
         </div>
     }

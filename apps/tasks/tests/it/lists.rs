@@ -18,7 +18,10 @@ fn task(title: &str) -> Task {
 /// Titles of a list in its order, as the app shows them.
 fn shown(world: &mut World, space: &Space, list: ObjectId) -> Vec<String> {
     let rows = world.run(space.query(Task::of_list(list)).run()).unwrap();
-    let order = world.run(space.object::<TaskList>(list).value()).unwrap().tasks;
+    let order = world
+        .run(space.object::<TaskList>(list).value())
+        .unwrap()
+        .tasks;
     let rows = in_order(&order, rows, |row| row.id());
     let titles = rows.into_iter().filter_map(|row| row.ok());
     titles.map(|task| task.title).collect()
@@ -30,20 +33,35 @@ fn a_list_deleted_here_and_edited_there_comes_back_whole() {
     let [ada, bob] = world.peers();
     let [hers, his] = world.shared_space("Home", [&ada, &bob]);
     let groceries = world.run(hers.add(list("Groceries"))).unwrap().id();
-    let milk = world.run(hers.add_child(groceries, task("milk"))).unwrap().id();
+    let milk = world
+        .run(hers.add_child(groceries, task("milk")))
+        .unwrap()
+        .id();
     world.settle();
 
     world.disconnect(&bob);
     world.run(hers.delete(groceries)).unwrap();
-    world.run(his.object::<Task>(milk).set(Task::TITLE, "oat milk")).unwrap();
+    world
+        .run(his.object::<Task>(milk).set(Task::TITLE, "oat milk"))
+        .unwrap();
     world.run(his.add_child(groceries, task("bread"))).unwrap();
     world.connect(&bob);
     world.settle();
 
     // Gone for both, with all that is on it.
     for space in [&hers, &his] {
-        assert!(world.run(space.get::<TaskList>(groceries)).unwrap().is_none());
-        assert_eq!(world.run(space.query(TypedQuery::<Task>::all()).run()).unwrap(), []);
+        assert!(
+            world
+                .run(space.get::<TaskList>(groceries))
+                .unwrap()
+                .is_none()
+        );
+        assert_eq!(
+            world
+                .run(space.query(TypedQuery::<Task>::all()).run())
+                .unwrap(),
+            []
+        );
     }
     world.run(his.restore(groceries)).unwrap();
     world.settle();
@@ -64,15 +82,29 @@ fn two_who_move_tasks_at_the_same_time_lose_and_double_none() {
             ids.push(world.run(hers.add_child(home, task(title))).unwrap().id());
         }
         let order: Vec<Ref<Task>> = ids.iter().copied().map(Ref::to).collect();
-        world.run(hers.object::<TaskList>(home).update(|list| list.tasks = order)).unwrap();
+        world
+            .run(
+                hers.object::<TaskList>(home)
+                    .update(|list| list.tasks = order),
+            )
+            .unwrap();
         world.settle();
 
         world.disconnect(&bob);
         for (space, task, to) in [(&hers, ids[0], 3), (&his, ids[0], 1), (&his, ids[3], 0)] {
-            let now = world.run(space.object::<TaskList>(home).value()).unwrap().tasks;
+            let now = world
+                .run(space.object::<TaskList>(home).value())
+                .unwrap()
+                .tasks;
             let now: Vec<ObjectId> = now.iter().map(Ref::object).collect();
             let next = moved(&now, task, to);
-            world.run(space.object::<TaskList>(home).update(|list| list.tasks = next)).unwrap();
+            world
+                .run(
+                    space
+                        .object::<TaskList>(home)
+                        .update(|list| list.tasks = next),
+                )
+                .unwrap();
         }
         world.connect(&bob);
         world.settle();
@@ -82,7 +114,10 @@ fn two_who_move_tasks_at_the_same_time_lose_and_double_none() {
         let mut sorted = one.clone();
         sorted.sort();
         assert_eq!(sorted, ["a", "b", "c", "d"], "seed {seed}");
-        let kept = world.run(hers.object::<TaskList>(home).value()).unwrap().tasks;
+        let kept = world
+            .run(hers.object::<TaskList>(home).value())
+            .unwrap()
+            .tasks;
         assert_eq!(kept.len(), 4, "no task stands twice in the order");
     }
 }
@@ -100,7 +135,11 @@ fn a_task_of_another_app_is_on_no_list_and_can_be_checked() {
     let rows = world.run(space.query(Task::loose()).run()).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].value().unwrap().title, "water the plants");
-    world.run(space.object::<Task>(made).set(Task::DONE, true)).unwrap();
-    let open = world.run(space.query(Task::loose().and(Task::DONE.eq(false))).run()).unwrap();
+    world
+        .run(space.object::<Task>(made).set(Task::DONE, true))
+        .unwrap();
+    let open = world
+        .run(space.query(Task::loose().and(Task::DONE.eq(false))).run())
+        .unwrap();
     assert_eq!(open, []);
 }

@@ -9,21 +9,33 @@ fn toggles_and_edits_of_two_who_are_offline_come_to_one_list() {
         let mut world = World::seeded(seed, 2);
         let [ada, bob] = world.peers();
         let [hers, his] = world.shared_space("Todos", [&ada, &bob]);
-        let milk = world.run(hers.add(Todo::typed("milk").unwrap())).unwrap().id();
+        let milk = world
+            .run(hers.add(Todo::typed("milk").unwrap()))
+            .unwrap()
+            .id();
         world.run(hers.add(Todo::typed("bread").unwrap())).unwrap();
         world.settle();
         world.disconnect(&bob);
         let all = hers.query(Filter::Active.query()).set(Todo::DONE, true);
         assert_eq!(world.run(all).unwrap(), 2);
-        world.run(his.object::<Todo>(milk).set(Todo::TITLE, "oat milk")).unwrap();
+        world
+            .run(his.object::<Todo>(milk).set(Todo::TITLE, "oat milk"))
+            .unwrap();
         world.run(his.add(Todo::typed("salt").unwrap())).unwrap();
         world.connect(&bob);
         world.settle();
         let rows = world.same_rows(&hers, Filter::All.query());
         let mut shown: Vec<_> = rows.iter().map(|row| row.value().unwrap()).collect();
         shown.sort_by(|a, b| a.title.cmp(&b.title));
-        let shown: Vec<_> = shown.iter().map(|todo| (&todo.title[..], todo.done)).collect();
-        assert_eq!(shown, [("bread", true), ("oat milk", true), ("salt", false)], "seed {seed}");
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|todo| (&todo.title[..], todo.done))
+            .collect();
+        assert_eq!(
+            shown,
+            [("bread", true), ("oat milk", true), ("salt", false)],
+            "seed {seed}"
+        );
         let done = hers.query(Filter::Completed.query()).delete();
         assert_eq!(world.run(done).unwrap(), 2);
         world.settle();

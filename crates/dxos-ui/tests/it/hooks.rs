@@ -91,7 +91,9 @@ fn titles(rows: Rows<Task>) -> Vec<String> {
 
 fn row(rows: Rows<Task>, title: &str) -> Row<Task> {
     let rows = untrack(|| rows.get());
-    let found = rows.into_iter().find(|row| row.get_untracked().title == title);
+    let found = rows
+        .into_iter()
+        .find(|row| row.get_untracked().title == title);
     found.expect("the row is there")
 }
 
@@ -125,10 +127,15 @@ fn a_changed_property_tells_one_cell_and_not_the_list() {
     until(&mut world, "milk is done", || milk.get_untracked().done);
     world.settle();
     Executor::poll_local();
-    assert_eq!([&list, &milk_done, &milk_title, &salt_done].map(times), [1, 2, 1, 1]);
+    assert_eq!(
+        [&list, &milk_done, &milk_title, &salt_done].map(times),
+        [1, 2, 1, 1]
+    );
 
     milk.delete();
-    until(&mut world, "milk is gone", || titles(rows) == ["bread", "salt"]);
+    until(&mut world, "milk is gone", || {
+        titles(rows) == ["bread", "salt"]
+    });
     Executor::poll_local();
     assert_eq!(times(&list), 2);
     assert_eq!(times(&salt_done), 1);
@@ -147,7 +154,10 @@ fn a_query_is_asked_again_when_what_it_reads_changes() {
     let done = page.owner.with(|| RwSignal::new(false));
     let (_owner, (rows, count)) = page.component(|| {
         let query = move || Task::DONE.eq(done.get());
-        (use_query(page.space(&space), query), use_count(page.space(&space), query))
+        (
+            use_query(page.space(&space), query),
+            use_count(page.space(&space), query),
+        )
     });
     until(&mut world, "what is open", || titles(rows) == ["milk"]);
     done.set(true);
@@ -181,7 +191,9 @@ fn nothing_is_told_after_the_component_is_gone() {
         (rows, one)
     });
     until(&mut world, "the row", || titles(rows) == ["milk"]);
-    until(&mut world, "the object", || one.get_untracked() == Some(task("milk")));
+    until(&mut world, "the object", || {
+        one.get_untracked() == Some(task("milk"))
+    });
     assert_eq!(subscriptions(&mut world), before + 3);
 
     owner.cleanup();
@@ -208,16 +220,23 @@ fn people_and_places_are_signals_too() {
     let made = world.run(hers.add(task("milk"))).unwrap().id();
     world.settle();
     let (at_ada, at_bob) = (Page::open(ada.client()), Page::open(bob.client()));
-    let (_ada, (members, spaces, me)) = at_ada.component(|| {
-        (use_members(hers.id()), use_spaces(), use_identity())
-    });
+    let (_ada, (members, spaces, me)) =
+        at_ada.component(|| (use_members(hers.id()), use_spaces(), use_identity()));
     let names = move || -> Vec<String> {
         let members = members.get_untracked();
         members.into_iter().map(|member| member.name).collect()
     };
     until(&mut world, "both members", || names().len() == 2);
-    assert!(spaces.get_untracked().iter().any(|space| space.name == "Home"));
-    assert_eq!(me.get_untracked().map(|me| me.name), Some(ada.name().to_owned()));
+    assert!(
+        spaces
+            .get_untracked()
+            .iter()
+            .any(|space| space.name == "Home")
+    );
+    assert_eq!(
+        me.get_untracked().map(|me| me.name),
+        Some(ada.name().to_owned())
+    );
 
     let place = |object: ObjectId| Signal::derive(move || Some(object));
     let (_here, seen_by_ada) = at_ada.component(|| use_presence(hers.id(), place(made)));
@@ -227,7 +246,9 @@ fn people_and_places_are_signals_too() {
     });
     there.cleanup();
     drop(there);
-    until(&mut world, "Bob has left", || seen_by_ada.get_untracked().is_empty());
+    until(&mut world, "Bob has left", || {
+        seen_by_ada.get_untracked().is_empty()
+    });
 }
 
 #[test]
@@ -243,7 +264,9 @@ fn what_is_refused_is_told_once_and_the_row_is_as_before() {
     });
     until(&mut world, "the row", || titles(rows) == ["milk"]);
     row(rows, "milk").set(Task::TITLE, "x".repeat(1 << 20));
-    until(&mut world, "the refusal", || troubles.with_untracked(Vec::len) == 1);
+    until(&mut world, "the refusal", || {
+        troubles.with_untracked(Vec::len) == 1
+    });
     world.settle();
     Executor::poll_local();
     assert_eq!(titles(rows), ["milk"]);

@@ -15,13 +15,18 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
         documents.push(entry?.path());
     }
     let mut faults = Vec::new();
-    for document in documents.iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
+    for document in documents
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+    {
         let text = fs::read_to_string(document)?;
         let name = document.strip_prefix(root).unwrap_or(document).display();
         for (path, block) in excerpts(&text) {
             let fault = match fs::read_to_string(root.join(&path)) {
                 Err(_) => Some("which does not exist".to_owned()),
-                Ok(source) => missing(&block, &source).map(|line| format!("which has no `{line}` there")),
+                Ok(source) => {
+                    missing(&block, &source).map(|line| format!("which has no `{line}` there"))
+                }
             };
             faults.extend(fault.map(|fault| format!("{name}: an excerpt of {path}, {fault}")));
         }
@@ -37,7 +42,9 @@ fn excerpts(text: &str) -> Vec<(String, String)> {
         let Some((path, after)) = after.split_once(" -->") else {
             break;
         };
-        let block = after.split_once("```").and_then(|(_, code)| code.split_once('\n'));
+        let block = after
+            .split_once("```")
+            .and_then(|(_, code)| code.split_once('\n'));
         let block = block.and_then(|(_, code)| code.split_once("```"));
         let Some((block, after)) = block else {
             found.push((path.to_owned(), String::new()));
@@ -56,10 +63,19 @@ fn missing(block: &str, source: &str) -> Option<String> {
     let mut at = 0;
     let is_empty = wanted.iter().all(|line| line.is_empty());
     for part in wanted.split(|line| *line == LEFT_OUT) {
-        let part: Vec<&str> = part.iter().copied().skip_while(|line| line.is_empty()).collect();
-        let end = part.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+        let part: Vec<&str> = part
+            .iter()
+            .copied()
+            .skip_while(|line| line.is_empty())
+            .collect();
+        let end = part
+            .iter()
+            .rposition(|line| !line.is_empty())
+            .map_or(0, |last| last + 1);
         let part = &part[..end];
-        let place = lines[at..].windows(part.len().max(1)).position(|window| part.is_empty() || window == part);
+        let place = lines[at..]
+            .windows(part.len().max(1))
+            .position(|window| part.is_empty() || window == part);
         match place {
             Some(place) => at += place + part.len(),
             None => {
@@ -79,12 +95,20 @@ mod tests {
 
     #[test]
     fn excerpts_are_parts_of_their_files() {
-        for good in ["fn a() {\n    one();\n", "one();\ntwo();", "fn a() {\n…\n}\n\nfn b() {}", "fn b() {}"] {
+        for good in [
+            "fn a() {\n    one();\n",
+            "one();\ntwo();",
+            "fn a() {\n…\n}\n\nfn b() {}",
+            "fn b() {}",
+        ] {
             assert_eq!(missing(good, SOURCE), None, "{good}");
         }
         assert_eq!(missing("one();\nthree();", SOURCE), Some("three();".into()));
         assert_eq!(missing("two();\none();", SOURCE), Some("two();".into()));
-        assert_eq!(missing("fn b() {}\n…\none();", SOURCE), Some("one();".into()));
+        assert_eq!(
+            missing("fn b() {}\n…\none();", SOURCE),
+            Some("one();".into())
+        );
         assert!(missing("\n", SOURCE).is_some());
     }
 
@@ -92,6 +116,12 @@ mod tests {
     fn marks_and_blocks_are_found() {
         let text = "a\n<!-- excerpt: x/y.rs -->\n```rust\nfn a() {\n```\nb\n<!-- excerpt: z.rs -->\n```\nq\n```";
         let found = excerpts(text);
-        assert_eq!(found, [("x/y.rs".into(), "fn a() {\n".into()), ("z.rs".into(), "q\n".into())]);
+        assert_eq!(
+            found,
+            [
+                ("x/y.rs".into(), "fn a() {\n".into()),
+                ("z.rs".into(), "q\n".into())
+            ]
+        );
     }
 }
