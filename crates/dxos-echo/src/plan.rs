@@ -5,7 +5,7 @@
 //!   clears a container, of all below it, so an edit made on seeing a state always wins over it;
 //! * a write below a path that is no container of the right kind assigns it first; a write below a *never set* path
 //!   writes no register for it (DESIGN 4.3);
-//! * a write below a deleted object does not bring it back: it is kept, hidden, and shows after a restore.
+//! * a write below a deleted object or list element does not bring it back: it is kept, hidden, and shows after a restore.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::record::{Part, Record, RegisterValue};
 use crate::reserved::{
     Place as Reserved, bad_path, bad_value, check_names, check_path, check_value,
 };
-use crate::view::kind_for;
+use crate::view::{is_thing, kind_for};
 
 /// What planning needs besides the record.
 pub(crate) struct Planner<'a> {
@@ -155,7 +155,7 @@ impl Planner<'_> {
             let needed = kind_for(&path[depth]);
             let fits = match record.value(above).map(|register| &register.value) {
                 Some(RegisterValue::Container { kind, .. }) => *kind == needed,
-                Some(RegisterValue::Deleted(_)) => depth == 0,
+                Some(RegisterValue::Deleted(_)) => is_thing(above),
                 Some(_) => false,
                 None => {
                     needed == Kind::Map
