@@ -5,7 +5,8 @@
 //!   clears a container, of all below it, so an edit made on seeing a state always wins over it;
 //! * a write below a path that is no container of the right kind assigns it first; a write below a *never set* path
 //!   writes no register for it (DESIGN 4.3);
-//! * a write below a deleted object does not bring it back: it is kept, hidden, and shows after a restore.
+//! * a deletion or restore that repeats another device's is written all the same: the other one may turn out void;
+//! * a write below a deleted object or list element does not bring it back: it is kept, hidden, and shows after a restore.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ use crate::record::{Part, Record, RegisterValue};
 use crate::reserved::{
     Place as Reserved, bad_path, bad_value, check_names, check_path, check_value,
 };
-use crate::view::kind_for;
+use crate::view::{is_thing, kind_for};
 
 /// What planning needs besides the record.
 pub(crate) struct Planner<'a> {
@@ -131,16 +132,22 @@ impl Planner<'_> {
         object: ObjectId,
         path: &Path,
     ) -> Result<(), EchoError> {
-        match record.value(path).map(|register| &register.value) {
-            Some(RegisterValue::Deleted(Some((kind, since)))) => {
-                let operation = Operation::Assign {
-                    kind: *kind,
-                    since: Some(*since),
-                };
-                self.put(record, object, path.clone(), operation)
+        let Some(register) = record.value(path) else {
+            return Ok(());
+        };
+        let (kind, since) = match register.value {
+            RegisterValue::Deleted(Some(hidden)) => hidden,
+            // Older than what says so: restored by another device.
+            RegisterValue::Container { kind, since }
+                if since < register.stamp && register.stamp.feed != self.feed =>
+            {
+                (kind, since)
             }
-            _ => Ok(()),
-        }
+            _ => return Ok(()),
+        };
+        let since = Some(since);
+        let operation = Operation::Assign { kind, since };
+        self.put(record, object, path.clone(), operation)
     }
 
     /// Assigns the containers above `path` where they are not of the right kind.
@@ -155,7 +162,7 @@ impl Planner<'_> {
             let needed = kind_for(&path[depth]);
             let fits = match record.value(above).map(|register| &register.value) {
                 Some(RegisterValue::Container { kind, .. }) => *kind == needed,
-                Some(RegisterValue::Deleted(_)) => depth == 0,
+                Some(RegisterValue::Deleted(_)) => is_thing(above),
                 Some(_) => false,
                 None => {
                     needed == Kind::Map
@@ -287,8 +294,14 @@ impl Planner<'_> {
         object: ObjectId,
         path: &Path,
     ) -> Result<(), EchoError> {
-        let hides = match record.value(path).map(|register| &register.value) {
-            Some(RegisterValue::Deleted(_)) => return Ok(()),
+        let register = record.value(path);
+        let hides = match register.map(|register| &register.value) {
+            Some(RegisterValue::Deleted(_))
+                if register.is_some_and(|register| register.stamp.feed == self.feed) =>
+            {
+                return Ok(());
+            }
+            Some(RegisterValue::Deleted(hides)) => *hides,
             Some(RegisterValue::Container { kind, since }) => Some((*kind, *since)),
             Some(_) => None,
             None if path.is_empty() => Some((Kind::Map, Stamp::ZERO)),

@@ -4,7 +4,8 @@
 //! * changes keep their clocks, so they win and lose against others as they would have;
 //! * steps of a counter go into a slot named by their branch, the hash of its first entry: issued again twice, by two
 //!   instances of the device, they count once;
-//! * a step that waited for sealing when the profile was copied was sealed by both copies: it is not issued again;
+//! * a step that waited for sealing when the profile was copied was sealed by both copies: it is not issued again, unless
+//!   the copy that stands is void;
 //! * a counter whose base was given on the branch names the feed it was given in, so that steps of those who saw it
 //!   there count on;
 //! * an entry is marked in the transaction in which its changes are acknowledged in the new feed.
@@ -22,7 +23,7 @@ use crate::error::EchoError;
 use crate::forks::{CHUNK_BYTES, Tree, children, root_of};
 use crate::receive::Received;
 use crate::space::{Space, WriteContext};
-use crate::store::{BranchPlace, BranchRow, Store};
+use crate::store::{BranchPlace, BranchRow, EntryState, Store};
 
 /// What issuing again did.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -43,7 +44,7 @@ type Step = (ObjectId, Path, Stamp, Clock, i64);
 struct Base {
     /// Totals where the branch begins, with the steps it shares.
     totals: Totals,
-    /// Steps that another chain, which goes before, has too.
+    /// Steps that another chain, which goes before, has too and where they count.
     shared: BTreeSet<Step>,
 }
 
@@ -195,7 +196,7 @@ impl Space {
                 for step in own_steps(access, first.feed, &row.bytes)? {
                     if row.seq < root {
                         base.count(step);
-                    } else {
+                    } else if row.state != EntryState::Void {
                         base.shared.insert(step);
                     }
                 }

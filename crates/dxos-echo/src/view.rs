@@ -140,12 +140,15 @@ impl Record {
         }
     }
 
-    /// The greatest *since* above a path: what is not newer is hidden.
+    /// The greatest *since* above a path: what is not newer is hidden, or would be once a deleted object or element is
+    /// restored.
     pub(crate) fn floor(&self, path: &[Step]) -> Stamp {
         (0..path.len())
             .filter_map(|depth| match &self.value(&path[..depth])?.value {
                 RegisterValue::Container { since, .. } => Some(*since),
-                RegisterValue::Deleted(Some((_, since))) if depth == 0 => Some(*since),
+                RegisterValue::Deleted(Some((_, since))) if is_thing(&path[..depth]) => {
+                    Some(*since)
+                }
                 _ => None,
             })
             .max()
@@ -203,6 +206,11 @@ impl Record {
         }
         kind
     }
+}
+
+/// Whether a path is an object or an element of a list: what is written into one that is deleted does not bring it back.
+pub(crate) fn is_thing(path: &[Step]) -> bool {
+    matches!(path.last(), None | Some(Step::Element(_)))
 }
 
 /// The container a step stands in.

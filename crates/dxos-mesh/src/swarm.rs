@@ -9,7 +9,9 @@
 //! Invariants
 //! * nothing leaves while the swarm is disabled;
 //! * a peer without an active session and in a topic of ours has a try under way or a time for the next one,
-//!   if we are the side that begins.
+//!   if we are the side that begins;
+//! * a peer that the server says has left is not given up on that word alone: when its link ends, or it speaks, the
+//!   server is asked who is there.
 //!
 //! Not here: who may open which space (the node), sockets and WebRTC (`dxos-net`).
 
@@ -409,7 +411,10 @@ impl Swarm {
         entropy: &mut dyn Entropy,
         out: &mut SwarmOutput,
     ) {
+        let direct = self.peers.get(&peer).and_then(|peer| peer.direct.as_ref());
+        let met_in = direct.map(|direct| direct.topic);
         self.drop_peer_links(peer, out);
+        self.look_again(&peer, met_in, out);
         self.plan_retry(now, peer, entropy);
     }
 
@@ -670,6 +675,21 @@ impl Swarm {
         });
         self.connect(now, seen.peer, entropy, out);
         self.plan_direct(now, seen.peer);
+    }
+
+    /// Asks the server who is in a topic, unless a peer is known to be in any: word that it left can be wrong.
+    fn look_again(&self, id: &PeerId, topic: Option<Topic>, out: &mut SwarmOutput) {
+        let known = |peer: &Peer| !peer.topics.is_empty();
+        let Some(topic) = topic.filter(|topic| self.topics.contains_key(topic)) else {
+            return;
+        };
+        if self.signal_up() == Some(true) && !self.peers.get(id).is_some_and(known) {
+            let join = ClientSignal::Join {
+                topic,
+                direct_capable: self.direct,
+            };
+            out.effects.push(SwarmEffect::SignalSend(join.encode()));
+        }
     }
 
     fn forget_if_idle(&mut self, id: PeerId) {

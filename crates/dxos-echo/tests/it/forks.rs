@@ -507,3 +507,42 @@ fn a_step_that_waited_for_sealing_when_the_profile_was_copied_counts_once() {
         }
     }
 }
+
+#[test]
+fn a_step_whose_standing_copy_is_void_is_issued_again() {
+    for kept in [0, 1] {
+        let (members, mut replicas, _) = forked();
+        let object = dxos_base::ObjectId([1; 16]);
+        let feed = replicas[0].space.feed();
+        let count = |by| {
+            [ObjectWrite::Count {
+                object,
+                path: path("n"),
+                by,
+            }]
+        };
+        replicas[0].edit(&count(3));
+        // Copied before it was sealed: both copies seal it.
+        let mut twin = Replica::with_store(1, 1, &members, replicas[0].store.clone());
+        twin.entropy = Seeded::new(78);
+        twin.edit(&count(20));
+        let there = twin.seal();
+        let here = replicas[0].seal();
+        // The person left from the copy: its branch is named, so what stands is cut at the fork if it is the other.
+        let seq = here[0].seq;
+        members.cuts.borrow_mut().insert(feed, (seq, there[0].hash));
+        pick(&members, feed, seq, [&here, &there][kept][0].hash);
+        replicas.push(twin);
+        exchange(&mut replicas);
+        for replica in &mut replicas {
+            replica.settle_forks();
+            replica.reissue();
+        }
+        exchange(&mut replicas);
+        exchange(&mut replicas);
+        assert_converged(&mut replicas);
+        for replica in &mut replicas {
+            assert_eq!(value(replica, 1, "n"), Value::Counter(23), "kept {kept}");
+        }
+    }
+}

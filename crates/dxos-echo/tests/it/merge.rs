@@ -139,3 +139,54 @@ proptest! {
         assert_converged(&mut writers);
     }
 }
+
+#[test]
+fn a_deletion_or_restore_stands_when_the_one_it_repeats_turns_out_void() {
+    let members = Rc::new(Members::default());
+    let mut replicas: Vec<Replica> = (1..=2).map(|n| Replica::new(n, &members)).collect();
+    let map = || Value::Map([("x".to_owned(), 1.into())].into());
+    let values = [("a", 1.into()), ("m", map())];
+    let [gone, back] = [1, 2].map(|n| replicas[0].create(n, &values));
+    replicas[0].edit(&[
+        ObjectWrite::delete(back),
+        ObjectWrite::remove(back, "m"),
+        ObjectWrite::remove(back, "a"),
+    ]);
+    sync(&mut replicas);
+    let acts = [
+        ObjectWrite::delete(gone),
+        ObjectWrite::remove(gone, "m"),
+        ObjectWrite::remove(gone, "a"),
+        ObjectWrite::restore(back),
+        ObjectWrite::Restore {
+            object: back,
+            path: key_path(&["m"]),
+        },
+    ];
+    for replica in [1, 0] {
+        replicas[replica].edit(&acts);
+        sync(&mut replicas);
+    }
+    // Said twice by one device it is no news.
+    replicas[0].edit(&acts);
+    assert!(replicas[0].seal().is_empty());
+    members.void.borrow_mut().insert(replicas[1].space.feed());
+    for replica in &mut replicas {
+        replica.rebuild();
+        let view = replica.object(gone);
+        assert_eq!((view.shown, view.values.len()), (false, 0));
+        let view = replica.object(back);
+        assert_eq!((view.shown, view.values["m"].clone()), (true, map()));
+    }
+    assert_converged(&mut replicas);
+    // What it hid comes back as after the first.
+    replicas[0].edit(&[
+        ObjectWrite::restore(gone),
+        ObjectWrite::Restore {
+            object: gone,
+            path: key_path(&["m"]),
+        },
+    ]);
+    let view = replicas[0].object(gone);
+    assert_eq!((view.shown, view.values["m"].clone()), (true, map()));
+}

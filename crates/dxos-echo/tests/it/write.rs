@@ -247,6 +247,35 @@ fn elements_of_a_list_are_maps_too() {
 }
 
 #[test]
+fn a_removed_element_keeps_late_writes_hidden_until_it_is_restored() {
+    let mut device = one();
+    let item = Value::Map([("name".to_owned(), Value::from("n"))].into());
+    let object = device.create(1, &[("items", Value::List(vec![item]))]);
+    let items = key_path(&["items"]);
+    let element = device.object(object).elements(&items)[0];
+    let path = [&items[..], &[Step::Element(element)]].concat();
+    let below = |name: &str| [&path[..], &[Step::Key(name.into())]].concat();
+    device.edit(&[ObjectWrite::remove(object, path.clone())]);
+    device.edit(&[
+        ObjectWrite::set(object, below("note"), "late"),
+        ObjectWrite::count(object, below("count"), 2),
+        ObjectWrite::include(object, below("set"), "x"),
+    ]);
+    assert_eq!(list(&mut device, object), vec![]);
+    device.edit(&[ObjectWrite::Restore { object, path }]);
+    let whole = Value::Map(
+        [
+            ("name".to_owned(), Value::from("n")),
+            ("note".to_owned(), Value::from("late")),
+            ("count".to_owned(), Value::Counter(2)),
+            ("set".to_owned(), Value::set(["x"])),
+        ]
+        .into(),
+    );
+    assert_eq!(list(&mut device, object), vec![whole]);
+}
+
+#[test]
 fn a_plain_object_is_made_whole_with_the_contents_of_its_texts() {
     let mut replicas: Vec<Replica> = {
         let members = Rc::new(Members::default());

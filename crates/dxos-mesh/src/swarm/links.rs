@@ -211,6 +211,7 @@ impl Swarm {
                     kind: RelayKind::Close,
                 };
                 out.effects.push(relay_effect(topic, from, &close));
+                self.look_again(&from, Some(topic), out);
             }
             RelayKind::Close if known => self.relay_ended(now, from, entropy, out),
             RelayKind::Close => {}
@@ -407,6 +408,10 @@ impl Swarm {
         if !retry {
             return;
         }
+        self.look_again(&id, Some(direct.topic), out);
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         if peer.active == Some(Path::Relayed) && begins {
             let wait = peer
                 .direct_retry

@@ -22,6 +22,8 @@ struct World {
     events: [Vec<SwarmEvent>; 2],
     signals: VecDeque<(usize, ClientSignal)>,
     links: VecDeque<(usize, LinkCommand)>,
+    /// Who is in the topic, and can make direct links.
+    joined: [Option<bool>; 2],
     /// The links of both, once both are open.
     opened: [Option<LinkId>; 2],
     linked: bool,
@@ -41,6 +43,7 @@ impl World {
             events: Default::default(),
             signals: VecDeque::new(),
             links: VecDeque::new(),
+            joined: [None; 2],
             opened: [None; 2],
             linked: false,
         };
@@ -115,7 +118,15 @@ impl World {
                             peer: from,
                             direct_capable,
                         };
-                        self.tell(other, ServerSignal::Joined { topic, peer });
+                        if self.joined[side].replace(direct_capable) != Some(direct_capable) {
+                            self.tell(other, ServerSignal::Joined { topic, peer });
+                        }
+                        let there = self.joined[other].map(|direct_capable| TopicPeer {
+                            peer: PeerId([other as u8 + 1; 16]),
+                            direct_capable,
+                        });
+                        let peers = there.into_iter().collect();
+                        self.tell(side, ServerSignal::Peers { topic, peers });
                     }
                     ClientSignal::Signal { topic, data, .. } => {
                         self.tell(other, ServerSignal::Signal { topic, from, data });
@@ -320,4 +331,40 @@ fn what_the_other_side_sends_after_its_switch_is_kept_for_a_pinned_peer() {
     let established = |event: &SwarmEvent| matches!(event, SwarmEvent::Established { .. });
     let at = |test: &dyn Fn(&SwarmEvent) -> bool| world.events[1].iter().position(test);
     assert!(at(&established) < at(&opened), "{:?}", world.events[1]);
+}
+
+#[test]
+fn who_is_said_to_have_left_and_has_not_is_found_again() {
+    for direct in [true, false] {
+        let mut world = World::new(direct);
+        world.settle(Hold::Nothing);
+        let paths = world.paths();
+        let peer = PeerId([2; 16]);
+        world.tell(0, ServerSignal::Left { topic: TOPIC, peer });
+        if direct {
+            // The link lives on without the server, for a while.
+            assert_eq!(world.paths(), paths);
+            let link = world.opened[0].unwrap();
+            world.link(0, LinkCommand::Close { link });
+        } else {
+            world.open_and_send(1, b"are you there?");
+        }
+        world.settle(Hold::Nothing);
+        assert_eq!(world.paths(), paths);
+    }
+}
+
+#[test]
+fn who_has_left_is_asked_for_once() {
+    let mut world = World::new(true);
+    world.settle(Hold::Nothing);
+    world.joined[1] = None;
+    let peer = PeerId([2; 16]);
+    world.tell(0, ServerSignal::Left { topic: TOPIC, peer });
+    let link = world.opened[0].unwrap();
+    world.link(0, LinkCommand::Close { link });
+    world.settle(Hold::Nothing);
+    assert_eq!(world.path(0), None);
+    assert_eq!(world.swarms[0].peers_in(&TOPIC), []);
+    assert!(world.signals.is_empty() && world.swarms[0].peers.is_empty());
 }
