@@ -27,7 +27,10 @@ pub(crate) fn print(bytes: &[u8], peer: u64, from: u32, to: u32) -> Result<Hash,
     // What is imported is not applied.
     doc.detach();
     if meta.mode == EncodedBlobMode::Updates {
-        let filling = filling(&meta.start_frontiers)?;
+        // What an update begins with need not name the operation before it: another one that it names may.
+        let before = meta.partial_start_vv.iter();
+        let before = before.map(|(peer, start)| ID::new(*peer, *start - 1));
+        let filling = filling(meta.start_frontiers.iter().chain(before))?;
         doc.import_json_updates(filling).map_err(bad_update)?;
     }
     doc.import(bytes).map_err(bad_update)?;
@@ -53,9 +56,9 @@ fn refuse(detail: &str) -> TextError {
 }
 
 /// Operations that do nothing, up to the given ones.
-fn filling(until: &Frontiers) -> Result<JsonSchema, TextError> {
+fn filling(until: impl Iterator<Item = ID>) -> Result<JsonSchema, TextError> {
     let mut ends: BTreeMap<u64, i32> = BTreeMap::new();
-    for id in until.iter() {
+    for id in until.filter(|id| id.counter != -1) {
         let len = id.counter.checked_add(1).filter(|len| *len > 0);
         let len = len.ok_or_else(|| refuse("it depends on an impossible operation"))?;
         let end = ends.entry(id.peer).or_insert(0);

@@ -109,6 +109,22 @@ fn other_operations_have_other_prints() {
 }
 
 #[test]
+fn an_update_that_names_only_what_another_wrote_on_its_session_has_prints() {
+    let mut engine = LoroEngine::new();
+    let (ours, theirs) = (TextId([1; 16]), TextId([2; 16]));
+    engine.open(ours, PEER, &[], &[]).unwrap();
+    let first = engine.edit(ours, &change(0, 0, "ab")).unwrap();
+    engine.open(theirs, 3, &[], &[&first]).unwrap();
+    let answer = engine.edit(theirs, &change(2, 0, "c")).unwrap();
+    engine.import(ours, &answer).unwrap();
+    let second = engine.edit(ours, &change(3, 0, "d")).unwrap();
+    let snapshot = engine.snapshot(ours).unwrap();
+    assert_eq!(engine.inspect(&second).unwrap().after, vec![(3, 0)]);
+    let found = print(&second, PEER, 2, 3).unwrap();
+    assert_eq!(print(&snapshot, PEER, 2, 3), Ok(found));
+}
+
+#[test]
 fn prints_tell_what_operations_follow() {
     // The same letters at the same place, one with a word of another writer seen.
     let update = |seen: &[&str]| {
