@@ -57,6 +57,9 @@ pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
 pub const PRESENCE_TTL_MS: u64 = 15_000;
 /// A collaborative text, in UTF-16 units, that writers accept.
 pub const TEXT_UNITS_MAX: usize = 8 * 1024 * 1024;
+/// Operations of one text update, four times those of a text as long as writers accept: all replicas set a longer one
+/// aside, and comparing two costs a bounded time.
+pub const TEXT_UPDATE_OPERATIONS_MAX: u32 = 4 * TEXT_UNITS_MAX as u32;
 /// A text update or snapshot handed to the text engine.
 pub const TEXT_IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Rows of one query: a page of a list, and far more than anyone reads.

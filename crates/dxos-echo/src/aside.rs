@@ -187,7 +187,8 @@ impl Space {
             let Operation::Text { id, nonce, update } = &change.operation else {
                 continue;
             };
-            let delta = self.receive_text(cx, device, *id, *nonce, update, standing)?;
+            let told = (*id, *nonce, &update[..]);
+            let delta = self.receive_text(cx, device, change.clock, told, standing)?;
             if let Some(delta) = delta {
                 out.touched.texts.insert(*id);
                 out.text_deltas.push((*id, delta));
@@ -325,7 +326,7 @@ impl OpenText {
             }
         }
         lacking.retain(|(peer, last)| {
-            let end = self.sessions.get(peer).map_or(0, |(_, end)| *end);
+            let end = self.sessions.get(peer).map_or(0, |session| session.end);
             *last >= end
         });
         let mut brought = false;

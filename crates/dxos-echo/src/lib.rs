@@ -28,6 +28,7 @@ pub mod record;
 mod reissue;
 mod reserved;
 mod seal;
+mod sessions;
 mod space;
 pub mod store;
 pub mod text;

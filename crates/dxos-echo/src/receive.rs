@@ -141,7 +141,24 @@ impl Space {
             out.text_deltas.extend(stood.text_deltas);
             out.redecided += stood.redecided;
         }
+        self.rebuild_unsettled(cx, access, &mut out)?;
         Ok(out)
+    }
+
+    /// Makes all state again if a snapshot of a text holds what another update goes before.
+    fn rebuild_unsettled(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        access: &dyn Access,
+        out: &mut Received,
+    ) -> Result<(), EchoError> {
+        if self.texts_unsettled {
+            let again = self.rebuild(cx, access)?;
+            out.touched.merge(again.touched);
+            out.text_deltas.extend(again.text_deltas);
+            out.redecided += again.redecided;
+        }
+        Ok(())
     }
 
     /// Keeps an entry that does not continue the standing chain.
@@ -176,6 +193,7 @@ impl Space {
         let mut out = Received::default();
         self.retry_unread(cx, access, &mut out)?;
         if self.waiting_count() == 0 {
+            self.rebuild_unsettled(cx, access, &mut out)?;
             return Ok(out);
         }
         let mut batch = Batch::default();
@@ -195,6 +213,7 @@ impl Space {
             self.flush_if_long(&mut batch, cx.store, &mut out)?;
         }
         self.finish(cx, batch, changed, &mut out)?;
+        self.rebuild_unsettled(cx, access, &mut out)?;
         Ok(out)
     }
 
@@ -216,6 +235,7 @@ impl Space {
                 .text_snapshot(self.space, text, &[], i64::MAX as u64)?;
         }
         self.open_texts.clear();
+        self.texts_unsettled = false;
         self.summary = Summary {
             revision: self.summary.revision,
             ..Summary::default()
@@ -407,8 +427,9 @@ impl Space {
         for change in changes {
             self.clock.observe(cx.now, change.clock);
             if let Operation::Text { id, nonce, update } = &change.operation {
+                let told = (*id, *nonce, &update[..]);
                 let counts = Standing::Counts;
-                let delta = self.receive_text(cx, device, *id, *nonce, update, counts)?;
+                let delta = self.receive_text(cx, device, change.clock, told, counts)?;
                 out.touched.texts.insert(*id);
                 out.text_deltas.extend(delta.map(|delta| (*id, delta)));
             } else {
@@ -485,8 +506,9 @@ impl Space {
             for change in &set.changes {
                 self.clock.observe(cx.now, change.clock);
                 if let Operation::Text { id, nonce, update } = &change.operation {
+                    let told = (*id, *nonce, &update[..]);
                     let counts = Standing::Counts;
-                    self.receive_text(cx, self.device, *id, *nonce, update, counts)?;
+                    self.receive_text(cx, self.device, change.clock, told, counts)?;
                 } else {
                     batch.apply(self.space, &self.policy, change, self.own, cx.store)?;
                 }

@@ -186,6 +186,8 @@ pub struct Space {
     authors: BTreeMap<FeedId, IdentityKey>,
     pub(crate) links: Links,
     pub(crate) needs_rebuild: bool,
+    /// A snapshot of a text holds what an update that came late goes before.
+    pub(crate) texts_unsettled: bool,
     /// Calls tell how changed objects show.
     pub(crate) views_wanted: bool,
     /// This device has no feed left to write in; reading goes on.
@@ -223,6 +225,7 @@ impl Space {
             authors: BTreeMap::new(),
             links: Links::default(),
             needs_rebuild: false,
+            texts_unsettled: false,
             views_wanted: false,
             feeds_used_up: false,
         };
@@ -258,6 +261,7 @@ impl Space {
         self.open_texts.clear();
         self.links.clear();
         self.needs_rebuild = false;
+        self.texts_unsettled = false;
         for row in store.feeds(self.space)? {
             let state = if row.state.is_empty() {
                 FeedState::default()
@@ -519,9 +523,9 @@ impl Space {
     }
 
     /// Whether [`Space::rebuild`] must run before the next seal: a copied profile found unsealed writes of the
-    /// instance it was copied from.
+    /// instance it was copied from, or a text that was opened is not what its updates make it.
     pub fn needs_rebuild(&self) -> bool {
-        self.needs_rebuild
+        self.needs_rebuild || self.texts_unsettled
     }
 
     /// Entries that wait for a key, a credential or a newer version.

@@ -7,7 +7,7 @@ pub mod conformance;
 
 use serde::{Deserialize, Serialize};
 
-use dxos_base::{TextDelta, TextId};
+use dxos_base::{Hash, TextDelta, TextId};
 
 /// Why a text call failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -102,4 +102,8 @@ pub trait TextEngine {
     fn position(&mut self, text: TextId, anchor: &[u8]) -> Result<u32, TextError>;
     /// What an update holds; an update of several peers is refused as [`TextError::BadUpdate`].
     fn inspect(&mut self, update: &[u8]) -> Result<UpdateRange, TextError>;
+    /// The print of the operations `from..to` of `peer` in an update or full snapshot: equal for equal operations,
+    /// whatever they are read from. No text need be open. Refused as [`TextError::BadUpdate`] if `bytes` do not hold
+    /// all of them. Costs as much as reading `bytes`.
+    fn print(&mut self, bytes: &[u8], peer: u64, from: u32, to: u32) -> Result<Hash, TextError>;
 }

@@ -1,12 +1,11 @@
 //! Texts of a space: opening, editing, receiving updates, folding the tail.
 //!
 //! A text is stored as a snapshot and a tail of updates. Updates of texts that are not open go to the tail without
-//! touching the engine. Whose session an update is of is checked when it is handed to the engine:
-//! * the first update of a session carries a nonce, from which with the device key and text id the engine's peer id
-//!   is derived: no device can write under another's;
-//! * an update holds operations of one peer, and its range starts where the session's last one ended.
+//! touching the engine. Which of them are taken is told when they are handed to the engine ([`sessions`](crate::sessions)).
 //!
-//! Invariant: an update leaves the tail only once a snapshot holds it.
+//! Invariants
+//! * an update leaves the tail only once a snapshot holds it;
+//! * the same updates in the store make the same text, in whatever order they came.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +25,7 @@ use crate::error::EchoError;
 use crate::plan::{Planner, text_id_at};
 use crate::record::{Record, RegisterValue};
 use crate::reserved::bad_value;
+use crate::sessions::{Look, Session, Sessions, session_peer};
 use crate::space::{Space, Touched, WriteContext, decode_row};
 use crate::store::Store;
 use crate::text::{TextEngine, TextError, UpdateRange};
@@ -60,10 +60,15 @@ pub(crate) struct OpenText {
     pub tail: Vec<TailUpdate>,
     tail_bytes: usize,
     snapshot_bytes: usize,
+    /// An update was set aside because it says other things than one that is held.
+    pub split: bool,
+    /// Updates are to be taken again, in their order.
+    pub again: bool,
+    /// The same, and a snapshot holds some of them.
+    pub unsettled: bool,
+    /// The own session has an update since the text was read from the store.
+    pub own_since: bool,
 }
-
-/// Of each engine peer: whose it is and where its updates handed to the engine end.
-pub(crate) type Sessions = BTreeMap<u64, (DeviceKey, u32)>;
 
 /// An update in the tail of an open text.
 #[derive(Debug)]
@@ -72,6 +77,8 @@ pub(crate) struct TailUpdate {
     stored: StoredUpdate,
     pub state: TailState,
     range: Option<UpdateRange>,
+    /// Of the session the text is open in.
+    pub own: bool,
 }
 
 impl TailUpdate {
@@ -89,6 +96,30 @@ impl TailUpdate {
         }
         Ok(self.range.clone())
     }
+
+    pub(crate) fn device(&self) -> DeviceKey {
+        self.stored.device
+    }
+
+    pub(crate) fn nonce(&self) -> Option<SessionNonce> {
+        self.stored.place.nonce()
+    }
+
+    /// When it was written; `None` in rows of builds that did not keep it.
+    pub(crate) fn clock(&self) -> Option<Clock> {
+        match self.stored.place {
+            SessionPlace::At { clock, .. } => Some(clock),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_void(&self) -> bool {
+        self.stored.place.is_void()
+    }
+
+    pub(crate) fn update(&self) -> &[u8] {
+        &self.stored.update
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +132,7 @@ pub(crate) enum TailState {
     Held,
     /// Of a void entry, and nothing that counts depends on it.
     Aside,
-    /// Malformed, or of a session that is not its writer's.
+    /// Malformed, of a session that is not its writer's, or of a range of which another content is taken.
     SetAside,
 }
 
@@ -113,34 +144,41 @@ struct StoredUpdate {
     update: Vec<u8>,
 }
 
-/// Whether an update is its session's first, with the session's nonce then, and whether it is of a void entry.
+/// Whether an update is its session's first, with the session's nonce then, whether it is of a void entry, and when it
+/// was written. The first four: by builds that did not keep when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum SessionPlace {
     Later,
     First(SessionNonce),
     VoidLater,
     VoidFirst(SessionNonce),
+    At {
+        clock: Clock,
+        nonce: Option<SessionNonce>,
+        void: bool,
+    },
 }
 
 impl SessionPlace {
-    fn new(nonce: Option<SessionNonce>, standing: Standing) -> SessionPlace {
-        match (nonce, standing == Standing::Void) {
-            (None, false) => SessionPlace::Later,
-            (Some(nonce), false) => SessionPlace::First(nonce),
-            (None, true) => SessionPlace::VoidLater,
-            (Some(nonce), true) => SessionPlace::VoidFirst(nonce),
-        }
+    fn new(clock: Clock, nonce: Option<SessionNonce>, standing: Standing) -> SessionPlace {
+        let void = standing == Standing::Void;
+        SessionPlace::At { clock, nonce, void }
     }
 
     fn nonce(self) -> Option<SessionNonce> {
         match self {
             SessionPlace::Later | SessionPlace::VoidLater => None,
             SessionPlace::First(nonce) | SessionPlace::VoidFirst(nonce) => Some(nonce),
+            SessionPlace::At { nonce, .. } => nonce,
         }
     }
 
     fn is_void(self) -> bool {
-        matches!(self, SessionPlace::VoidLater | SessionPlace::VoidFirst(_))
+        match self {
+            SessionPlace::Later | SessionPlace::First(_) => false,
+            SessionPlace::VoidLater | SessionPlace::VoidFirst(_) => true,
+            SessionPlace::At { void, .. } => void,
+        }
     }
 }
 
@@ -148,14 +186,9 @@ impl SessionPlace {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct StoredSnapshot {
     version: u8,
-    sessions: Sessions,
+    /// By engine peer: whose it is and where it ends.
+    sessions: BTreeMap<u64, (DeviceKey, u32)>,
     engine: Vec<u8>,
-}
-
-/// The engine's peer id of a session.
-pub fn session_peer(device: &DeviceKey, text: &TextId, nonce: &SessionNonce) -> u64 {
-    let hash = hash("text peer", &[device.as_bytes(), text.as_bytes(), nonce]);
-    u64::from_le_bytes(hash.0[..8].try_into().expect("8 of 32 bytes"))
 }
 
 impl Space {
@@ -295,7 +328,7 @@ impl Space {
             }
             let nonce = (!std::mem::replace(&mut open.begun, true)).then_some(open.nonce);
             let clock = self.text_clock(cx.now, text)?;
-            self.append_own(cx.store, text, nonce, &update)?;
+            self.append_own(cx.store, clock, (text, nonce, &update))?;
             let operation = Operation::Text {
                 id: text,
                 nonce,
@@ -411,9 +444,8 @@ impl Space {
         &mut self,
         cx: &mut WriteContext<'_>,
         device: DeviceKey,
-        text: TextId,
-        nonce: Option<SessionNonce>,
-        update: &[u8],
+        clock: Clock,
+        (text, nonce, update): (TextId, Option<SessionNonce>, &[u8]),
         standing: Standing,
     ) -> Result<Option<TextDelta>, EchoError> {
         self.end_run(cx, text)?;
@@ -422,7 +454,7 @@ impl Space {
         }
         let stored = StoredUpdate {
             device,
-            place: SessionPlace::new(nonce, standing),
+            place: SessionPlace::new(clock, nonce, standing),
             update: update.to_vec(),
         };
         let state = stored.state();
@@ -439,14 +471,13 @@ impl Space {
     pub(crate) fn append_own(
         &mut self,
         store: &mut dyn Store,
-        text: TextId,
-        nonce: Option<SessionNonce>,
-        update: &[u8],
+        clock: Clock,
+        (text, nonce, update): (TextId, Option<SessionNonce>, &[u8]),
     ) -> Result<(), EchoError> {
         self.count_update(text, update);
         let stored = StoredUpdate {
             device: self.device,
-            place: SessionPlace::new(nonce, Standing::Counts),
+            place: SessionPlace::new(clock, nonce, Standing::Counts),
             update: update.to_vec(),
         };
         self.store_update(store, text, stored, TailState::Applied)
@@ -463,12 +494,15 @@ impl Space {
         let bytes = dxos_base::encode(&stored);
         let row = store.text_append(self.space, text, &bytes)?;
         if let Some(open) = self.open_texts.get_mut(&text) {
+            open.own_since |= state == TailState::Applied;
             open.tail_bytes += bytes.len();
             open.tail.push(TailUpdate {
                 row,
                 stored,
                 state,
                 range: None,
+                // What others wrote is not applied when it comes.
+                own: state == TailState::Applied,
             });
         }
         Ok(())
@@ -496,7 +530,9 @@ impl Space {
         let (mut open, engine) = self.stored_text(cx.store, text, through)?;
         (open.object, open.path, open.nonce) = (object, path, nonce);
         let peer = session_peer(&self.device, &text, &open.nonce);
-        let passed = open.check_sessions(cx.text, &text)?;
+        let whole = Look::Whole { snapshot: &engine };
+        let passed = open.check_sessions(cx.text, &text, whole)?;
+        self.texts_unsettled |= open.unsettled;
         let updates = open.updates(&passed);
         match cx.text.open(text, peer, &engine, &updates) {
             Ok(()) => {}
@@ -519,7 +555,16 @@ impl Space {
         let open = self.open_texts.get_mut(&text).expect("the caller checked");
         let mut deltas = Vec::new();
         if cx.text.is_open(text) {
-            for at in open.check_sessions(cx.text, &text)? {
+            let held = |held: &&TailUpdate| held.state == TailState::Held;
+            let mut came = open.tail.iter().filter(held);
+            if came.any(|held| held.stored.device == self.device) {
+                open.note_own(cx.text, self.device)?;
+            }
+            let taken = open.check_sessions(cx.text, &text, Look::New)?;
+            if open.again || open.split {
+                return self.take_again(cx, text);
+            }
+            for at in taken {
                 let held = &mut open.tail[at];
                 match cx.text.import(text, &held.stored.update) {
                     Ok(imported) => {
@@ -553,6 +598,48 @@ impl Space {
         Ok(deltas.pop().unwrap_or_default())
     }
 
+    /// Texts for [`Space::settle_texts`].
+    pub fn texts_to_settle(&self) -> impl Iterator<Item = TextId> + '_ {
+        let open = self.open_texts.iter();
+        let stale = open.filter(|(_, open)| open.split && (open.own_since || open.run.is_some()));
+        stale.map(|(text, _)| *text)
+    }
+
+    /// Makes open texts anew that have own updates since, and in which an update was set aside for its content: as all
+    /// others will read them. Gives how they changed. To be called after a seal; there is nothing to do but where a
+    /// device signed two contents for one range.
+    pub fn settle_texts(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+    ) -> Result<Vec<(TextId, TextDelta)>, EchoError> {
+        let stale: Vec<TextId> = self.texts_to_settle().collect();
+        let mut deltas = Vec::new();
+        for text in stale {
+            if !cx.text.is_open(text) {
+                continue;
+            }
+            self.end_run(cx, text)?;
+            let delta = self.take_again(cx, text)?;
+            if !delta.is_empty() {
+                deltas.push((text, delta));
+            }
+        }
+        Ok(deltas)
+    }
+
+    /// Reads an open text from the store again, its updates taken in their order; gives how it changed.
+    fn take_again(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+    ) -> Result<TextDelta, EchoError> {
+        let before = cx.text.content(text)?;
+        let open = &self.open_texts[&text];
+        let (object, path) = (open.object, open.path.clone());
+        self.load_text(cx, text, object, path)?;
+        Ok(difference(&before, &cx.text.content(text)?))
+    }
+
     /// Folds the tail of an open text into a snapshot when it is long; not while something typed has no update.
     pub(crate) fn fold_if_long(
         &mut self,
@@ -569,12 +656,17 @@ impl Space {
         Ok(())
     }
 
-    /// Folds the tail of an open text into a snapshot, unless something typed has no update.
+    /// Folds the tail of an open text into a snapshot, unless something typed has no update, or an update was set aside
+    /// for its content: all of them are needed then when another one comes.
     fn fold(&mut self, cx: &mut WriteContext<'_>, text: TextId) -> Result<(), EchoError> {
         let Some(open) = self.open_texts.get_mut(&text) else {
             return Ok(());
         };
-        let Some(last) = open.tail.last().filter(|_| open.run.is_none()) else {
+        let Some(last) = open
+            .tail
+            .last()
+            .filter(|_| open.run.is_none() && !open.split)
+        else {
             return Ok(());
         };
         let through = last.row;
@@ -588,28 +680,20 @@ impl Space {
                 held.state = TailState::Applied;
             }
         }
-        let mut sessions = open.sessions.clone();
-        let own = open
-            .tail
-            .iter()
-            .rev()
-            .find(|held| held.state == TailState::Applied && held.stored.device == self.device);
-        if let Some(own) = own {
-            let range = cx.text.inspect(&own.stored.update)?;
-            let end = sessions.entry(range.peer).or_insert((self.device, 0));
-            end.1 = end.1.max(range.end);
-        }
+        open.note_own(cx.text, self.device)?;
+        let sessions = open.fold_sessions(cx.text)?;
         let engine = cx.text.snapshot(text)?;
         let snapshot_bytes = engine.len();
         let snapshot = dxos_base::encode(&StoredSnapshot {
             version: 1,
-            sessions: sessions.clone(),
+            sessions,
             engine,
         });
         cx.store
             .text_snapshot(self.space, text, &snapshot, through)?;
         let mut kept = std::mem::take(&mut open.tail);
-        kept.retain(|held| held.state != TailState::Applied);
+        // Those of void entries tell that what they hold need not stay in the text.
+        kept.retain(|held| held.state != TailState::Applied || held.is_void());
         open.tail_bytes = 0;
         for held in &mut kept {
             let bytes = dxos_base::encode(&held.stored);
@@ -617,7 +701,6 @@ impl Space {
             held.row = cx.store.text_append(self.space, text, &bytes)?;
         }
         open.tail = kept;
-        open.sessions = sessions;
         open.snapshot_bytes = snapshot_bytes;
         Ok(())
     }
@@ -634,6 +717,17 @@ impl Space {
             [] => StoredSnapshot::default(),
             bytes => decode_row(bytes, "text snapshot")?,
         };
+        let session = |(peer, (device, end))| {
+            let folded = end;
+            (
+                peer,
+                Session {
+                    device,
+                    end,
+                    folded,
+                },
+            )
+        };
         let mut open = OpenText {
             object: ObjectId([0; 16]),
             path: Vec::new(),
@@ -642,10 +736,14 @@ impl Space {
             begun: false,
             run: None,
             version: Vec::new(),
-            sessions: snapshot.sessions,
+            sessions: snapshot.sessions.into_iter().map(session).collect(),
             tail_bytes: row.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
             tail: Vec::with_capacity(row.tail.len()),
             snapshot_bytes: snapshot.engine.len(),
+            split: false,
+            again: false,
+            unsettled: false,
+            own_since: false,
         };
         for (row, bytes) in row.tail.into_iter().filter(|(row, _)| *row <= through) {
             let stored: StoredUpdate = decode_row(&bytes, "text update")?;
@@ -655,6 +753,7 @@ impl Space {
                 stored,
                 state,
                 range: None,
+                own: false,
             });
         }
         Ok((open, snapshot.engine))
@@ -668,7 +767,8 @@ impl Space {
         scratch: TextId,
     ) -> Option<String> {
         let (mut read, engine) = self.stored_text(cx.store, text, u64::MAX).ok()?;
-        let passed = read.check_sessions(cx.text, &text).ok()?;
+        let whole = Look::Whole { snapshot: &engine };
+        let passed = read.check_sessions(cx.text, &text, whole).ok()?;
         let updates = read.updates(&passed);
         if cx.text.open(scratch, 0, &engine, &updates).is_err() {
             read.hand_over_singly(cx.text, scratch, 0, &engine, &passed)
@@ -721,6 +821,28 @@ impl Space {
 }
 
 impl OpenText {
+    /// Sessions as the snapshot has them that is made now: up to what waits in the engine.
+    fn fold_sessions(
+        &mut self,
+        engine: &mut dyn TextEngine,
+    ) -> Result<BTreeMap<u64, (DeviceKey, u32)>, EchoError> {
+        for session in self.sessions.values_mut() {
+            session.folded = session.end;
+        }
+        let waits = |held: &&mut TailUpdate| held.state == TailState::Handed;
+        for held in self.tail.iter_mut().filter(waits) {
+            if let Some(range) = held.range(engine)?
+                && let Some(session) = self.sessions.get_mut(&range.peer)
+            {
+                session.folded = range.start.min(session.folded);
+            }
+        }
+        let sessions = self.sessions.iter();
+        Ok(sessions
+            .map(|(peer, of)| (*peer, (of.device, of.folded)))
+            .collect())
+    }
+
     /// Number of the last row of the tail; 0 if there is none.
     pub(crate) fn last_row(&self) -> u64 {
         self.tail.last().map_or(0, |last| last.row)
@@ -757,60 +879,6 @@ impl OpenText {
             engine.open(text, peer, snapshot, &self.updates(&good))?;
         }
         Ok(())
-    }
-
-    /// Moves held updates whose session fits to `Handed`, in order; gives their places. Those of a session that is
-    /// not their writer's are set aside.
-    fn check_sessions(
-        &mut self,
-        engine: &mut dyn TextEngine,
-        text: &TextId,
-    ) -> Result<Vec<usize>, EchoError> {
-        let mut passed = Vec::new();
-        loop {
-            let mut moved = false;
-            for at in 0..self.tail.len() {
-                if self.tail[at].state == TailState::Held && self.pass(engine, text, at)? {
-                    passed.push(at);
-                    moved = true;
-                }
-            }
-            if !moved && !self.bring_in(engine)? {
-                return Ok(passed);
-            }
-        }
-    }
-
-    /// Moves a held update to `Handed` if its session fits.
-    fn pass(
-        &mut self,
-        engine: &mut dyn TextEngine,
-        text: &TextId,
-        at: usize,
-    ) -> Result<bool, EchoError> {
-        let held = &mut self.tail[at];
-        let (device, nonce) = (held.stored.device, held.stored.place.nonce());
-        let Some(range) = held.range(engine)? else {
-            return Ok(false);
-        };
-        let derived = |nonce| session_peer(&device, text, &nonce) == range.peer;
-        let end = match self.sessions.get(&range.peer) {
-            Some((owner, end)) if *owner == device => *end,
-            None if nonce.is_some_and(derived) => 0,
-            // Its session's first update has not come.
-            None if nonce.is_none() => return Ok(false),
-            _ => {
-                held.state = TailState::SetAside;
-                return Ok(false);
-            }
-        };
-        if range.start > end {
-            return Ok(false);
-        }
-        self.sessions
-            .insert(range.peer, (device, end.max(range.end)));
-        held.state = TailState::Handed;
-        Ok(true)
     }
 }
 

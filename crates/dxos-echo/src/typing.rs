@@ -91,7 +91,7 @@ impl Space {
         // Where the engine gives up here the run goes on: it is applied again, and ended, by whoever comes next.
         let update = cx.text.export(text)?;
         open.run = None;
-        self.append_own(cx.store, text, nonce, &update)?;
+        self.append_own(cx.store, run.clock, (text, nonce, &update))?;
         let operation = Operation::Text {
             id: text,
             nonce,
@@ -199,8 +199,13 @@ impl Space {
         let typed = self.run_of(text);
         if let (Some(first), Some(last)) = (typed.first(), typed.last()) {
             self.load_session(cx, text, object, path.clone(), first.nonce, first.through)?;
+            let split = self.open_texts[&text].split;
             for typed in &typed {
-                cx.text.apply(text, &typed.delta)?;
+                match cx.text.apply(text, &typed.delta) {
+                    // The text is another one than it was typed on: what has no place in it is left out.
+                    Err(TextError::BadChange { .. }) if split => {}
+                    applied => applied?,
+                }
             }
             let open = self.open_texts.get_mut(&text).expect("loaded above");
             open.run = Some(Run {

@@ -10,7 +10,7 @@ use crate::clients::{from_echo, set_written};
 use crate::event::ChannelId;
 use crate::failure::{failure, from_text, malformed, no_space};
 use crate::node::{Node, STORAGE_RETRY_MS, Turn};
-use crate::space::{transaction, write_context};
+use crate::space::{SpaceState, transaction, write_context};
 use crate::texts::{Editor, OpenText, Step, TextRepeat, carry, repeat_key};
 
 /// Stored form of a [`TextRepeat`].
@@ -476,6 +476,22 @@ impl Node {
             return;
         }
         self.tell_texts(turn, id, deltas);
+    }
+
+    /// Makes texts anew in which what was typed may stand elsewhere for others; their editors hear how they changed.
+    pub(crate) fn settle_texts(&mut self, turn: &mut Turn<'_, '_>, id: SpaceId) {
+        let stale = |space: &&mut SpaceState| space.data.texts_to_settle().next().is_some();
+        let Some(space) = self.spaces.get_mut(&id).filter(stale) else {
+            return;
+        };
+        let settled = transaction(turn.cx, Durability::Acknowledged, |cx| {
+            space.data.settle_texts(&mut write_context(cx))
+        });
+        match settled {
+            Ok(deltas) if deltas.is_empty() => {}
+            Ok(deltas) => self.texts_changed(turn, id, &deltas),
+            Err(error) => self.storage_failed(turn, id, &error),
+        }
     }
 
     /// Does `work` on a space and tells editors afterwards what it came to: where a text comes back to what it was, or

@@ -412,6 +412,7 @@ impl Node {
             Ok((entries, new_credentials)) => {
                 self.note_sealed(turn.cx.now, id);
                 self.recover_texts(turn, id);
+                self.settle_texts(turn, id);
                 if new_credentials {
                     self.credentials_changed(turn, id);
                 }

@@ -10,8 +10,8 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use dxos_base::limits::{TEXT_IMPORT_BYTES_MAX, TEXT_UNITS_MAX};
-use dxos_base::{TextChange, TextDelta, TextId};
+use dxos_base::limits::{TEXT_IMPORT_BYTES_MAX, TEXT_UNITS_MAX, TEXT_UPDATE_OPERATIONS_MAX};
+use dxos_base::{Hash, TextChange, TextDelta, TextId};
 use dxos_echo::text::{Imported, TextEngine, TextError, UpdateRange};
 use loro::cursor::{Cursor, PosType, Side};
 use loro::event::Diff;
@@ -19,10 +19,11 @@ use loro::{EncodedBlobMode, ExportMode, Frontiers, ID, LoroDoc, LoroError, LoroT
 
 use crate::delta::{applied, delta_of};
 use crate::platform::{Doing, guard};
+use crate::prints::print;
 use crate::token::{frontiers_of, token_of};
 
 /// Name of the one container of a document; part of the format.
-const CONTAINER: &str = "t";
+pub(crate) const CONTAINER: &str = "t";
 
 /// Text engine on Loro; holds the texts that are open.
 #[derive(Default)]
@@ -130,6 +131,11 @@ impl TextEngine for LoroEngine {
 
     fn inspect(&mut self, update: &[u8]) -> Result<UpdateRange, TextError> {
         guard(Doing::Import, || inspect(update))
+            .map_err(|detail| TextError::BadUpdate { detail })?
+    }
+
+    fn print(&mut self, bytes: &[u8], peer: u64, from: u32, to: u32) -> Result<Hash, TextError> {
+        guard(Doing::Import, || print(bytes, peer, from, to))
             .map_err(|detail| TextError::BadUpdate { detail })?
     }
 }
@@ -386,6 +392,9 @@ fn inspect(update: &[u8]) -> Result<UpdateRange, TextError> {
     };
     let start = meta.partial_start_vv.get(&peer).copied().unwrap_or(0);
     match (u32::try_from(start), u32::try_from(end)) {
+        (Ok(start), Ok(end)) if end - start.min(end) > TEXT_UPDATE_OPERATIONS_MAX => {
+            Err(refuse("too many operations"))
+        }
         (Ok(start), Ok(end)) if start < end => {
             let after = meta.start_frontiers.iter().filter(|id| id.peer != peer);
             let after = after.map(|id| (id.peer, id.counter.unsigned_abs()));
@@ -401,7 +410,7 @@ fn inspect(update: &[u8]) -> Result<UpdateRange, TextError> {
 }
 
 /// Refuses what is too long and snapshots without full history, which break documents with concurrent changes.
-fn check_shape(update: &[u8]) -> Result<(), TextError> {
+pub(crate) fn check_shape(update: &[u8]) -> Result<(), TextError> {
     check_bytes(update)?;
     // Magic (4), checksum (16), mode (2): an update needs no second look, and updates are what comes often.
     if update.get(20..22) == Some(&[0, 4]) {
@@ -418,7 +427,7 @@ fn check_shape(update: &[u8]) -> Result<(), TextError> {
     }
 }
 
-fn bad_update(error: LoroError) -> TextError {
+pub(crate) fn bad_update(error: LoroError) -> TextError {
     TextError::BadUpdate {
         detail: error.to_string(),
     }

@@ -13,6 +13,7 @@ mod engine;
 #[doc(hidden)]
 pub mod fuzz;
 mod platform;
+mod prints;
 mod token;
 #[cfg(target_arch = "wasm32")]
 mod wasm;

@@ -121,6 +121,12 @@ pub fn text_inspect(update: &[u8]) -> Vec<u8> {
     encode(&ENGINE.with_borrow_mut(|engine| engine.inspect(update)))
 }
 
+/// Gives the print of a peer's operations in an update or full snapshot.
+#[wasm_bindgen]
+pub fn text_print(bytes: &[u8], peer: u64, from: u32, to: u32) -> Vec<u8> {
+    encode(&ENGINE.with_borrow_mut(|engine| engine.print(bytes, peer, from, to)))
+}
+
 /// What the instance is, or was when it trapped, doing: 0 nothing, 1 open, 2 edit, 3 import, 4 anything else.
 #[wasm_bindgen]
 pub fn text_doing() -> u32 {

@@ -74,6 +74,14 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn text_inspect(this: &TextExports, update: &[u8]) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(method, catch)]
+    fn text_print(
+        this: &TextExports,
+        bytes: &[u8],
+        peer: u64,
+        from: u32,
+        to: u32,
+    ) -> Result<Vec<u8>, JsValue>;
+    #[wasm_bindgen(method, catch)]
     fn text_reset(this: &TextExports) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn text_doing(this: &TextExports) -> Result<u32, JsValue>;
@@ -172,6 +180,10 @@ impl TextModule for JsTextModule {
 
     fn inspect(&mut self, update: &[u8]) -> Trapping {
         self.call(|exports| exports.text_inspect(update))
+    }
+
+    fn print(&mut self, bytes: &[u8], peer: u64, from: u32, to: u32) -> Trapping {
+        self.call(|exports| exports.text_print(bytes, peer, from, to))
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use dxos_base::{TextDelta, TextId};
+use dxos_base::{Hash, TextDelta, TextId};
 use dxos_echo::text::{Imported, TextEngine, TextError, UpdateRange};
 
 /// Updates remembered before they are folded into a snapshot.
@@ -53,6 +53,8 @@ pub trait TextModule {
     fn position(&mut self, text: TextId, anchor: &[u8]) -> Trapping;
     /// What an update holds.
     fn inspect(&mut self, update: &[u8]) -> Trapping;
+    /// The print of operations of a peer.
+    fn print(&mut self, bytes: &[u8], peer: u64, from: u32, to: u32) -> Trapping;
 }
 
 /// Encoded answer, or the words of a trap.
@@ -291,6 +293,10 @@ impl<M: TextModule> TextEngine for RemoteText<M> {
 
     fn inspect(&mut self, update: &[u8]) -> Result<UpdateRange, TextError> {
         self.call(Blame::Bytes, |module| module.inspect(update))
+    }
+
+    fn print(&mut self, bytes: &[u8], peer: u64, from: u32, to: u32) -> Result<Hash, TextError> {
+        self.call(Blame::Bytes, |module| module.print(bytes, peer, from, to))
     }
 }
 

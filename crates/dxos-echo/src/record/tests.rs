@@ -234,7 +234,7 @@ fn golden_ids_and_versions() {
     record.apply(&change, feed);
     let body = record.encode();
     let again = crate::plan::text_id_at(&record, OBJECT, &path);
-    let peer = crate::texts::session_peer(&device, &begun, &[7; 8]);
+    let peer = crate::sessions::session_peer(&device, &begun, &[7; 8]);
     let version = object_version(&space, &OBJECT, &body);
     let hex = |bytes: &[u8]| {
         bytes

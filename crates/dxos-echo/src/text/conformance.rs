@@ -40,6 +40,10 @@ const CASES: &[Named] = &[
     ),
     ("anchors stay with their place", anchors),
     ("inspection names the writer and the range", inspection),
+    (
+        "equal operations have equal prints, whatever they are read from",
+        prints,
+    ),
     ("malformed bytes are refused and the text stays", malformed),
     ("random edits of three writers converge", random),
 ];
@@ -439,6 +443,38 @@ fn inspection(engine: &mut dyn TextEngine) -> Case {
         matches!(result, Err(TextError::BadUpdate { .. })),
         true,
         "a snapshot: {result:?}"
+    );
+    Ok(())
+}
+
+fn prints(engine: &mut dyn TextEngine) -> Case {
+    engine.open(id(1), 500, &[], &[]).map_err(words)?;
+    engine.open(id(2), 500, &[], &[]).map_err(words)?;
+    let (head, rest) = (&[change(0, 0, "ab")], &[change(1, 1, "cé")]);
+    let first = edit(engine, 1, head)?;
+    let second = edit(engine, 1, rest)?;
+    engine.apply(id(2), &head.to_vec()).map_err(words)?;
+    let both = edit(engine, 2, rest)?;
+    let snapshot = engine.snapshot(id(1)).map_err(words)?;
+    for part in [&first, &second] {
+        let range = engine.inspect(part).map_err(words)?;
+        let mut print = |bytes| engine.print(bytes, 500, range.start, range.end);
+        let expected = print(part).map_err(words)?;
+        same!(print(&both), Ok(expected), "in one update");
+        same!(print(&snapshot), Ok(expected), "in a snapshot");
+    }
+    engine.open(id(3), 500, &[], &[&first]).map_err(words)?;
+    let other = edit(engine, 3, &[change(1, 1, "cè")])?;
+    let range = engine.inspect(&other).map_err(words)?;
+    let mut print = |bytes, end| engine.print(bytes, 500, range.start, end);
+    let (ours, theirs) = (print(&second, range.end), print(&other, range.end));
+    same!(ours == theirs, false, "another letter at the end");
+    let before = print(&second, range.end - 1).map_err(words)?;
+    same!(print(&other, range.end - 1), Ok(before), "all before it");
+    same!(
+        print(&first, range.end).is_err(),
+        true,
+        "operations it does not hold"
     );
     Ok(())
 }

@@ -12,6 +12,7 @@ mod model;
 mod naive;
 mod query;
 mod replica;
+mod split;
 mod texts;
 mod verify;
 mod write;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use dxos_base::{TextChange, TextDelta, TextId, Value};
+use dxos_base::{Hash, TextChange, TextDelta, TextId, Value};
 use dxos_echo::EchoError;
 use dxos_echo::store::Store;
 use dxos_echo::text::{Imported, TextEngine, TextError, UpdateRange};
@@ -323,6 +323,9 @@ fn updates_that_break_the_engine_are_set_aside_and_the_rest_shows() {
         fn inspect(&mut self, update: &[u8]) -> Result<UpdateRange, TextError> {
             self.0.inspect(update)
         }
+        fn print(&mut self, b: &[u8], peer: u64, from: u32, to: u32) -> Result<Hash, TextError> {
+            self.0.print(b, peer, from, to)
+        }
     }
 }
 
@@ -540,6 +543,9 @@ impl TextEngine for Absent {
         absent()
     }
     fn inspect(&mut self, _: &[u8]) -> Result<UpdateRange, TextError> {
+        absent()
+    }
+    fn print(&mut self, _: &[u8], _: u64, _: u32, _: u32) -> Result<Hash, TextError> {
         absent()
     }
 }

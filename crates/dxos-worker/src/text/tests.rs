@@ -120,6 +120,10 @@ impl TextModule for Trappy {
             after: Vec::new(),
         })
     }
+
+    fn print(&mut self, _: &[u8], _: u64, _: u32, _: u32) -> Trapping {
+        answer(dxos_base::Hash::default())
+    }
 }
 
 const A: TextId = TextId([1; 16]);
