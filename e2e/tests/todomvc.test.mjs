@@ -191,7 +191,7 @@ describe("TodoMVC", { concurrency: false }, () => {
       return performance.getEntriesByName(new URL("/todomvc/app_bg.wasm?measured", location.href).href).at(-1).encodedBodySize;
     });
     console.log(`TodoMVC: first load ${(bytes / 1024).toFixed(0)} KiB, its own WASM ${(own / 1000).toFixed(0)} kB`);
-    // The bars are 1.2 MiB and 150 kB; what keeps them from being met stands in docs/decisions/0010. No step back from here:
+    // The bars are 1.2 MiB and 150 kB; what keeps them from being met stands in docs/decisions/0011. No step back from here:
     assert.ok(bytes <= 1_480 * 1024, `${bytes} bytes`);
     assert.ok(own <= 350_000, `${own} bytes`);
   });

@@ -50,6 +50,8 @@ struct Inner {
     registry: RefCell<Registry>,
     types_followed: RefCell<BTreeMap<SpaceId, Subscription>>,
     source: RefCell<Box<dyn Source>>,
+    /// The last id given to an object.
+    id_last: Cell<ObjectId>,
 }
 
 /// A client that does not keep itself alive: for listeners.
@@ -96,6 +98,7 @@ impl Client {
             registry: RefCell::default(),
             types_followed: RefCell::default(),
             source: RefCell::new(source),
+            id_last: Cell::new(ObjectId([0; 16])),
         }))
     }
 
@@ -549,9 +552,14 @@ impl Client {
 
     // ---- objects ----
 
-    /// A fresh id for [`ObjectWrite::Create`].
+    /// A fresh id for [`ObjectWrite::Create`]; greater than those this client gave before, so what it makes stands in the
+    /// order of making.
     pub fn new_object_id(&self) -> ObjectId {
-        platform::new_object_id(&mut **self.0.source.borrow_mut())
+        let fresh = platform::new_object_id(&mut **self.0.source.borrow_mut());
+        let next = u128::from_be_bytes(self.0.id_last.get().0).saturating_add(1);
+        let id = ObjectId(u128::from_be_bytes(fresh.0).max(next).to_be_bytes());
+        self.0.id_last.set(id);
+        id
     }
 
     /// A fresh id for an element of a list.

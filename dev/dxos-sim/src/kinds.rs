@@ -47,6 +47,7 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::Unsubscribe { .. } => "call unsubscribe",
             Request::Get { .. } => "call get",
             Request::Query { .. } => "call query",
+            Request::QueryIds { .. } => "call query ids",
             Request::OpenText { base: None, .. } => "call open text",
             Request::OpenText { base: Some(_), .. } => "call open text on base",
             Request::CloseText { .. } => "call close text",
@@ -88,6 +89,7 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
             Response::Plain(_) => "reply plain",
             Response::Conflicts(_) => "reply conflicts",
             Response::Verified(_) => "reply verified",
+            Response::Ids(_) => "reply ids",
         }],
         Ok(NodeFrame::Batch { events }) => events
             .iter()

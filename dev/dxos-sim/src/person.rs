@@ -254,7 +254,13 @@ impl Person {
     pub fn query_all(&mut self, space: SpaceId) {
         let client = self.client.clone();
         let query = Query::all().deleted(Deleted::Include);
-        self.ask(async move { Done::Objects(client.query(space, query).await) });
+        self.ask(async move {
+            // What comes between the two may change what is found: only that both answer is asked here.
+            if let Err(failure) = client.query_ids(space, query.clone()).await {
+                return Done::Objects(Err(failure));
+            }
+            Done::Objects(client.query(space, query).await)
+        });
     }
 
     /// Asks for the node's figures.

@@ -48,7 +48,7 @@ pub const FAULTS: [&str; 39] = [
 ];
 
 /// Messages that a suite must have seen. `replicate nothing` is not among them: nodes keep what they told they have.
-pub const MESSAGES: [&str; 95] = [
+pub const MESSAGES: [&str; 97] = [
     "call authenticate",
     "call cancel invitation",
     "call close text",
@@ -62,6 +62,7 @@ pub const MESSAGES: [&str; 95] = [
     "call open text",
     "call open text on base",
     "call query",
+    "call query ids",
     "call set offline",
     "call stats",
     "call subscribe",
@@ -121,6 +122,7 @@ pub const MESSAGES: [&str; 95] = [
     "reply answer",
     "reply done",
     "reply failure",
+    "reply ids",
     "reply invitation",
     "reply object",
     "reply space",
