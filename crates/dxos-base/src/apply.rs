@@ -65,7 +65,9 @@ impl ObjectView {
                     return false;
                 }
                 let path = [&list[..], &[Step::Element(*element)]].concat();
-                self.set(&path, value);
+                if !self.set(&path, value) {
+                    return false;
+                }
                 self.rearrange(list, *element, |others| place.index_in(others));
                 true
             }
@@ -106,7 +108,8 @@ impl ObjectView {
         }
         let held = self.value(path);
         let text = |value: Option<&Value>| matches!(value, Some(Value::Text(_)));
-        if path.is_empty() || held == Some(value) || (text(held) && text(Some(value))) {
+        let same = held == Some(value) || (text(held) && text(Some(value)));
+        if path.is_empty() || same || self.is_below_gone(path) {
             return false;
         }
         self.lists.retain(|list, _| !list.starts_with(path));
@@ -116,6 +119,14 @@ impl ObjectView {
             stand_in(lists, path, value);
         }
         true
+    }
+
+    /// Whether a path leads into an element that is not here: what is written there does not bring it back.
+    fn is_below_gone(&self, path: &[Step]) -> bool {
+        (1..path.len()).any(|depth| match &path[depth - 1] {
+            Step::Element(element) => !self.elements(&path[..depth - 1]).contains(element),
+            Step::Key(_) => false,
+        })
     }
 
     fn remove(&mut self, path: &[Step]) -> bool {
@@ -369,8 +380,19 @@ mod tests {
         assert!(view.apply(&ObjectWrite::set(OBJECT, path.clone(), 13)));
         assert_eq!(view.value(&path), Some(&13.into()));
         assert!(view.apply(&ObjectWrite::remove(OBJECT, path.clone())));
-        assert!(!view.apply(&ObjectWrite::remove(OBJECT, path)));
+        assert!(!view.apply(&ObjectWrite::remove(OBJECT, path.clone())));
         assert_eq!(numbers(&view), [1, 10]);
+        let below = [&path[..], &key_path(&["note"])].concat();
+        assert!(!view.apply(&ObjectWrite::set(OBJECT, below, "late")));
+        let within = ObjectWrite::Insert {
+            object: OBJECT,
+            list: path,
+            element: x,
+            place: Place::End,
+            value: 14.into(),
+        };
+        assert!(!view.apply(&within));
+        assert_eq!(view.elements(&items).len(), 3, "nothing came back");
         assert!(view.apply(&ObjectWrite::remove(OBJECT, "items")));
         assert!(view.lists.is_empty());
     }
