@@ -5,7 +5,7 @@
 //
 // BENCH_OUT gets a JSON list of {id, value, unit, p95?}. BENCH_PAGE is the page with `bench.js` beside it.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { Profile } from "../lib/browser.mjs";
 import { closeDialog, createDocument, createSpace, factIs, invite, openDocument, start, typeDigits } from "../lib/composer.mjs";
@@ -21,7 +21,10 @@ const BATCH = 1_000;
 const SINGLES = 2_000;
 
 /** Ids that need the page with `bench.js`. */
-const ON_BENCH_PAGE = ["create_batch_per_s_web", "create_one_per_s_web", "open_1k_ms_web", "boot_ms"];
+const ON_BENCH_PAGE = [
+  "create_batch_per_s_web", "create_one_per_s_web", "open_1k_ms_web", "boot_ms", "write_cache_us_web", "write_ack_us_web", "open_100k_ms_web", "live_query_us_web",
+  "fts_30k_ms_web", "rss_100k_mib_web",
+];
 
 const wanted = (process.env.BENCH_NAMES ?? "").split(" ").filter(Boolean);
 const wants = (...ids) => wanted.length === 0 || ids.some((id) => wanted.includes(id));
@@ -76,6 +79,9 @@ test("figures", { timeout: 30 * 60 * 1000 }, async () => {
     try {
       await creating(server);
       await opening(server);
+      await writing(server);
+      await hundredThousand(server);
+      await searching(server);
     } finally {
       await server.stop();
     }
@@ -152,6 +158,100 @@ async function opening(server) {
       keep("boot_ms", median(times), "ms wall");
     });
   }
+}
+
+/** Property writes beside 1,000 objects, with a list on screen. */
+async function writing(server) {
+  if (!wants("write_cache_us_web", "write_ack_us_web")) return;
+  await withBench(server, async (page) => {
+    await begin(page, "writes");
+    const [cache, acks] = await page.evaluate(async (rounds) => {
+      const { bench } = window;
+      await bench.create(1000, 1000);
+      await bench.follow(1);
+      const cached = [];
+      const acked = [];
+      for (let round = 0; round < rounds; round += 1) {
+        // The clock ticks in steps of 5 to 100 µs: some hundred writes at once, then room for the answers.
+        const started = performance.now();
+        for (let n = 0; n < 200; n += 1) bench.write(n, round % 2 === 0);
+        cached.push((performance.now() - started) / 200 * 1000);
+        await bench.flush();
+        for (let n = 0; n < 200; n += 1) {
+          const begun = performance.now();
+          await bench.write_acked(n + 200, round % 2 === 0);
+          acked.push((performance.now() - begun) * 1000);
+        }
+      }
+      return [cached, acked];
+    }, ROUNDS);
+    if (wants("write_cache_us_web")) keep("write_cache_us_web", median(cache), "µs wall");
+    if (wants("write_ack_us_web")) keep("write_ack_us_web", median(acks), "µs wall", quantile(acks, 0.95));
+  });
+}
+
+/** MiB that only the processes of a profile's pages and workers have: what is shared is the browser's. */
+function rendererMib(profile) {
+  const renderers = profile.processes().filter((line) => line.includes("--type=renderer"));
+  const own = renderers.map((line) => readFileSync(`/proc/${Number.parseInt(line, 10)}/smaps_rollup`, "utf8"));
+  const kib = own.flatMap((text) => [...text.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+)/gm)].map((found) => Number(found[1])));
+  return kib.reduce((sum, one) => sum + one, 0) / 1024;
+}
+
+/** A space of 100,000 objects: opened by a worker that runs, followed by 100 lists of which one changes. */
+async function hundredThousand(server) {
+  if (!wants("open_100k_ms_web", "live_query_us_web", "rss_100k_mib_web")) return;
+  await withBench(server, async (page, profile) => {
+    await begin(page, "hundred");
+    await page.evaluate(() => window.bench.create(100_000, 1000));
+    const times = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await page.reload();
+      times.push(await page.evaluate(async () => {
+        const { default: init, Bench } = await import("/bench.js");
+        await init();
+        const started = performance.now();
+        window.bench = Bench.start("hundred");
+        const rows = await window.bench.page();
+        if (rows !== 50) throw new Error(`${rows} rows`);
+        return performance.now() - started;
+      }));
+    }
+    if (wants("open_100k_ms_web")) keep("open_100k_ms_web", median(times), "ms wall, worker start included");
+    if (wants("rss_100k_mib_web")) keep("rss_100k_mib_web", rendererMib(profile), "MiB, private, all tabs and workers");
+    const live = await page.evaluate(async () => {
+      const { bench } = window;
+      await bench.create(100, 100);
+      await bench.follow(100);
+      const found = [];
+      for (let n = 0; n < 200; n += 1) {
+        const begun = performance.now();
+        await bench.write_acked(n % 100, n % 2 === 0);
+        found.push((performance.now() - begun) * 1000);
+      }
+      return found;
+    });
+    if (wants("live_query_us_web")) keep("live_query_us_web", median(live), "µs wall, acknowledged", quantile(live, 0.95));
+  });
+}
+
+/** Two words in 30,000 objects. */
+async function searching(server) {
+  if (!wants("fts_30k_ms_web")) return;
+  await withBench(server, async (page) => {
+    await begin(page, "search");
+    await page.evaluate(() => window.bench.create(30_000, 1000));
+    const times = await page.evaluate(async (rounds) => {
+      const found = [];
+      for (let round = 0; round < rounds * 20; round += 1) {
+        const begun = performance.now();
+        await window.bench.search("garden silver");
+        found.push(performance.now() - begun);
+      }
+      return found;
+    }, ROUNDS);
+    keep("fts_30k_ms_web", median(times), "ms wall", quantile(times, 0.95));
+  });
 }
 
 async function firstLoad(server) {

@@ -92,9 +92,13 @@ export class Profile {
 
   /** Every process started for this profile: its folder stands in their command lines. */
   #processes() {
+    return this.processes().map((line) => Number.parseInt(line, 10)).filter((pid) => pid !== process.pid);
+  }
+
+  /** The same with their command lines: `PID ARGUMENTS`. */
+  processes() {
     const list = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
-    return list.split("\n").filter((line) => line.includes(this.dir) && !line.includes("ps -eo"))
-      .map((line) => Number.parseInt(line, 10)).filter((pid) => pid !== process.pid);
+    return list.split("\n").filter((line) => line.includes(this.dir) && !line.includes("ps -eo"));
   }
 
   async remove() {

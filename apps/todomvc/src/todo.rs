@@ -4,11 +4,7 @@ use dxos_client::{Object, TypedQuery};
 
 /// A thing to do. Tasks shows the same objects.
 #[derive(Object, Clone, Debug, PartialEq)]
-#[object(
-    type = "org.dxos.type.Task",
-    version = "0.1.0",
-    icon = "ph--check-circle--regular"
-)]
+#[object(type = "org.dxos.type.Task", version = "0.1.0")]
 pub struct Todo {
     #[object(label)]
     pub title: String,

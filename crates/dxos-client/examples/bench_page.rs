@@ -10,9 +10,9 @@ mod page {
     use std::rc::Rc;
 
     use dxos_base::query::field;
-    use dxos_base::{SpaceId, Value};
+    use dxos_base::{ObjectId, SpaceId, Value};
     use dxos_client::web::{self, Config};
-    use dxos_client::{Client, Failure, ObjectWrite, Query};
+    use dxos_client::{Client, Failure, ObjectWrite, Query, Subscription};
     use wasm_bindgen::prelude::*;
 
     const TYPE: &str = "org.example.Task@0.1.0";
@@ -30,6 +30,16 @@ mod page {
     pub struct Bench {
         client: Client,
         made: RefCell<usize>,
+        ids: RefCell<Vec<ObjectId>>,
+        live: RefCell<Vec<Subscription>>,
+        told: Rc<RefCell<Told>>,
+    }
+
+    /// What live queries told.
+    #[derive(Default)]
+    struct Told {
+        count: usize,
+        wake: Option<js_sys::Function>,
     }
 
     #[wasm_bindgen]
@@ -45,6 +55,9 @@ mod page {
             Bench {
                 client: web::start(config),
                 made: RefCell::new(0),
+                ids: RefCell::default(),
+                live: RefCell::default(),
+                told: Rc::default(),
             }
         }
 
@@ -96,14 +109,87 @@ mod page {
                 ),
                 ("tags", Value::String(tags)),
             ];
+            let object = self.client.new_object_id();
+            self.ids.borrow_mut().push(object);
             ObjectWrite::Create {
-                object: self.client.new_object_id(),
+                object,
                 type_name: TYPE.into(),
                 values: values
                     .map(|(name, value)| (name.to_owned(), value))
                     .into_iter()
                     .collect::<BTreeMap<_, _>>(),
             }
+        }
+
+        /// Follows `count` lists, each of one assignee's tasks; resolves when all have told their rows.
+        pub async fn follow(&self, count: usize) -> Result<(), JsValue> {
+            let space = self.space().await;
+            for n in 0..count {
+                let query = Query::of_type("org.example.Task")
+                    .filter(field("assignee").eq(format!("person {n}")))
+                    .order_by_descending("created")
+                    .limit(50);
+                let told = self.told.clone();
+                let subscription = self.client.subscribe(space, query, move |_| {
+                    let wake = {
+                        let mut told = told.borrow_mut();
+                        told.count += 1;
+                        told.wake.take()
+                    };
+                    if let Some(wake) = wake {
+                        // Resolves a promise: it runs nothing of ours.
+                        let _ = wake.call0(&JsValue::NULL);
+                    }
+                });
+                self.live.borrow_mut().push(subscription);
+            }
+            while self.told.borrow().count < count {
+                self.next_told().await?;
+            }
+            Ok(())
+        }
+
+        /// Waits until a live query tells something.
+        async fn next_told(&self) -> Result<(), JsValue> {
+            let told = self.told.clone();
+            let promise = js_sys::Promise::new(&mut |resolve, _| {
+                told.borrow_mut().wake = Some(resolve);
+            });
+            wasm_bindgen_futures::JsFuture::from(promise)
+                .await
+                .map(drop)
+        }
+
+        /// Sets a property of the object made `n`th, in the client's cache: what follows it is told before this ends.
+        pub fn write(&self, n: usize, value: bool) -> Result<(), JsValue> {
+            let status = self.client.status();
+            let space = status.and_then(|status| Some(status.spaces.first()?.space));
+            let space = space.ok_or_else(|| JsError::new("no space yet"))?;
+            let object = self.ids.borrow()[n];
+            let write = ObjectWrite::set(object, "done", value);
+            drop(self.client.write(space, vec![write]));
+            Ok(())
+        }
+
+        /// The same, until it is acknowledged.
+        pub async fn write_acked(&self, n: usize, value: bool) -> Result<(), JsValue> {
+            let space = self.space().await;
+            let object = self.ids.borrow()[n];
+            let write = ObjectWrite::set(object, "done", value);
+            self.client.write(space, vec![write]).await.map_err(words)
+        }
+
+        /// Waits until all is sealed and on disk.
+        pub async fn flush(&self) -> Result<(), JsValue> {
+            self.client.flush().await.map_err(words)
+        }
+
+        /// The best twenty for words; gives the number of rows.
+        pub async fn search(&self, text: String) -> Result<usize, JsValue> {
+            let space = self.space().await;
+            let query = Query::search(text).limit(20);
+            let rows = self.client.query(space, query).await.map_err(words)?;
+            Ok(rows.len())
         }
 
         /// The first page of the newest open tasks; gives the number of rows.

@@ -56,11 +56,28 @@ pub(crate) struct LiveQuery {
 }
 
 impl QueryRows {
+    /// Whether writes can change these rows: one of them is to a row's object, or makes an object.
+    fn concerned(&self, writes: &[ObjectWrite]) -> bool {
+        let known = self.known(writes);
+        writes.iter().any(|write| match (write, &known) {
+            (ObjectWrite::Create { .. }, _) => true,
+            (other, Some(known)) => known.contains(&other.object()),
+            (other, None) => {
+                let object = other.object();
+                self.rows.iter().any(|row| row.object.object == object)
+            }
+        })
+    }
+
+    /// The rows' objects, where there are many writes: most of those concern other objects, and a look at a set tells.
+    fn known(&self, writes: &[ObjectWrite]) -> Option<BTreeSet<ObjectId>> {
+        let ids = || self.rows.iter().map(|row| row.object.object).collect();
+        (writes.len() > WRITES_FEW).then(ids)
+    }
+
     /// Applies writes in a space; gives whether anything changed but times and marks.
     fn write(&mut self, query: &Query, space: SpaceId, writes: &[ObjectWrite]) -> bool {
-        // Of many writes most concern other objects: a look at a set tells, instead of one at each row.
-        let mut known: Option<BTreeSet<ObjectId>> = (writes.len() > WRITES_FEW)
-            .then(|| self.rows.iter().map(|row| row.object.object).collect());
+        let mut known = self.known(writes);
         let mut changed = false;
         for write in writes {
             if let Some(known) = &mut known {
@@ -108,11 +125,12 @@ impl LiveQuery {
         self.changes += 1;
     }
 
-    /// An own write, of a space this query looks at, comes on top.
-    pub(crate) fn write(&mut self, space: SpaceId, writes: &[ObjectWrite]) {
+    /// An own write, of a space this query looks at, comes on top; gives whether rows may show otherwise.
+    pub(crate) fn write(&mut self, space: SpaceId, writes: &[ObjectWrite]) -> bool {
         self.changes += 1;
-        if let Some(shown) = &mut self.shown {
-            shown.write(&self.query, space, writes);
+        match &mut self.shown {
+            Some(shown) => shown.write(&self.query, space, writes),
+            None => true,
         }
     }
 
@@ -175,6 +193,13 @@ impl LiveQuery {
 
     /// A write is acknowledged. It stays on top until the node tells rows, unless they hold it already.
     pub(crate) fn acknowledge(&mut self, space: SpaceId, writes: &Rc<Vec<ObjectWrite>>) {
+        if self
+            .told
+            .as_ref()
+            .is_some_and(|told| !told.concerned(writes))
+        {
+            return;
+        }
         self.outdate();
         let Some(told) = &self.told else { return };
         let mut rows = told.clone();

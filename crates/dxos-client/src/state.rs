@@ -373,16 +373,17 @@ impl State {
             writes: Rc::new(writes),
             done,
         };
-        for query in self.queries.values_mut() {
-            if query.looks_at(space) {
-                query.write(space, &write.writes);
+        let mut touched = Vec::new();
+        for (id, query) in &mut self.queries {
+            if query.looks_at(space) && query.write(space, &write.writes) && query.is_told() {
+                touched.push(*id);
             }
         }
         self.writes.push_back(write);
         if self.live() {
             self.out.push(Notice::Send(bytes));
         }
-        self.show_rows(space);
+        self.out.extend(touched.into_iter().map(Notice::Rows));
     }
 
     fn written(&mut self, n: u64, result: Result<Option<Vec<u8>>, Failure>) {

@@ -13,8 +13,9 @@ use leptos::prelude::*;
 
 use crate::hello::Hello;
 use crate::identity::IdentityDialog;
-use crate::info::use_app_info;
+use crate::info::{take_invitation, use_app_info};
 use crate::join::JoinDialog;
+use crate::notices::{Notices, UpdateButton};
 use crate::opening::Opening;
 use crate::share::ShareDialog;
 use crate::space::{choose_space, is_place, remember};
@@ -114,7 +115,7 @@ pub fn Frame(
     let info = use_app_info();
     let client = use_client();
     let shell = ShellRef {
-        panel: RwSignal::new(info.take_invitation().map(Panel::Join)),
+        panel: RwSignal::new(take_invitation(info.base).map(Panel::Join)),
         space: RwSignal::new(None),
         message: RwSignal::new_local(None),
     };
@@ -186,9 +187,13 @@ fn standing(shell: ShellRef) -> impl IntoView {
         client.run(async move { Ok(client.get().set_offline(offline).await?) });
     };
     view! {
-        <footer class="stat below" aria-label="Status">
-            <StatusLine space=shell.space() on_offline=offline/>
-        </footer>
+        <div class="below">
+            <Notices/>
+            <footer class="stat" aria-label="Status">
+                <StatusLine space=shell.space() on_offline=offline/>
+                <UpdateButton/>
+            </footer>
+        </div>
     }
 }
 

@@ -18,17 +18,17 @@ impl AppInfo {
     pub fn join_address(&self) -> String {
         format!("{}{}/join", dxos_ui::origin(), self.base)
     }
+}
 
-    /// The code of an invitation the page was opened with. The address then forgets it.
-    pub fn take_invitation(&self) -> Option<String> {
-        let (path, fragment) = dxos_ui::location();
-        let rest = path.strip_prefix(self.base)?;
-        if rest.trim_end_matches('/') != "/join" {
-            return None;
-        }
-        dxos_ui::set_location(&format!("{}/", self.base), dxos_ui::Visit::Same);
-        Some(fragment)
+/// The code of an invitation that the page of the app at `base` was opened with. The address then forgets it.
+pub fn take_invitation(base: &str) -> Option<String> {
+    let (path, fragment) = dxos_ui::location();
+    let rest = path.strip_prefix(base)?;
+    if rest.trim_end_matches('/') != "/join" {
+        return None;
     }
+    dxos_ui::set_location(&format!("{base}/"), dxos_ui::Visit::Same);
+    Some(fragment)
 }
 
 /// Makes the app known to all panels below the present component.

@@ -13,6 +13,7 @@ mod hello;
 mod identity;
 mod info;
 mod join;
+mod notices;
 mod opening;
 #[cfg(target_arch = "wasm32")]
 mod page;
@@ -24,8 +25,9 @@ mod words;
 pub use frame::{Frame, Panel, ShellRef, use_shell};
 pub use hello::Hello;
 pub use identity::IdentityDialog;
-pub use info::{AppInfo, provide_app_info, use_app_info};
+pub use info::{AppInfo, provide_app_info, take_invitation, use_app_info};
 pub use join::JoinDialog;
+pub use notices::{Notices, UpdateButton};
 pub use opening::Opening;
 #[cfg(target_arch = "wasm32")]
 pub use page::{mount, run, start_client};

@@ -1,7 +1,7 @@
 //! The frame: opening, first run, then rail, sidebar, deck and status bar.
 
 use dxos_app::{CloseSidebar, OpenSidebar, ROOT, Sidebar, SurfaceData, SwitchWorkspace, role};
-use dxos_shell::Opening;
+use dxos_shell::{Notices, Opening, UpdateButton};
 use dxos_surface::{Slot, SlotList, listen_hotkeys, use_app};
 use dxos_ui::{IconButton, use_status};
 use leptos::prelude::*;
@@ -68,10 +68,10 @@ fn shell() -> impl IntoView {
                 <Slot role=role::SIDEBAR data=nothing/>
             </div>
             {deck::deck()}
-            {overlays::notices()}
+            <Notices/>
             <footer class="stat" aria-label="Status">
                 <SlotList role=role::STATUS data=nothing/>
-                {overlays::update()}
+                <UpdateButton/>
             </footer>
         </div>
     }

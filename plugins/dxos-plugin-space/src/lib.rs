@@ -235,7 +235,7 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
 
 /// `/join#CODE`: the code is taken from the address, which then forgets it.
 fn follow_invitation_link(app: &App) {
-    if let Some(code) = dxos_shell::use_app_info().take_invitation() {
+    if let Some(code) = dxos_shell::take_invitation("") {
         app.send(OpenDialog {
             name: DIALOG_JOIN.into(),
             subject: code,

@@ -12,15 +12,17 @@ fn list(name: &str) -> TaskList {
 }
 
 fn task(title: &str) -> Task {
-    Task::typed(title).unwrap()
+    Task::typed(title).expect("a title")
 }
 
 /// Titles of a list in its order, as the app shows them.
 fn shown(world: &mut World, space: &Space, list: ObjectId) -> Vec<String> {
-    let rows = world.run(space.query(Task::of_list(list)).run()).unwrap();
+    let rows = world
+        .run(space.query(Task::of_list(list)).run())
+        .expect("the world answers");
     let order = world
         .run(space.object::<TaskList>(list).value())
-        .unwrap()
+        .expect("the world answers")
         .tasks;
     let rows = in_order(&order, rows, |row| row.id());
     let titles = rows.into_iter().filter_map(|row| row.ok());
