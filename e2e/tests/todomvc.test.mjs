@@ -306,9 +306,18 @@ describe("TodoMVC with ten thousand todos", { concurrency: false }, () => {
     await native.run("object", "put", "Todos", file);
     await counts(page, "10000 items left");
     assert.ok(await page.locator(".todo-list li").count() <= 200);
+    const drawn = await page.locator(".todo-list li").count();
+    // Counted where it happens: what the page changes in its list. Milliseconds hang on the machine and are printed.
+    await page.evaluate(() => {
+      window.__changes = 0;
+      new MutationObserver((records) => { window.__changes += records.length; })
+        .observe(document.querySelector(".todo-list"), { subtree: true, childList: true, attributes: true, characterData: true });
+    });
+    const changes = () => page.evaluate(() => { const seen = window.__changes; window.__changes = 0; return seen; });
     const typing = await cpu(async () => {
       await page.locator(".new-todo").pressSequentially("ten keys..");
     });
+    assert.equal(await changes(), 0, "typing draws no line");
     const toggling = await cpu(async () => {
       // Watched from within: asking again and again would be counted too.
       const none = page.evaluate(() => new Promise((done) => {
@@ -318,8 +327,11 @@ describe("TodoMVC with ten thousand todos", { concurrency: false }, () => {
       await page.locator("label[for=toggle-all]").click();
       await none;
     });
-    console.log(`10,000 todos: ten keys ${typing.toFixed(0)} ms, toggle all ${toggling.toFixed(0)} ms of the page's CPU`);
-    assert.ok(typing < 100, `${typing} ms`);
-    assert.ok(toggling < 100, `${toggling} ms`);
+    const toggled = await changes();
+    assert.ok(toggled >= drawn && toggled <= 3 * drawn, `${toggled} changes for ${drawn} lines`);
+    console.log(`10,000 todos: ten keys ${typing.toFixed(0)} ms, toggle all ${toggling.toFixed(0)} ms of the page's CPU (bar: 100)`);
+    // Three times the bar: what no machine that is merely busy reaches.
+    assert.ok(typing < 300, `${typing} ms`);
+    assert.ok(toggling < 300, `${toggling} ms`);
   });
 });

@@ -193,17 +193,20 @@ impl LiveQuery {
 
     /// A write is acknowledged. It stays on top until the node tells rows, unless they hold it already.
     pub(crate) fn acknowledge(&mut self, space: SpaceId, writes: &Rc<Vec<ObjectWrite>>) {
-        if self
-            .told
-            .as_ref()
-            .is_some_and(|told| !told.concerned(writes))
-        {
+        let Some(told) = &self.told else {
+            return self.outdate();
+        };
+        // What is on top may be of objects that the told rows lack.
+        if self.acknowledged.is_empty() && !told.concerned(writes) {
             return;
         }
-        self.outdate();
-        let Some(told) = &self.told else { return };
         let mut rows = told.clone();
-        if rows.write(&self.query, space, writes) {
+        for (space, earlier) in &self.acknowledged {
+            rows.write(&self.query, *space, earlier);
+        }
+        let changed = rows.write(&self.query, space, writes);
+        self.outdate();
+        if changed {
             self.acknowledged.push((space, writes.clone()));
         }
     }

@@ -5,8 +5,9 @@
 // version, or until a person takes the update ("take-over").
 
 const MANIFEST = /*MANIFEST*/ null;
-const PREFIX = "dxos-";
-const CACHE = `${PREFIX}${MANIFEST.version}`;
+const CACHE = `dxos-${MANIFEST.version}`;
+/** Other versions' caches; the second name is that of builds with one app. */
+const isOlder = (name) => name !== CACHE && (name.startsWith("dxos-") || name.startsWith("composer-"));
 const HASH = "x-dxos-hash";
 const FETCHES_AT_ONCE = 6;
 
@@ -42,7 +43,7 @@ function appAt(pathname) {
 const pageOf = (app) => (app === "" ? "index.html" : `${app}/index.html`);
 
 async function olderCaches() {
-  const names = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+  const names = (await caches.keys()).filter(isOlder);
   return Promise.all(names.map((name) => caches.open(name)));
 }
 
@@ -81,7 +82,7 @@ async function keep(rest, cache, older) {
 
 async function clean() {
   for (const name of await caches.keys()) {
-    if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
+    if (isOlder(name)) await caches.delete(name);
   }
 }
 
@@ -99,28 +100,32 @@ self.addEventListener("fetch", (event) => {
   const isPage = request.mode === "navigate" && !["signal", "stats"].includes(name);
   // What is asked for with a query wants the server itself.
   if (!isPage && (asked.search !== "" || !Object.hasOwn(MANIFEST.files, name))) return;
-  event.respondWith(isPage ? page(appAt(asked.pathname), request) : answer(name, request));
+  event.respondWith(isPage ? page(appAt(asked.pathname), event) : answer(name, request));
 });
 
 async function answer(name, request) {
   const cache = await caches.open(CACHE);
   // Gone only if the person cleared site data while a page was open, or of an app that is being opened the first time.
-  return (await cache.match(url(name))) ?? fetch(request);
+  return (await cache.match(url(name))) ?? ofThisVersion(name, await fetch(request)) ?? Response.error();
 }
 
-/** The page of an app. One that was never opened here is fetched whole first, in this version. */
-async function page(app, request) {
+/** What the server gave, unless it is of another version. */
+function ofThisVersion(name, answered) {
+  const etag = answered.headers.get("etag");
+  return etag && !etag.includes(MANIFEST.files[name].hash) ? null : answered;
+}
+
+/** The page of an app. One that is opened here the first time comes from the server, and is kept whole behind it. */
+async function page(app, event) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(url(pageOf(app)));
   if (kept) return kept;
-  try {
-    await fill([app]);
-    return await cache.match(url(pageOf(app)));
-  } catch (error) {
-    const answered = await fetch(request);
-    const etag = answered.headers.get("etag");
-    // The server has another version by now, and this one still runs: the person takes it first.
-    const isOther = etag && !etag.includes(MANIFEST.files[pageOf(app)].hash);
-    return isOther ? ((await cache.match(url("update.html"))) ?? answered) : answered;
+  const answered = await fetch(event.request);
+  if (ofThisVersion(pageOf(app), answered)) {
+    // What does not come now comes with the next visit.
+    event.waitUntil(fill([app]).catch(() => {}));
+    return answered;
   }
+  // The server has another version by now, and this one still runs: the person takes it first.
+  return (await cache.match(url("update.html"))) ?? answered;
 }

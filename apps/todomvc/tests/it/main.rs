@@ -42,3 +42,20 @@ fn toggles_and_edits_of_two_who_are_offline_come_to_one_list() {
         assert_eq!(world.same_rows(&hers, Filter::All.query()).len(), 1);
     }
 }
+
+#[test]
+fn the_app_is_short_and_has_no_plumbing() {
+    let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = std::fs::read_dir(src).unwrap().flatten();
+    let code: Vec<String> = files
+        .map(|file| std::fs::read_to_string(file.path()).unwrap())
+        .collect();
+    let lines: usize = code.iter().map(|file| file.lines().count()).sum();
+    assert!((100..=300).contains(&lines), "{lines} lines");
+    for plumbing in ["RefCell", "Rc<", "Rc::"] {
+        assert!(
+            code.iter().all(|file| !file.contains(plumbing)),
+            "{plumbing}"
+        );
+    }
+}
