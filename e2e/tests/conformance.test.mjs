@@ -19,6 +19,7 @@ const TEXT_CHECKS = [
   "tokens of another text or of the future are refused",
   "anchors stay with their place",
   "inspection names the writer and the range",
+  "equal operations have equal prints, whatever they are read from",
   "malformed bytes are refused and the text stays",
   "random edits of three writers converge",
 ];
