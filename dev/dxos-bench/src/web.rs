@@ -92,6 +92,9 @@ fn outcome(measured: Measured) -> Result<Outcome> {
         "ms wall" => "ms wall",
         "ms wall, worker start included" => "ms wall, worker start included",
         "KiB brotli" => "KiB brotli",
+        "µs wall" => "µs wall",
+        "µs wall, acknowledged" => "µs wall, acknowledged",
+        "MiB, private, all tabs and workers" => "MiB, private, all tabs and workers",
         other => anyhow::bail!("{id} has an unknown unit: {other}"),
     };
     let outcome = Outcome::new(id, measured.value, unit);
