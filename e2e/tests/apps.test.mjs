@@ -86,8 +86,10 @@ describe("several apps at one address", { concurrency: false }, () => {
     await release("boot.css", (text) => `${text}\n/* newer */\n`);
     await page.reload();
     await todo.ready(page);
+    const reloaded = page.waitForEvent("load");
     await page.getByRole("button", { name: "New version: reload" }).click();
-    await until("the newer file", () => page.evaluate(async () => (await (await fetch("/boot.css")).text()).includes("newer")));
+    await reloaded;
+    assert.ok(await page.evaluate(async () => (await (await fetch("/boot.css")).text()).includes("newer")));
     await todo.ready(page);
     await todo.showing(page, "written before the update");
   });
