@@ -110,25 +110,31 @@ async function creating(server) {
   }
 }
 
+/** Milliseconds from a fresh page to the first page of rows, by round. */
+async function openTimes(page, profile) {
+  const times = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await page.reload();
+    // The SDK is there; the worker is not: it is started, opens the store and answers the first page of rows.
+    times.push(await page.evaluate(async (name) => {
+      const { default: init, Bench } = await import("/bench.js");
+      await init();
+      const started = performance.now();
+      window.bench = Bench.start(name);
+      const rows = await window.bench.page();
+      if (rows !== 50) throw new Error(`${rows} rows`);
+      return performance.now() - started;
+    }, profile));
+  }
+  return times;
+}
+
 async function opening(server) {
   if (wants("open_1k_ms_web")) {
     await withBench(server, async (page) => {
       await begin(page, "thousand");
       await page.evaluate(() => window.bench.create(1000, 1000));
-      const times = [];
-      for (let round = 0; round < ROUNDS; round += 1) {
-        await page.reload();
-        // The SDK is there; the worker is not: it is started, opens the store and answers the first page of rows.
-        times.push(await page.evaluate(async () => {
-          const { default: init, Bench } = await import("/bench.js");
-          await init();
-          const started = performance.now();
-          window.bench = Bench.start("thousand");
-          const rows = await window.bench.page();
-          if (rows !== 50) throw new Error(`${rows} rows`);
-          return performance.now() - started;
-        }));
-      }
+      const times = await openTimes(page, "thousand");
       keep("open_1k_ms_web", median(times), "ms wall, worker start included");
     });
   }
@@ -204,19 +210,7 @@ async function hundredThousand(server) {
   await withBench(server, async (page, profile) => {
     await begin(page, "hundred");
     await page.evaluate(() => window.bench.create(100_000, 1000));
-    const times = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      await page.reload();
-      times.push(await page.evaluate(async () => {
-        const { default: init, Bench } = await import("/bench.js");
-        await init();
-        const started = performance.now();
-        window.bench = Bench.start("hundred");
-        const rows = await window.bench.page();
-        if (rows !== 50) throw new Error(`${rows} rows`);
-        return performance.now() - started;
-      }));
-    }
+    const times = await openTimes(page, "hundred");
     if (wants("open_100k_ms_web")) keep("open_100k_ms_web", median(times), "ms wall, worker start included");
     if (wants("rss_100k_mib_web")) keep("rss_100k_mib_web", rendererMib(profile), "MiB, private, all tabs and workers");
     const live = await page.evaluate(async () => {

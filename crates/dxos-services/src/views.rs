@@ -161,6 +161,11 @@ impl SpaceView {
     pub fn may_write(&self) -> bool {
         self.role >= Role::Editor && !self.has_ended()
     }
+
+    /// Whether this identity can invite to it: the same, for admins and owners.
+    pub fn may_invite(&self) -> bool {
+        self.role >= Role::Admin && self.may_write()
+    }
 }
 
 /// How many entries of a space are stored here, of those known to exist.

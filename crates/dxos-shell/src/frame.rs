@@ -80,11 +80,6 @@ impl ShellRef {
     fn show(&self, words: String, undo: Option<Rc<dyn Fn()>>) {
         self.message.set(Some(Message { words, undo }));
     }
-
-    /// Opens the share panel of the present space.
-    pub fn open_share(&self) {
-        self.open(Panel::Share);
-    }
 }
 
 /// The frame around the present component.

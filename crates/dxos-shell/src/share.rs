@@ -86,12 +86,8 @@ pub fn ShareDialog(
 ) -> impl IntoView {
     let share = share(space);
     let space = use_space(Signal::derive(move || space));
-    let may_invite = Memo::new(move |_| {
-        space.with(|s| {
-            s.as_ref()
-                .is_some_and(|s| s.may_write() && s.role >= Role::Admin)
-        })
-    });
+    let may_invite =
+        Memo::new(move |_| space.with(|s| s.as_ref().is_some_and(SpaceView::may_invite)));
     Effect::new(move |_| {
         if may_invite.get() && share.made.get_untracked().is_none() {
             share.renew();

@@ -1,7 +1,7 @@
 //! The space an app without plugins works in: chosen once, remembered, switched by the person.
 
 use dxos_base::SpaceId;
-use dxos_client::{Client, Error, Role, Space, SpaceView};
+use dxos_client::{Client, Error, Space, SpaceView};
 use dxos_ui::{
     AvatarList, Button, ButtonKind, IconButton, Person, Select, load, save, use_identity,
     use_space, use_spaces,
@@ -81,13 +81,9 @@ pub fn SpaceBar() -> impl IntoView {
         };
         view! { <Select label="Space" choices=options value=chosen on_change=choose/> }.into_any()
     };
-    let share = move |()| shell.open_share();
-    let may_invite = Memo::new(move |_| {
-        here.with(|s| {
-            s.as_ref()
-                .is_some_and(|s| s.may_write() && s.role >= Role::Admin)
-        })
-    });
+    let share = move |()| shell.open(Panel::Share);
+    let may_invite =
+        Memo::new(move |_| here.with(|s| s.as_ref().is_some_and(SpaceView::may_invite)));
     view! {
         <header class="space-bar">
             {title}

@@ -217,7 +217,7 @@ fn actions(client: &Client, node: &Node) -> Vec<Action> {
     let Some(space) = spaces.find(|space| space.space == subject.space) else {
         return Vec::new();
     };
-    let may_invite = space.may_write() && space.role >= Role::Admin;
+    let may_invite = space.may_invite();
     let label = match (may_invite, subject.object) {
         (true, Some(_)) => "Share",
         (true, None) => "Share space",
