@@ -12,6 +12,7 @@ pub mod codec;
 pub mod crypto;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod history;
 pub mod ids;
 #[cfg(feature = "json")]
 pub mod json;
@@ -34,6 +35,7 @@ pub use crypto::{
     AgreementSecret, CryptoError, Entropy, Hash, HashPurpose, SigningKey, SpaceKey, hash,
     verify_signature,
 };
+pub use history::{Edit, EditKind, HistoryPage, HistoryWindow, Point, Stamp, Version};
 pub use ids::{
     AgreementKey, DeviceKey, ElementId, FeedId, IdError, IdentityKey, InvitationId, KeyId,
     ObjectId, PeerId, Signature, SpaceId, TextId,

@@ -76,6 +76,14 @@ pub const QUERY_LIST_MAX: usize = 4_096;
 pub const FORMER_NAMES_MAX: usize = 64;
 /// Changed objects whose contents are handed to live queries; with more of them, queries read again.
 pub const TOUCHED_VIEWS_MAX: usize = 1_024;
+/// Edits of an object told at once.
+pub const HISTORY_EDITS_MAX: usize = 1_024;
+/// Objects restored, or told as changed since a point, at once.
+pub const RESTORE_OBJECTS_MAX: usize = 256;
+/// Steps kept for undo, by space and scope; older ones are forgotten.
+pub const UNDO_STEPS_MAX: usize = 256;
+/// Name of a scope of undo, and what a step is called, in bytes.
+pub const UNDO_NAME_BYTES_MAX: usize = 256;
 /// A query, encoded.
 pub const QUERY_BYTES_MAX: usize = 256 * 1024;
 /// Fields of a schema, nested ones included.

@@ -35,6 +35,11 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::Stats
         | Request::Plain { .. }
         | Request::Conflicts { .. }
+        | Request::History { .. }
+        | Request::Version { .. }
+        | Request::ChangedSince { .. }
+        | Request::Restore { .. }
+        | Request::UndoLabels { .. }
         | Request::Verify { .. }
         | Request::SetOffline { .. }
         | Request::CancelInvitation { .. }
@@ -47,6 +52,7 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         Request::CreateIdentity { .. }
         | Request::CreateSpace { .. }
         | Request::Subscribe { .. }
+        | Request::Undo { .. }
         | Request::Unsubscribe { .. }
         | Request::OpenText { .. }
         | Request::CloseText { .. }

@@ -13,7 +13,7 @@ use dxos_base::{
 };
 use dxos_services::{
     ClientId, Failure, InvitationView, Place, QueryAnswer, Request, Response, Role, StatusView,
-    TextAddress, VerifyMode, VerifyView,
+    TextAddress, UndoMark, VerifyMode, VerifyView,
 };
 
 use crate::calls::{Then, space_of, unexpected};
@@ -577,7 +577,22 @@ impl Client {
         writes: Vec<ObjectWrite>,
     ) -> impl Future<Output = Result<(), Failure>> + 'static {
         let (sender, done) = promise();
-        self.with(|state| state.write(space, writes, sender));
+        self.with(|state| state.write(space, writes, None, sender));
+        done
+    }
+
+    /// As [`Client::write`], and can be undone.
+    ///
+    /// # Errors
+    /// Why it was refused; what was shown is taken back then.
+    pub fn write_marked(
+        &self,
+        space: SpaceId,
+        writes: Vec<ObjectWrite>,
+        mark: UndoMark,
+    ) -> impl Future<Output = Result<(), Failure>> + 'static {
+        let (sender, done) = promise();
+        self.with(|state| state.write(space, writes, Some(mark), sender));
         done
     }
 

@@ -14,7 +14,8 @@ use dxos_base::schema::Registry;
 use dxos_base::{ObjectWrite, Query, SpaceId, TextDelta};
 use dxos_services::{
     ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NodeFrame,
-    PROTOCOL_VERSION, Place, QueryDiff, Request, Response, StatusView, TextAddress, Write,
+    PROTOCOL_VERSION, Place, QueryDiff, Request, Response, StatusView, TextAddress, UndoMark,
+    Write,
 };
 
 use crate::calls::{OpenCall, Then, gone, repeatable, unexpected};
@@ -57,6 +58,7 @@ struct OpenWrite {
     n: u64,
     space: SpaceId,
     writes: Rc<Vec<ObjectWrite>>,
+    mark: Option<UndoMark>,
     done: Sender<Result<(), Failure>>,
 }
 
@@ -347,6 +349,7 @@ impl State {
         &mut self,
         space: SpaceId,
         writes: Vec<ObjectWrite>,
+        mark: Option<UndoMark>,
         done: Sender<Result<(), Failure>>,
     ) {
         if self.ended {
@@ -359,7 +362,7 @@ impl State {
             return;
         }
         let n = self.write_last + 1;
-        let (bytes, writes) = encoded(n, space, writes);
+        let (bytes, writes) = encoded(n, space, writes, mark.clone());
         if bytes.len() > dxos_base::limits::SERVICE_FRAME_BYTES_MAX
             || self.writes.len() >= WRITES_MAX
         {
@@ -371,6 +374,7 @@ impl State {
             n,
             space,
             writes: Rc::new(writes),
+            mark,
             done,
         };
         let mut touched = Vec::new();
@@ -584,24 +588,37 @@ impl State {
 
 impl OpenWrite {
     fn frame(&self) -> ClientFrame {
-        let write = Write::Objects {
-            space: self.space,
-            writes: self.writes.to_vec(),
-        };
+        let write = write_of(self.space, self.writes.to_vec(), self.mark.clone());
         ClientFrame::Write { n: self.n, write }
     }
 }
 
+fn write_of(space: SpaceId, writes: Vec<ObjectWrite>, mark: Option<UndoMark>) -> Write {
+    match mark {
+        Some(mark) => Write::Marked {
+            space,
+            writes,
+            mark,
+        },
+        None => Write::Objects { space, writes },
+    }
+}
+
 /// The frame of a write, and the writes back: many are not copied for it.
-fn encoded(n: u64, space: SpaceId, writes: Vec<ObjectWrite>) -> (Vec<u8>, Vec<ObjectWrite>) {
+fn encoded(
+    n: u64,
+    space: SpaceId,
+    writes: Vec<ObjectWrite>,
+    mark: Option<UndoMark>,
+) -> (Vec<u8>, Vec<ObjectWrite>) {
     let mut frame = ClientFrame::Write {
         n,
-        write: Write::Objects { space, writes },
+        write: write_of(space, writes, mark),
     };
     let bytes = dxos_base::encode(&frame);
     let writes = match &mut frame {
         ClientFrame::Write {
-            write: Write::Objects { writes, .. },
+            write: Write::Objects { writes, .. } | Write::Marked { writes, .. },
             ..
         } => std::mem::take(writes),
         _ => Vec::new(),

@@ -7,24 +7,8 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use dxos_base::Stamp;
 use dxos_base::{Clock, FeedId, ObjectId, Path, Ref, Step, TextId, Value, limits};
-
-/// A clock and the feed it belongs to: one total order over all writes (DESIGN 4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Hybrid clock of the write.
-    pub clock: Clock,
-    /// Feed of the writer.
-    pub feed: FeedId,
-}
-
-impl Stamp {
-    /// Below every write.
-    pub const ZERO: Stamp = Stamp {
-        clock: Clock::ZERO,
-        feed: FeedId([0; 16]),
-    };
-}
 
 /// What a container holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -271,6 +255,13 @@ impl ChangeRef<'_> {
         match self {
             ChangeRef::Whole(change) => change.clock,
             ChangeRef::Flat { clock, .. } => *clock,
+        }
+    }
+
+    pub fn object(&self) -> ObjectId {
+        match self {
+            ChangeRef::Whole(change) => change.object,
+            ChangeRef::Flat { object, .. } => *object,
         }
     }
 

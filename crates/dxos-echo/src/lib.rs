@@ -16,6 +16,7 @@ mod forks;
 mod fresh;
 #[doc(hidden)]
 pub mod fuzz;
+mod history;
 mod log;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
@@ -27,6 +28,7 @@ mod receive;
 pub mod record;
 mod reissue;
 mod reserved;
+mod revert;
 mod seal;
 mod sessions;
 mod space;
@@ -47,6 +49,7 @@ pub use log::LogEntry;
 pub use query::Answer;
 pub use receive::{Received, Refusal, RefusalReason};
 pub use reissue::Reissued;
+pub use revert::{Before, UndoStep, Undone};
 pub use seal::{SealedEntry, Sealing};
 pub use space::{FeedHead, IndexPolicy, Space, Touched, WriteContext};
 pub use verify::Verified;

@@ -288,7 +288,7 @@ impl Planner<'_> {
         }
     }
 
-    fn remove(
+    pub fn remove(
         &mut self,
         record: &mut Record,
         object: ObjectId,
@@ -386,7 +386,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn count(
+    pub fn count(
         &mut self,
         record: &mut Record,
         object: ObjectId,

@@ -271,6 +271,7 @@ impl Space {
         self.reissue_pending(cx, &mut batch)?;
         self.finish(cx, batch, feeds, &mut out)?;
         out.text_deltas = self.reopen_after(cx, before)?;
+        self.note_history(cx.store)?;
         Ok(out)
     }
 
@@ -411,6 +412,8 @@ impl Space {
             return Ok(Settled::Void);
         };
         self.apply_changes(cx, batch, &body.changes, (device, header.feed), out)?;
+        let objects = body.changes.iter().map(|change| change.object);
+        self.note_touched(cx.store, (header.feed, header.seq), objects)?;
         Ok(Settled::Applied)
     }
 

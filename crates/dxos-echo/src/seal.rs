@@ -206,6 +206,8 @@ impl Space {
             bytes,
         };
         cx.store.entry_put(self.space, &row)?;
+        let objects = group.changes.iter().map(ChangeRef::object);
+        self.note_touched(cx.store, (self.own, seq), objects)?;
         Ok(SealedEntry {
             feed: self.own,
             seq,

@@ -232,6 +232,9 @@ impl Space {
         opened.instance = opened.note_instance(store)?;
         opened.reload(store)?;
         opened.index_anew(store)?;
+        if opened.feeds.is_empty() {
+            opened.note_history(store)?;
+        }
         Ok(opened)
     }
 
@@ -315,6 +318,7 @@ impl Space {
         store.set(&format!("echo/{space}/instances"), None)?;
         store.set(&unread_key(&space), None)?;
         store.set(&crate::batch::index_form_key(&space), None)?;
+        store.set(&crate::history::form_key(&space), None)?;
         Ok(store.space_remove(space)?)
     }
 

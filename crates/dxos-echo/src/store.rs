@@ -251,6 +251,21 @@ pub trait Store {
         from_seq: u64,
     ) -> Result<(), StoreError>;
 
+    /// Notes which objects an entry changes; twice is once.
+    fn touch_put(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        seq: u64,
+        objects: &[ObjectId],
+    ) -> Result<(), StoreError>;
+    /// Entries noted for an object, by feed and seq. Some may not change it, or be there no more: readers look.
+    fn touched(
+        &mut self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Vec<(FeedId, u64)>, StoreError>;
+
     /// Adds or replaces an entry of a branch, by feed and hash.
     fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError>;
     /// An entry of a branch.

@@ -282,16 +282,25 @@ impl Space {
         } else {
             self.put_typed(cx, control_heads, text, delta, changes)?;
         }
-        let version = cx.text.version(text)?;
-        self.open_texts
-            .get_mut(&text)
-            .expect("opened above")
-            .version = version;
+        self.note_version(cx, text)?;
         Ok((text, touched))
     }
 
+    /// Notes how far an open text is, after a local change.
+    pub(crate) fn note_version(
+        &mut self,
+        cx: &mut WriteContext<'_>,
+        text: TextId,
+    ) -> Result<(), EchoError> {
+        let version = cx.text.version(text)?;
+        if let Some(open) = self.open_texts.get_mut(&text) {
+            open.version = version;
+        }
+        Ok(())
+    }
+
     /// A long change: its updates are made at once, each short enough for an entry.
-    fn put_long(
+    pub(crate) fn put_long(
         &mut self,
         cx: &mut WriteContext<'_>,
         control_heads: &[Hash],

@@ -13,7 +13,8 @@ use dxos_echo::store::{Durability, Store, StoreError};
 use dxos_echo::{EchoError, Touched};
 use dxos_services::{
     ClientFrame, ClientId, Event as ClientEvent, Failure, FailureKind, InvitationView, NodeFrame,
-    PROTOCOL_VERSION, Place, QueryAnswer, Request, Response, SpaceLife, TextAddress, Write,
+    PROTOCOL_VERSION, Place, QueryAnswer, Request, Response, SpaceLife, TextAddress, UndoMark,
+    Write,
 };
 
 use crate::event::{ChannelId, Effect};
@@ -23,6 +24,7 @@ use crate::failure::{
 use crate::life::life_of;
 use crate::node::{BATCH_MS, Node, OFFLINE, SECRET_IDENTITY, Turn};
 use crate::space::{SpaceRecord, SpaceState, transaction, transaction_told, write_context};
+use crate::undo::{as_step, check_mark};
 
 /// Subscriptions of one channel.
 const SUBSCRIPTIONS_MAX: usize = 1_024;
@@ -285,6 +287,29 @@ impl Node {
                 self.verify_space(turn, space, mode).map(Response::Verified)
             }
             Request::Plain { space, objects } => self.plain(turn, space, &objects),
+            Request::History {
+                space,
+                object,
+                window,
+            } => self.history(turn, space, object, &window),
+            Request::Version {
+                space,
+                object,
+                point,
+            } => self.version(turn, space, object, &point),
+            Request::ChangedSince {
+                space,
+                point,
+                after,
+            } => self.changed_since(turn, space, &point, after),
+            Request::Restore {
+                space,
+                objects,
+                point,
+                mark,
+            } => self.restore_objects(turn, space, &objects, &point, mark.as_ref()),
+            Request::Undo { space, scope, redo } => self.undo_step(turn, space, &scope, redo),
+            Request::UndoLabels { space, scope } => self.undo_labels(turn, space, &scope),
             Request::Conflicts {
                 space,
                 object,
@@ -444,13 +469,15 @@ impl Node {
         let skipped = written.skipped.contains(&n);
         let repeated = n <= written.last && !skipped;
         match &write {
-            Write::Objects { space, .. } => self.ensure_open(turn, *space)?,
+            Write::Objects { space, .. } | Write::Marked { space, .. } => {
+                self.ensure_open(turn, *space)?
+            }
             Write::Text { text, .. } => self.ensure_open(turn, text.space)?,
         }
         match write {
-            Write::Objects { .. } if repeated => Ok(None),
+            Write::Objects { .. } | Write::Marked { .. } if repeated => Ok(None),
             // It was refused and the answer was lost; done now, it would come after its successors.
-            Write::Objects { .. } if skipped => Err(failure(
+            Write::Objects { .. } | Write::Marked { .. } if skipped => Err(failure(
                 FailureKind::Storage,
                 "This change could not be saved.",
                 "Make it again.",
@@ -458,7 +485,18 @@ impl Node {
             Write::Objects { space, writes } => {
                 let mut written = written;
                 written.add(n);
-                self.write_objects(turn, &client, &written, space, &writes)
+                self.write_objects(turn, &client, &written, space, (&writes, None))
+                    .map(|()| None)
+            }
+            Write::Marked {
+                space,
+                writes,
+                mark,
+            } => {
+                check_mark(&mark)?;
+                let mut written = written;
+                written.add(n);
+                self.write_objects(turn, &client, &written, space, (&writes, Some(&mark)))
                     .map(|()| None)
             }
             Write::Text { text, .. } if repeated => {
@@ -476,13 +514,19 @@ impl Node {
         client: &ClientId,
         written: &Written,
         id: SpaceId,
-        writes: &[ObjectWrite],
+        (writes, mark): (&[ObjectWrite], Option<&UndoMark>),
     ) -> Result<(), Failure> {
         self.check_writer(&id)?;
         let identity = self.identity.as_ref().ok_or_else(no_identity)?;
         let space = self.spaces.get_mut(&id).ok_or_else(no_space)?;
+        let undo = &mut self.undo;
         let result = transaction_told(turn.cx, |cx| {
-            let (touched, entries) = space.write(identity, cx, writes)?;
+            let (touched, entries) = match mark {
+                Some(mark) => as_step(undo, cx, space, id, (mark, writes), |space, cx| {
+                    space.write(identity, cx, writes)
+                })?,
+                None => space.write(identity, cx, writes)?,
+            };
             written.store(&mut *cx.store, client)?;
             let durability = match entries.is_empty() {
                 true => Durability::Acknowledged,
@@ -505,6 +549,7 @@ impl Node {
                 Ok(())
             }
             Err(error) => {
+                self.undo_failed(&id);
                 self.storage_failed(turn, id, &error);
                 Err(from_echo(&error))
             }
@@ -700,6 +745,12 @@ fn space_of(request: &Request) -> Option<SpaceId> {
         | Request::QueryIds { space, .. }
         | Request::Plain { space, .. }
         | Request::Conflicts { space, .. }
+        | Request::History { space, .. }
+        | Request::Version { space, .. }
+        | Request::ChangedSince { space, .. }
+        | Request::Restore { space, .. }
+        | Request::Undo { space, .. }
+        | Request::UndoLabels { space, .. }
         | Request::Verify { space, .. }
         | Request::Invite { space, .. } => Some(*space),
         Request::OpenText { text, .. } => Some(text.space),

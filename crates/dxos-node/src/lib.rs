@@ -26,6 +26,7 @@ mod replicate;
 mod space;
 mod status;
 mod texts;
+mod undo;
 mod verify;
 mod wants;
 mod wire;

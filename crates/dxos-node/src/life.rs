@@ -316,7 +316,9 @@ impl Node {
             // What cannot be sealed any more goes with the space.
             let _ = self.let_go(turn, id);
         }
+        let undo = &mut self.undo;
         transaction(turn.cx, Durability::Synced, |cx| {
+            undo.remove(&mut *cx.store, id)?;
             cx.store.space_remove(id)?;
             cx.store.set(&summary_key(&id), None)?;
             cx.store.set(&format!("{SPACE_PREFIX}{id}"), None)

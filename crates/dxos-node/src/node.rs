@@ -32,6 +32,7 @@ use crate::peers::Conversation;
 use crate::presence::OwnPresence;
 use crate::space::{SpaceState, transaction};
 use crate::texts::OpenText;
+use crate::undo::UndoSteps;
 use crate::wire::REPLICATE_VERSION;
 
 /// Why a profile could not be opened. Nothing was changed.
@@ -84,6 +85,7 @@ pub struct Node {
     pub(crate) texts: BTreeMap<TextAddress, OpenText>,
     /// How open texts changed, while that is not told yet.
     pub(crate) held_texts: Option<Vec<(TextId, TextDelta)>>,
+    pub(crate) undo: UndoSteps,
     pub(crate) conversations: BTreeMap<PeerId, Conversation>,
     pub(crate) presence: BTreeMap<SpaceId, PresenceTable>,
     pub(crate) own_presence: OwnPresence,
@@ -139,6 +141,7 @@ impl Node {
             channels: BTreeMap::new(),
             texts: BTreeMap::new(),
             held_texts: None,
+            undo: UndoSteps::default(),
             conversations: BTreeMap::new(),
             presence: BTreeMap::new(),
             own_presence: OwnPresence::new(u64::from_le_bytes(cx.entropy.array())),

@@ -13,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    AgreementSecret, Conflict, DeviceKey, FeedId, Hash, IdentityKey, KeyId, ObjectId, ObjectWrite,
-    SpaceId, SpaceKey, Step, Tick, limits,
+    AgreementSecret, Conflict, DeviceKey, FeedId, Hash, HistoryPage, HistoryWindow, IdentityKey,
+    KeyId, ObjectId, ObjectWrite, Point, SpaceId, SpaceKey, Step, Tick, Version, limits,
 };
 use dxos_echo::store::{Durability, StoreError};
 use dxos_echo::{
-    Access, Claim, Decision, EchoError, SealedEntry, Sealing, Touched, WriteContext, feed_id,
+    Access, Claim, Decision, EchoError, SealedEntry, Sealing, Touched, Undone, WriteContext,
+    feed_id,
 };
 use dxos_halo::{Added, ControlGraph, Credential, Cut, EntryClaim, Keyring, Verdict};
 
@@ -465,6 +466,52 @@ impl SpaceState {
     ) -> Result<Vec<Conflict>, EchoError> {
         let (data, access) = self.data_and_access();
         data.conflicts(&mut *cx.store, &access, object, path)
+    }
+
+    /// Edits of an object, within a transaction.
+    pub(crate) fn history(
+        &mut self,
+        cx: &mut Context<'_>,
+        object: ObjectId,
+        window: &HistoryWindow,
+    ) -> Result<HistoryPage, EchoError> {
+        let (data, access) = self.data_and_access();
+        data.history(&mut write_context(cx), &access, object, window)
+    }
+
+    /// An object as it was, within a transaction.
+    pub(crate) fn version_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        object: ObjectId,
+        point: &Point,
+    ) -> Result<Option<Version>, EchoError> {
+        let (data, access) = self.data_and_access();
+        data.version_at(&mut write_context(cx), &access, object, point)
+    }
+
+    /// Objects written since a point, within a transaction.
+    pub(crate) fn changed_since(
+        &mut self,
+        cx: &mut Context<'_>,
+        point: &Point,
+        after: Option<ObjectId>,
+    ) -> Result<Vec<ObjectId>, EchoError> {
+        let (data, access) = self.data_and_access();
+        let max = limits::RESTORE_OBJECTS_MAX;
+        data.changed_since(&mut write_context(cx), &access, point, after, max)
+    }
+
+    /// Puts an object back to what it was, within a transaction.
+    pub(crate) fn restore(
+        &mut self,
+        cx: &mut Context<'_>,
+        object: ObjectId,
+        point: &Point,
+    ) -> Result<Undone, EchoError> {
+        let heads = self.control_heads();
+        let (data, access) = self.data_and_access();
+        data.restore(&mut write_context(cx), &heads, &access, object, point)
     }
 
     /// Makes everything again and compares, within a transaction that its caller keeps or takes back.

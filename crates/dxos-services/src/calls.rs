@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use dxos_base::{
-    Conflict, DecodeError, DeviceKey, ObjectId, ObjectView, ObjectWrite, Path, PlainObject, Query,
-    SpaceId, TextChange, limits,
+    Conflict, DecodeError, DeviceKey, HistoryPage, HistoryWindow, ObjectId, ObjectView,
+    ObjectWrite, Path, PlainObject, Point, Query, SpaceId, TextChange, Version, limits,
 };
 
 use crate::queries::{QueryAnswer, QueryDiff};
@@ -206,6 +206,71 @@ pub enum Request {
         /// What to find.
         query: Query,
     },
+    /// Edits of an object, the latest first; answers [`Response::History`].
+    History {
+        /// The space.
+        space: SpaceId,
+        /// The object.
+        object: ObjectId,
+        /// How much of it.
+        window: HistoryWindow,
+    },
+    /// An object as it was; answers [`Response::Version`].
+    Version {
+        /// The space.
+        space: SpaceId,
+        /// The object.
+        object: ObjectId,
+        /// When.
+        point: Point,
+    },
+    /// Objects written since a point, by id; answers [`Response::Ids`] with at most
+    /// [`RESTORE_OBJECTS_MAX`](limits::RESTORE_OBJECTS_MAX) of them.
+    ChangedSince {
+        /// The space.
+        space: SpaceId,
+        /// Since when.
+        point: Point,
+        /// Only those after this one.
+        after: Option<ObjectId>,
+    },
+    /// Puts objects back to what they were, at most [`RESTORE_OBJECTS_MAX`](limits::RESTORE_OBJECTS_MAX) at once; those
+    /// that were not there yet are deleted. Done twice it changes nothing more.
+    Restore {
+        /// The space.
+        space: SpaceId,
+        /// The objects.
+        objects: Vec<ObjectId>,
+        /// When.
+        point: Point,
+        /// How it can be undone.
+        mark: Option<UndoMark>,
+    },
+    /// Undoes, or does again, the last step of a scope; answers [`Response::Undone`].
+    Undo {
+        /// The space.
+        space: SpaceId,
+        /// The scope.
+        scope: String,
+        /// Does again what was undone last.
+        redo: bool,
+    },
+    /// What could be undone and done again; answers [`Response::UndoLabels`].
+    UndoLabels {
+        /// The space.
+        space: SpaceId,
+        /// The scope.
+        scope: String,
+    },
+}
+
+/// Makes a write a step that can be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoMark {
+    /// Steps of one scope are undone in turn: an app, a document, a view.
+    pub scope: String,
+    /// What was done, as a person would say it.
+    pub label: String,
 }
 
 /// A write; all of it or nothing.
@@ -226,6 +291,15 @@ pub enum Write {
         base: Vec<u8>,
         /// The change.
         delta: Vec<TextChange>,
+    },
+    /// As `Objects`, and can be undone by [`Request::Undo`].
+    Marked {
+        /// The space.
+        space: SpaceId,
+        /// In order.
+        writes: Vec<ObjectWrite>,
+        /// How.
+        mark: UndoMark,
     },
 }
 
@@ -287,6 +361,28 @@ pub enum Response {
     Verified(VerifyView),
     /// Which objects a query found, in order.
     Ids(Vec<ObjectId>),
+    /// Edits of an object.
+    History(HistoryPage),
+    /// An object as it was; `None` if there was none.
+    Version(Option<Box<Version>>),
+    /// What was undone; `None` if there was nothing.
+    Undone(Option<UndoneView>),
+    /// What could be undone, and done again.
+    UndoLabels {
+        /// What the last step is called.
+        undo: Option<String>,
+        /// What the last undone step is called.
+        redo: Option<String>,
+    },
+}
+
+/// What undoing a step did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoneView {
+    /// What the step is called.
+    pub label: String,
+    /// Parts of it left alone, as others changed the same since.
+    pub skipped: u64,
 }
 
 /// What a node tells on its own.

@@ -38,6 +38,12 @@ fn entry_number(fid: i64, seq: u64) -> Result<i64, StoreError> {
     Ok(fid << PLACE_BITS | seq as i64)
 }
 
+/// The short form of an object's id in `touch`.
+fn short(object: &ObjectId) -> i64 {
+    let id = object.as_bytes();
+    i64::from_be_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[14], id[15]])
+}
+
 /// Columns number, hash, state, bytes.
 fn entry_row(feed: FeedId, row: &Row<'_>) -> Result<EntryRow, StoreError> {
     let read = || -> rusqlite::Result<_> {
@@ -95,6 +101,18 @@ impl SqliteStore {
             .query_row(params![sid, feed.as_bytes()], |row| row.get(0))
             .optional()
             .map_err(store_error)
+    }
+
+    fn feed_number_or_new(&mut self, sid: i64, feed: FeedId) -> Result<i64, StoreError> {
+        if let Some(fid) = self.feed_number(sid, feed)? {
+            return Ok(fid);
+        }
+        self.statement(
+            "INSERT INTO feed(sid, feed, stored_seq, head, applied_seq, state)
+             VALUES(?, ?, 0, zeroblob(32), 0, x'')",
+        )?
+        .insert(params![sid, feed.as_bytes()])
+        .map_err(store_error)
     }
 
     fn text_number(&self, sid: i64, text: TextId) -> Result<Option<i64>, StoreError> {
@@ -249,16 +267,7 @@ impl Store for SqliteStore {
 
     fn entry_put(&mut self, space: SpaceId, row: &EntryRow) -> Result<(), StoreError> {
         let sid = self.space_number(space)?;
-        let fid = match self.feed_number(sid, row.feed)? {
-            Some(fid) => fid,
-            None => self
-                .statement(
-                    "INSERT INTO feed(sid, feed, stored_seq, head, applied_seq, state)
-                     VALUES(?, ?, 0, zeroblob(32), 0, x'')",
-                )?
-                .insert(params![sid, row.feed.as_bytes()])
-                .map_err(store_error)?,
-        };
+        let fid = self.feed_number_or_new(sid, row.feed)?;
         self.statement("INSERT OR REPLACE INTO entry(n, state, hash, bytes) VALUES(?,?,?,?)")?
             .execute(params![
                 entry_number(fid, row.seq)?,
@@ -363,6 +372,52 @@ impl Store for SqliteStore {
             .execute(params![from, (fid + 1) << PLACE_BITS])
             .map_err(store_error)?;
         Ok(())
+    }
+
+    fn touch_put(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        seq: u64,
+        objects: &[ObjectId],
+    ) -> Result<(), StoreError> {
+        let sid = self.space_number(space)?;
+        let entry = entry_number(self.feed_number_or_new(sid, feed)?, seq)?;
+        let mut insert = self.statement("INSERT OR IGNORE INTO touch VALUES(?,?)")?;
+        for object in objects {
+            insert
+                .execute(params![short(object), entry])
+                .map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    fn touched(
+        &mut self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Vec<(FeedId, u64)>, StoreError> {
+        let Some(sid) = self.space_known(space)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.statement(
+            "SELECT f.feed, t.entry FROM touch t JOIN feed f ON f.fid = t.entry >> 40
+             WHERE t.short = ? AND f.sid = ? ORDER BY f.feed, t.entry",
+        )?;
+        let mut rows = statement
+            .query(params![short(&object), sid])
+            .map_err(store_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let feed = row
+                .get_ref(0)
+                .and_then(|feed| Ok(feed.as_blob()?))
+                .map_err(store_error)?;
+            let entry: i64 = row.get(1).map_err(store_error)?;
+            let seq = stored_sequence(entry & ((1 << PLACE_BITS) - 1))?;
+            found.push((FeedId(fixed(feed, "feed id")?), seq));
+        }
+        Ok(found)
     }
 
     fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
@@ -603,6 +658,7 @@ impl Store for SqliteStore {
         self.objects_remove(space)?;
         for sql in [
             "DELETE FROM entry WHERE n >> 40 IN (SELECT fid FROM feed WHERE sid = ?)",
+            "DELETE FROM touch WHERE entry >> 40 IN (SELECT fid FROM feed WHERE sid = ?)",
             "DELETE FROM feed WHERE sid = ?",
             "DELETE FROM branch WHERE sid = ?",
             "DELETE FROM cred WHERE sid = ?",

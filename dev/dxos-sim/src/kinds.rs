@@ -33,6 +33,10 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             write: Write::Text { .. },
             ..
         }) => "client write text",
+        Ok(ClientFrame::Write {
+            write: Write::Marked { .. },
+            ..
+        }) => "client write marked",
         Ok(ClientFrame::Presence { .. }) => "client presence",
         Ok(ClientFrame::Call { request, .. }) => match request {
             Request::CreateIdentity { .. } => "call create identity",
@@ -61,6 +65,12 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::Plain { .. } => "call plain",
             Request::Conflicts { .. } => "call conflicts",
             Request::Verify { .. } => "call verify",
+            Request::History { .. } => "call history",
+            Request::Version { .. } => "call version",
+            Request::ChangedSince { .. } => "call changed since",
+            Request::Restore { .. } => "call restore",
+            Request::Undo { .. } => "call undo",
+            Request::UndoLabels { .. } => "call undo labels",
         },
         Err(_) => "client malformed",
     }
@@ -90,6 +100,10 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
             Response::Conflicts(_) => "reply conflicts",
             Response::Verified(_) => "reply verified",
             Response::Ids(_) => "reply ids",
+            Response::History(_) => "reply history",
+            Response::Version(_) => "reply version",
+            Response::Undone(_) => "reply undone",
+            Response::UndoLabels { .. } => "reply undo labels",
         }],
         Ok(NodeFrame::Batch { events }) => events
             .iter()

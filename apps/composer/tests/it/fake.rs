@@ -272,7 +272,7 @@ impl FakeNode {
         let mut tables = self.tables.borrow_mut();
         let now = tables.now_ms;
         match write {
-            Write::Objects { space, writes } => {
+            Write::Objects { space, writes } | Write::Marked { space, writes, .. } => {
                 for write in writes {
                     match write {
                         ObjectWrite::Create {

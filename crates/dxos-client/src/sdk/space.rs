@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dxos_base::typed::Object;
 use dxos_base::{ObjectId, ObjectView, ObjectWrite, SpaceId, Value};
-use dxos_services::{MemberView, Request, Role, SpaceLife, SpaceView};
+use dxos_services::{MemberView, Request, Role, SpaceLife, SpaceView, UndoMark};
 
 use super::{Asked, Error, Found, Invitation, ObjectHandle, Properties, Types, Wanted, Watch};
 use crate::client::Client;
@@ -26,8 +26,10 @@ pub enum Flush {
 /// A space on this device. Clones are the same space.
 #[derive(Debug, Clone)]
 pub struct Space {
-    client: Client,
-    id: SpaceId,
+    pub(super) client: Client,
+    pub(super) id: SpaceId,
+    /// How writes can be undone.
+    pub(super) mark: Option<UndoMark>,
 }
 
 impl PartialEq for Space {
@@ -38,7 +40,11 @@ impl PartialEq for Space {
 
 impl Space {
     pub(super) fn new(client: Client, id: SpaceId) -> Space {
-        Space { client, id }
+        Space {
+            client,
+            id,
+            mark: None,
+        }
     }
 
     /// Its id.
@@ -338,7 +344,10 @@ impl Space {
         if writes.is_empty() {
             return Ok(());
         }
-        Ok(self.client.write(self.id, writes).await?)
+        match self.mark.clone() {
+            Some(mark) => Ok(self.client.write_marked(self.id, writes, mark).await?),
+            None => Ok(self.client.write(self.id, writes).await?),
+        }
     }
 
     /// Types of the code and of this space.

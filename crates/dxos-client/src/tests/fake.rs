@@ -307,7 +307,7 @@ impl FakeNode {
             return;
         }
         match write {
-            Write::Objects { writes, .. } => {
+            Write::Objects { writes, .. } | Write::Marked { writes, .. } => {
                 self.disk.store_number(id, n);
                 self.disk.objects_applied.push(n);
                 self.store_objects(&writes);

@@ -342,6 +342,34 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn touch_put(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        seq: u64,
+        objects: &[ObjectId],
+    ) -> Result<(), StoreError> {
+        for object in objects {
+            self.put(Key::Touch(space, *object, feed, seq), Row::Mark);
+        }
+        Ok(())
+    }
+
+    fn touched(
+        &mut self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Vec<(FeedId, u64)>, StoreError> {
+        let first = Key::Touch(space, object, FeedId([0; FeedId::LEN]), 0);
+        let last = Key::Touch(space, object, FeedId([u8::MAX; FeedId::LEN]), u64::MAX);
+        let keys = self.rows.range(first..=last);
+        let place = |key: &Key| match key {
+            Key::Touch(_, _, feed, seq) => Some((*feed, *seq)),
+            _ => None,
+        };
+        Ok(keys.filter_map(|(key, _)| place(key)).collect())
+    }
+
     fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
         let key = Key::Branch(space, row.place.feed, row.place.hash);
         self.put(key, Row::Branch(row.clone()));

@@ -20,6 +20,8 @@ pub(super) enum Key {
     Entry(SpaceId, FeedId, u64),
     /// The entry waits.
     Waiting(SpaceId, FeedId, u64),
+    /// An object, and the entry that changes it.
+    Touch(SpaceId, ObjectId, FeedId, u64),
     /// An entry of a branch of a forked feed.
     Branch(SpaceId, FeedId, Hash),
     Pending(SpaceId, u64),
@@ -49,6 +51,7 @@ impl Key {
             | Key::Feed(space, _)
             | Key::Entry(space, ..)
             | Key::Waiting(space, ..)
+            | Key::Touch(space, ..)
             | Key::Branch(space, ..)
             | Key::Pending(space, _)
             | Key::PendingNumber(space)

@@ -5,6 +5,7 @@
 mod feeds;
 mod forks;
 mod golden;
+mod history;
 mod long;
 mod merge;
 mod meta;

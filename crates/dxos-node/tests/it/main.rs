@@ -6,6 +6,7 @@
 
 mod forks;
 mod greeting;
+mod history;
 mod life;
 mod live;
 mod net;

@@ -3,7 +3,7 @@
 use dxos_base::Hash;
 use dxos_echo::store::{BranchPlace, BranchRow, EntryRow, EntryState, FeedRow, Store};
 
-use super::{Case, Named, check, feed, same, space, text};
+use super::{Case, Named, check, feed, object, same, space, text};
 
 pub(super) const CASES: &[Named] = &[
     (
@@ -18,6 +18,10 @@ pub(super) const CASES: &[Named] = &[
     ),
     ("an entry is replaced, not doubled", replaced),
     ("entries of a feed's end are removed", removed),
+    (
+        "entries are found by the objects they change",
+        touched_objects,
+    ),
     ("branches are kept beside the entries", branches),
     (
         "numbers no feed reaches are refused, not wrapped",
@@ -338,6 +342,42 @@ fn branches(store: &mut dyn Store) -> Case {
     check!(left.is_empty(), "gone with the space");
     let left = store.branches(space(2)).map_err(text)?;
     same!(left.len(), 1, "the other's stay");
+    Ok(())
+}
+
+fn touched_objects(store: &mut dyn Store) -> Case {
+    let (a, b, c) = (object(1), object(2), object(3));
+    same!(
+        store.touched(space(1), a).map_err(text)?,
+        vec![],
+        "of an unknown space"
+    );
+    for (n, of, seq, objects) in [
+        (1, 2, 1, &[a, b][..]),
+        (1, 1, 5, &[a]),
+        (1, 2, 1, &[a]),
+        (2, 3, 1, &[a]),
+        (1, 1, 6, &[]),
+    ] {
+        store
+            .touch_put(space(n), feed(of), seq, objects)
+            .map_err(text)?;
+    }
+    let found = |store: &mut dyn Store, n, of| store.touched(space(n), of).map_err(text);
+    same!(
+        found(store, 1, a)?,
+        vec![(feed(1), 5), (feed(2), 1)],
+        "by feed and place, each once"
+    );
+    same!(found(store, 1, b)?, vec![(feed(2), 1)], "of another object");
+    same!(found(store, 1, c)?, vec![], "of an object nothing changes");
+    store.space_remove(space(1)).map_err(text)?;
+    same!(found(store, 1, a)?, vec![], "after the space is removed");
+    same!(
+        found(store, 2, a)?,
+        vec![(feed(3), 1)],
+        "of the space that stays"
+    );
     Ok(())
 }
 

@@ -379,6 +379,26 @@ impl Store for CrashStore {
         self.tables.entries_remove(space, feed, from_seq)
     }
 
+    fn touch_put(
+        &mut self,
+        space: SpaceId,
+        feed: FeedId,
+        seq: u64,
+        objects: &[ObjectId],
+    ) -> Result<(), StoreError> {
+        self.writable("touch_put")?;
+        self.tables.touch_put(space, feed, seq, objects)
+    }
+
+    fn touched(
+        &mut self,
+        space: SpaceId,
+        object: ObjectId,
+    ) -> Result<Vec<(FeedId, u64)>, StoreError> {
+        self.alive()?;
+        self.tables.touched(space, object)
+    }
+
     fn branch_put(&mut self, space: SpaceId, row: &BranchRow) -> Result<(), StoreError> {
         self.writable("branch_put")?;
         self.tables.branch_put(space, row)

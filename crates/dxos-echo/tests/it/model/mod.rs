@@ -6,7 +6,7 @@
 //! A case is a function of its seed; a failing one prints the line that runs it again.
 
 mod events;
-mod writes;
+pub mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
