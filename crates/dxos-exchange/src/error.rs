@@ -57,6 +57,7 @@ impl ReadError {
         }
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> ReadError {
         ReadError::Io {
             what: what.into(),
@@ -86,4 +87,14 @@ pub enum ExchangeError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl ExchangeError {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn write(what: impl Into<String>, source: std::io::Error) -> ExchangeError {
+        ExchangeError::Write {
+            what: what.into(),
+            source,
+        }
+    }
 }

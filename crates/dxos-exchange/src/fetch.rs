@@ -46,7 +46,7 @@ pub async fn all(
 }
 
 /// All ids that a query finds, sorted. Deleted objects are found if the query includes them.
-async fn ids(space: &Space, query: Query) -> Result<Vec<ObjectId>, ExchangeError> {
+pub(crate) async fn ids(space: &Space, query: Query) -> Result<Vec<ObjectId>, ExchangeError> {
     let mut found: Vec<ObjectId> = Vec::new();
     loop {
         let skip = u32::try_from(found.len()).unwrap_or(u32::MAX);

@@ -14,14 +14,17 @@
 
 #![deny(missing_docs)]
 
+pub mod archive;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod dxos_archive;
 mod error;
 mod fetch;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod markdown;
 mod put;
 mod report;
+pub mod table;
 
 pub use error::{ExchangeError, ReadError};
 pub use fetch::{all, everything};

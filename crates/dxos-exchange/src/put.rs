@@ -24,6 +24,8 @@ pub struct Put<'a> {
     bytes: usize,
     /// What came already: a source may name an id twice.
     seen: BTreeSet<ObjectId>,
+    /// Deleted because their parents are: no deletion of their own is written.
+    with_parent: BTreeSet<ObjectId>,
 }
 
 impl<'a> Put<'a> {
@@ -36,6 +38,7 @@ impl<'a> Put<'a> {
             waiting: Vec::new(),
             bytes: 0,
             seen: BTreeSet::new(),
+            with_parent: BTreeSet::new(),
         }
     }
 
@@ -65,6 +68,16 @@ impl<'a> Put<'a> {
             self.write().await?;
         }
         Ok(())
+    }
+
+    /// The same for an object that is deleted with its parent, and comes back with it.
+    pub(crate) async fn add_with_parent(
+        &mut self,
+        name: String,
+        object: PlainObject,
+    ) -> Result<(), ExchangeError> {
+        self.with_parent.insert(object.object);
+        self.add(name, object).await
     }
 
     /// Writes what still waits.
@@ -124,7 +137,14 @@ impl<'a> Put<'a> {
     }
 
     async fn write_objects(&self, objects: &[&PlainObject]) -> Result<(), Failure> {
-        let writes: Vec<_> = objects.iter().flat_map(|object| object.writes()).collect();
+        let mut writes = Vec::new();
+        for object in objects {
+            writes.extend(object.writes());
+            if object.deleted && self.with_parent.contains(&object.object) {
+                // The last of them is the deletion.
+                writes.pop();
+            }
+        }
         if writes.is_empty() {
             return Ok(());
         }

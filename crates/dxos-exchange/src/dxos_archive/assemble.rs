@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dxos_base::{ForeignKey, ObjectId, ObjectMeta, PlainObject, Ref, SpaceId, Value, limits};
+use dxos_base::plain::PlaceStep;
+use dxos_base::{
+    ForeignKey, ObjectId, ObjectMeta, PlainObject, Ref, SpaceId, TextId, Value, limits,
+};
 use serde_json::Value as Json;
 
 use super::SpaceArchive;
@@ -73,6 +76,7 @@ pub(super) fn assemble(
         }
     }
     out.objects.sort_by_key(|object| object.object);
+    open_documents(&mut out.objects);
     let properties = out
         .objects
         .iter()
@@ -80,6 +84,48 @@ pub(super) fn assemble(
     let name = properties.and_then(|object| object.values.get("name")?.as_str());
     out.name = name.map(str::to_owned);
     Ok(())
+}
+
+/// Documents of the original's Composer, which keep name and text in other places than ours, get what ours need; what
+/// they had stays: the name, and the reference to the text's object as `contentOf`.
+fn open_documents(objects: &mut [PlainObject]) {
+    let is_of = |object: &PlainObject, name: &str| {
+        let own = object.type_name.split('@').next();
+        own == Some(name)
+    };
+    let place = vec![PlaceStep::Name("content".into())];
+    let texts: BTreeMap<ObjectId, String> = objects
+        .iter()
+        .filter(|object| is_of(object, "org.dxos.type.Text"))
+        .filter_map(|object| {
+            let plain = object.values.get("content").and_then(Value::as_str);
+            let text = object.texts.get(&place).map(String::as_str).or(plain)?;
+            Some((object.object, text.to_owned()))
+        })
+        .collect();
+    for document in objects {
+        if !is_of(document, "org.dxos.type.Document") {
+            continue;
+        }
+        if let Some(Value::String(name)) = document.values.get("name").cloned() {
+            document
+                .values
+                .entry("title".into())
+                .or_insert(Value::String(name));
+        }
+        if let Some(Value::Ref(reference)) = document.values.get("content").cloned()
+            && reference.space.is_none()
+            && let Some(text) = texts.get(&reference.object)
+        {
+            document
+                .values
+                .insert("contentOf".into(), Value::Ref(reference));
+            document
+                .values
+                .insert("content".into(), Value::Text(TextId([0; 16])));
+            document.texts.insert(place.clone(), text.clone());
+        }
+    }
 }
 
 /// The root document: the one that is told, else the one that links to most.

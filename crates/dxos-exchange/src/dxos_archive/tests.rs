@@ -303,6 +303,45 @@ fn what_nests_without_end_costs_one_object() {
 }
 
 #[test]
+fn documents_of_the_originals_composer_are_documents_here() {
+    let archive = Maker::default()
+        .document("root", |root| {
+            links(root, &[(A, "automerge:a"), (B, "automerge:b")])
+        })
+        .document("b", |document| {
+            let (_, data) = object(document, B, "dxn:type:dxos.org/type/Text:0.1.0");
+            let text = document
+                .put_object(&data, "content", ObjType::Text)
+                .unwrap();
+            document.splice_text(&text, 0, 0, "# Hello").unwrap();
+        })
+        .document("a", |document| {
+            let (_, data) = object(document, A, "dxn:type:dxos.org/type/Document:0.1.0");
+            document.put(&data, "name", "Greeting").unwrap();
+            let content = map(document, &data, "content");
+            document
+                .put(&content, "/", format!("dxn:echo:@:{B}"))
+                .unwrap();
+        })
+        .read();
+    let document = archive
+        .objects
+        .iter()
+        .find(|o| o.object.to_string() == A)
+        .unwrap();
+    assert_eq!(document.type_name, "org.dxos.type.Document@0.1.0");
+    assert_eq!(document.values["title"], Value::from("Greeting"));
+    assert_eq!(
+        document.values["contentOf"],
+        Value::Ref(Ref::local(B.parse().unwrap()))
+    );
+    assert_eq!(
+        document.texts[&vec![PlaceStep::Name("content".into())]],
+        "# Hello"
+    );
+}
+
+#[test]
 fn a_later_version_and_other_files_are_refused() {
     let later = Maker::default().file("metadata.json", r#"{"version":2}"#);
     let error = read(&later.tar()[..]).unwrap_err();
