@@ -5,6 +5,7 @@
 
 mod commands;
 mod documents;
+mod exchange;
 mod failed;
 mod join;
 mod objects;
@@ -58,6 +59,19 @@ pub enum PeerCommand {
          are what they say; other words are searched for. The JSON form stands in docs/formats.md."
     ))]
     Query(QueryArguments),
+    /// Takes in a file or folder: an archive of a space (also of the original DXOS), Markdown notes, a table.
+    #[command(after_help = after(
+        "dx import notes/ --space Garden\n  dx import space.tar\n  dx import garden.zip --space Copy\n  \
+         dx import people.csv --type org.example.Person@0.1.0\n\nThe same source imported again makes nothing twice; \
+         what is here already stays as it is."
+    ))]
+    Import(exchange::ImportArguments),
+    /// Writes out a space: as an archive, Markdown notes, a table.
+    #[command(after_help = after(
+        "dx export garden.zip --space Garden\n  dx export notes/ --space Garden\n  \
+         dx export people.csv --type org.example.Person"
+    ))]
+    Export(exchange::ExportArguments),
     /// Joins a space by an invitation link or code.
     #[command(after_help = after(
         "dx join http://localhost:4400/#join/… --name Ada\n  dx join CODE --auth 123456"
@@ -316,6 +330,8 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Doc(of) => &of.options,
         PeerCommand::Object(of) => &of.options,
         PeerCommand::Query(query) => &query.options,
+        PeerCommand::Import(arguments) => &arguments.options,
+        PeerCommand::Export(arguments) => &arguments.options,
         PeerCommand::Join(join) => &join.options,
         PeerCommand::Peer(options) | PeerCommand::Status(options) => options,
     }
@@ -338,6 +354,8 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Doc(of) => documents::run(&at, of.command).await,
         PeerCommand::Object(of) => objects::run(&at, of.command).await,
         PeerCommand::Query(arguments) => query::run(&at, arguments).await,
+        PeerCommand::Import(arguments) => exchange::import(&at, arguments).await,
+        PeerCommand::Export(arguments) => exchange::export(&at, arguments).await,
         PeerCommand::Join(join) => join::run(&at, join).await,
         PeerCommand::Peer(_) if !native.holds_profile() => Err(Failed::in_use()),
         PeerCommand::Peer(_) => online::stay(&at).await,

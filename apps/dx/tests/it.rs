@@ -113,3 +113,66 @@ fn a_space_is_verified_and_removed_and_its_last_owner_stays() {
     let listed = profile.prints(&["space", "list"]);
     assert!(!listed.contains("Garden"), "{listed}");
 }
+
+#[test]
+fn archives_notes_and_tables_come_and_go() {
+    let profile = Profile::new();
+    let at = |name: &str| profile.path().join(name).to_str().unwrap().to_owned();
+    let sample = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../crates/dxos-exchange/tests/fixtures/dxos-0.8.3-sample.tar"
+    );
+    let space = profile.prints(&["import", sample]);
+    let again = profile.run(&["import", sample]);
+    assert_eq!(
+        String::from_utf8_lossy(&again.stdout),
+        space,
+        "the same space"
+    );
+    let words = String::from_utf8_lossy(&again.stderr);
+    assert!(words.contains("13 here already"), "{words}");
+    let task = format!("dxos://{}/01M832KFWS8DVC1KZFQQET0SJX/title", space.trim());
+    let title = profile.prints(&["object", "get", &task]);
+    assert_eq!(title, "\"Task 0 – ünï 🎯 (edited)\"\n");
+
+    let zip = at("space.zip");
+    profile.prints(&["export", &zip, "--space", space.trim()]);
+    profile.prints(&["space", "create", "Copy"]);
+    profile.prints(&["import", &zip, "--space", "Copy"]);
+    let copied = profile.prints(&["query", "type=com.example.type.Task", "--space", "Copy"]);
+    assert_eq!(copied.lines().count(), 5, "{copied}");
+    let (code, words) = profile.fails(&["export", &zip, "--space", "Copy"]);
+    assert_eq!(code, 2, "{words}");
+    assert!(words.contains("--force"), "{words}");
+
+    let notes = at("notes");
+    std::fs::create_dir(&notes).unwrap();
+    std::fs::write(at("notes/Birch.md"), "---\ntags: [tree]\n---\nTall.\n").unwrap();
+    std::fs::write(at("notes/Birch.png"), "").unwrap();
+    let imported = profile.run(&["import", &notes, "--space", "Copy"]);
+    let words = String::from_utf8_lossy(&imported.stderr);
+    assert!(
+        imported.status.success() && words.contains("Birch.png"),
+        "{words}"
+    );
+    assert_eq!(profile.prints(&["doc", "show", "Birch"]), "Tall.\n");
+    profile.prints(&["export", &at("out"), "--space", "Copy"]);
+    let out = std::fs::read_to_string(at("out/Birch.md")).unwrap();
+    assert_eq!(out, "---\ntags: [tree]\n---\nTall.\n");
+
+    std::fs::write(at("plants.csv"), "title,metres\nBirch,12\n").unwrap();
+    let kind = ["--type", "org.example.Plant@0.1.0", "--space", "Copy"];
+    profile.prints(&[&["import", &at("plants.csv")], &kind[..]].concat());
+    profile.prints(&[&["export", &at("plants.json")], &kind[..]].concat());
+    let json = std::fs::read_to_string(at("plants.json")).unwrap();
+    assert!(json.contains("\"metres\":12"), "{json}");
+
+    std::fs::write(at("odd.bin"), "?").unwrap();
+    for file in ["odd.bin", "nowhere.csv"] {
+        let (code, words) = profile.fails(&["import", &at(file)]);
+        assert_eq!(code, 2, "{words}");
+    }
+    std::fs::write(at("cut.zip"), &std::fs::read(&zip).unwrap()[..100]).unwrap();
+    let (code, words) = profile.fails(&["import", &at("cut.zip"), "--space", "Copy"]);
+    assert_eq!(code, 2, "{words}");
+}

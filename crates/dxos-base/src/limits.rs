@@ -98,3 +98,21 @@ pub const SCHEMA_BYTES_MAX: usize = 128 * 1024;
 pub const MISFITS_MAX: usize = 64;
 /// Types known at once, of code and of all open spaces.
 pub const TYPES_MAX: usize = 4_096;
+/// What a report of an import or export names one by one; more is counted only.
+pub const REPORT_NOTES_MAX: usize = 10_000;
+/// Objects and texts that one write of an import takes to the node, roughly: a quarter of a frame.
+pub const IMPORT_WRITE_BYTES: usize = SERVICE_FRAME_BYTES_MAX / 4;
+/// One file that is read for an import, or one file within an archive, unpacked.
+pub const IMPORT_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// An archive, unpacked.
+pub const ARCHIVE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Files in an archive or folder.
+pub const ARCHIVE_FILES_MAX: usize = 1_000_000;
+/// Folders in one another.
+pub const FOLDER_DEPTH_MAX: usize = 64;
+/// Operations of one Automerge document of an archive: far more than any object has.
+pub const AUTOMERGE_OPERATIONS_MAX: u64 = 4 * 1024 * 1024;
+/// The fields at the top of a Markdown note.
+pub const FRONT_MATTER_BYTES_MAX: usize = 64 * 1024;
+/// Columns of a table.
+pub const TABLE_COLUMNS_MAX: usize = 4_096;

@@ -152,7 +152,8 @@ impl PlainObject {
         out
     }
 
-    fn rewrite(&mut self, change: &impl Fn(Ref) -> Ref) {
+    /// Replaces every reference by what `change` makes of it.
+    pub fn rewrite(&mut self, change: &impl Fn(Ref) -> Ref) {
         fn walk(value: &mut Value, change: &impl Fn(Ref) -> Ref) {
             match value {
                 Value::Ref(reference) => *reference = change(*reference),

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// Height of each crate; a crate imports only what stands strictly lower. The layers are those of DESIGN 3;
 /// the steps between them keep siblings apart. `dxos-services` is types and codec only and stands below the
 /// node, which answers in its words.
-const HEIGHTS: [(&str, u32); 21] = [
+const HEIGHTS: [(&str, u32); 22] = [
     ("dxos-base", 0),
     // Writes code for others and imports nothing of ours.
     ("dxos-macros", 5),
@@ -27,6 +27,7 @@ const HEIGHTS: [(&str, u32); 21] = [
     ("dxos-worker", 40),
     ("dxos-client", 50),
     ("dxos-edge", 50),
+    ("dxos-exchange", 55),
     ("dxos-app", 60),
     ("dxos-ui", 60),
     ("dxos-shell", 62),
@@ -64,12 +65,13 @@ const ONE_HOME: [(&str, &str); 4] = [
 ];
 /// The WASM modules of windows, and what must not be in them.
 const APP_WASM: [&str; 3] = ["composer", "tasks", "todomvc"];
-const NOT_IN_APP_WASM: [&str; 8] = [
+const NOT_IN_APP_WASM: [&str; 9] = [
     "dxos-node",
     "dxos-store",
     "dxos-text",
     "dxos-worker",
     "dxos-edge",
+    "automerge",
     "loro",
     "rusqlite",
     "sqlite-wasm-rs",
