@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Module, Profile, WebBuild, dist};
+use crate::{Module, Profile, WebBuild, dist, split};
 
 /// Result of the inner cargo call.
 pub(crate) struct Compiled {
@@ -179,6 +179,15 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
     }
     fs::create_dir_all(&out_dir)?;
     let release = build.profile == Profile::Release;
+    let rest = out_dir.with_extension("rest.wasm");
+    let has_parts = split::has_parts(&bytes);
+    let wasm = match has_parts {
+        true => {
+            split::split(&bytes, module.output, &out_dir, &rest)?;
+            &rest
+        }
+        false => wasm,
+    };
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
     let made = bindgen
         .input_path(wasm)
@@ -189,6 +198,8 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
                 .typescript(false)
                 .omit_default_module_path(false)
                 .keep_debug(false)
+                // The table of functions is one of them: parts call through it.
+                .keep_lld_exports(has_parts)
                 .remove_name_section(release)
                 .remove_producers_section(true)
                 .generate(&out_dir)
@@ -196,6 +207,13 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
     if let Err(error) = made {
         bail!("wasm-bindgen on {}: {error:#}", module.package);
     }
+    let bindings = fs::read_to_string(out_dir.join(format!("{}.js", module.output)))?;
+    // The linker makes an import of what nobody defines; the page would find that out.
+    ensure!(
+        !bindings.contains("from \"env\""),
+        "{} uses a function that nothing defines",
+        module.package
+    );
     drop_unused_snippets(&out_dir, module.output)?;
     fs::write(&stamp_path, stamp)?;
     Ok(out_dir)
