@@ -57,6 +57,36 @@ fn is_poison(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
+/// What SQLite is compiled without in browsers: parts that no statement of `dxos-store` asks for.
+const SQLITE_FLAGS: [&str; 26] = [
+    "-USQLITE_ENABLE_API_ARMOR",
+    "-USQLITE_ENABLE_BYTECODE_VTAB",
+    "-USQLITE_ENABLE_COLUMN_METADATA",
+    "-USQLITE_ENABLE_DBPAGE_VTAB",
+    "-USQLITE_ENABLE_DBSTAT_VTAB",
+    "-USQLITE_ENABLE_MATH_FUNCTIONS",
+    "-USQLITE_ENABLE_OFFSET_SQL_FUNC",
+    "-USQLITE_ENABLE_PREUPDATE_HOOK",
+    "-USQLITE_ENABLE_RTREE",
+    "-USQLITE_ENABLE_SESSION",
+    "-USQLITE_ENABLE_STMTVTAB",
+    "-USQLITE_ENABLE_UNKNOWN_SQL_FUNCTION",
+    "-USQLITE_ENABLE_UNLOCK_NOTIFY",
+    "-DSQLITE_OMIT_AUTHORIZATION",
+    "-DSQLITE_OMIT_COMPILEOPTION_DIAGS",
+    "-DSQLITE_OMIT_COMPLETE",
+    "-DSQLITE_OMIT_DECLTYPE",
+    "-DSQLITE_OMIT_DESERIALIZE",
+    "-DSQLITE_OMIT_GET_TABLE",
+    "-DSQLITE_OMIT_INTEGRITY_CHECK",
+    "-DSQLITE_OMIT_INTROSPECTION_PRAGMAS",
+    "-DSQLITE_OMIT_JSON",
+    "-DSQLITE_OMIT_PROGRESS_CALLBACK",
+    "-DSQLITE_OMIT_SCHEMA_PRAGMAS",
+    "-DSQLITE_OMIT_TCL_VARIABLE",
+    "-DSQLITE_OMIT_UTF16",
+];
+
 /// Compiles all modules in one call, so that they share their dependencies.
 pub(crate) fn compile(build: &WebBuild, modules: &[Module]) -> Result<Compiled> {
     let target_dir = build.web_dir();
@@ -75,6 +105,7 @@ pub(crate) fn compile(build: &WebBuild, modules: &[Module]) -> Result<Compiled> 
             command.env(name, default);
         }
     }
+    command.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS.join(" "));
     if build.profile == Profile::Dev {
         // Types of views grow without bound; erased, a change in a view compiles in a second.
         command.env("RUSTFLAGS", "--cfg erase_components");
