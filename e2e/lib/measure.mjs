@@ -2,13 +2,19 @@
 import { toEnd } from "./composer.mjs";
 import { until } from "./page.mjs";
 
-/** Bytes of the first load of an app, as sent: every file it keeps, and the service worker. */
-export function firstLoadBytes(page, app = "") {
+/**
+ * Bytes of the first load of an app, as sent: every file it keeps, and the service worker. `unasked: false` leaves out the
+ * parts of its module that this page has not asked for: what is loaded until a fresh page can be used, without what a press
+ * loads.
+ */
+export function firstLoadBytes(page, app = "", { unasked = true } = {}) {
   // Workers load outside the page's own network log, so every file is asked for once.
-  return page.evaluate(async (app) => {
+  return page.evaluate(async ([app, unasked]) => {
+    const asked = new Set(performance.getEntriesByType("resource").map((entry) => new URL(entry.name).pathname.slice(1)));
+    const isPart = (name) => /(^|\/)(split|chunk)_[\w-]+\.wasm$/.test(name);
     performance.setResourceTimingBufferSize(1000);
     const { apps, files } = await (await fetch("/assets.json")).json();
-    const own = Object.keys(files).filter((name) => apps[app].includes(files[name].group));
+    const own = Object.keys(files).filter((name) => apps[app].includes(files[name].group) && (unasked || !isPart(name) || asked.has(name)));
     let sum = 0;
     for (const name of [...own, "sw.js"]) {
       const address = `/${name}?measured`;
@@ -16,7 +22,7 @@ export function firstLoadBytes(page, app = "") {
       sum += performance.getEntriesByName(new URL(address, location.href).href).at(-1).encodedBodySize;
     }
     return sum;
-  }, app);
+  }, [app, unasked]);
 }
 
 /** The value at `part` (0 to 1) of the sorted values. */

@@ -185,15 +185,19 @@ describe("TodoMVC", { concurrency: false }, () => {
   });
 
   test("the first load does not grow", async () => {
-    const bytes = await firstLoadBytes(page, "todomvc");
+    const fresh = await Profile.open("fresh");
+    const first = await todo.open(fresh, server, "Fresh");
+    const bytes = await firstLoadBytes(first, "todomvc", { unasked: false });
+    const whole = await firstLoadBytes(first, "todomvc");
+    await fresh.remove();
     const own = await page.evaluate(async () => {
       await fetch("/todomvc/app_bg.wasm?measured", { cache: "no-store" }).then((one) => one.arrayBuffer());
       return performance.getEntriesByName(new URL("/todomvc/app_bg.wasm?measured", location.href).href).at(-1).encodedBodySize;
     });
-    console.log(`TodoMVC: first load ${(bytes / 1024).toFixed(0)} KiB, its own WASM ${(own / 1000).toFixed(0)} kB`);
+    console.log(`TodoMVC: first load ${(bytes / 1024).toFixed(0)} KiB, with what presses load ${(whole / 1024).toFixed(0)} KiB, its own WASM ${(own / 1000).toFixed(0)} kB`);
     // The bars are 1.2 MiB and 150 kB; what keeps them from being met stands in docs/decisions/0011. No step back from here:
-    assert.ok(bytes <= 1_480 * 1024, `${bytes} bytes`);
-    assert.ok(own <= 350_000, `${own} bytes`);
+    assert.ok(bytes <= 1_345 * 1024, `${bytes} bytes`);
+    assert.ok(own <= 276_000, `${own} bytes`);
   });
 });
 
@@ -221,6 +225,21 @@ describe("TodoMVC with others", { concurrency: false }, () => {
     await toggle(b, "bread");
     await showing(a, "milk", "bread ✓", "salt");
     await picture(b, "joined");
+  });
+
+  test("who comes by a link first has that list, and no empty one beside it", async () => {
+    const cy = await Profile.open("cy");
+    const { link, code } = await invite(a);
+    const page = await cy.goto(link);
+    await page.getByLabel("Your name").fill("Cy");
+    await page.getByRole("button", { name: "Start" }).click();
+    await page.getByLabel("Digit 1").waitFor();
+    await typeDigits(page, code);
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await showing(page, "milk", "bread ✓", "salt");
+    assert.equal(await page.getByLabel("Space", { exact: true }).count(), 0, "one space: nothing to choose");
+    await a.keyboard.press("Escape");
+    await cy.remove();
   });
 
   test("toggles and edits made at the same time, both offline, come to one list", async () => {

@@ -112,14 +112,19 @@ fn step_of(part: &str) -> Option<Step> {
     while let Some(byte) = bytes.next() {
         name.push(match byte {
             b'%' => {
-                let digits = [bytes.next()?, bytes.next()?];
-                data_encoding::HEXUPPER_PERMISSIVE.decode(&digits).ok()?[0]
+                let (high, low) = (hex_digit(bytes.next()?)?, hex_digit(bytes.next()?)?);
+                high << 4 | low
             }
             other => other,
         });
     }
     let name = String::from_utf8(name).ok()?;
     (!name.is_empty() && name.len() <= limits::NAME_BYTES_MAX).then_some(Step::Key(name))
+}
+
+fn hex_digit(letter: u8) -> Option<u8> {
+    let value = char::from(letter).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 #[cfg(test)]

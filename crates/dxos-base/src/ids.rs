@@ -6,10 +6,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{BASE32_NOPAD, Encoding, Specification};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::base32;
 
 /// A text that is no id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,15 +29,6 @@ impl IdError {
             text: text.chars().take(64).collect(),
         }
     }
-}
-
-fn lower_base32() -> &'static Encoding {
-    static ENCODING: std::sync::OnceLock<Encoding> = std::sync::OnceLock::new();
-    ENCODING.get_or_init(|| {
-        let mut spec = Specification::new();
-        spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-        spec.encoding().expect("the base32 alphabet is well-formed")
-    })
 }
 
 /// Serde for byte arrays of any size, as a tuple: no length on the wire.
@@ -100,7 +92,7 @@ macro_rules! id {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let text = lower_base32().encode(&self.0[..5]);
+                let text = base32::lower(&self.0[..5]);
                 write!(f, "{}({text})", stringify!($name))
             }
         }
@@ -123,20 +115,14 @@ macro_rules! text_id {
     ($name:ident, $kind:literal) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&lower_base32().encode(&self.0))
+                f.write_str(&base32::lower(&self.0))
             }
         }
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
-                let bytes = lower_base32()
-                    .decode(text.as_bytes())
-                    .map_err(|_| IdError::new($kind, text))?;
-                bytes
-                    .as_slice()
-                    .try_into()
-                    .map(Self)
-                    .map_err(|_| IdError::new($kind, text))
+                let bytes = base32::from_lower(text).and_then(|bytes| bytes.try_into().ok());
+                bytes.map(Self).ok_or_else(|| IdError::new($kind, text))
             }
         }
     };
@@ -203,23 +189,17 @@ text_id!(AgreementKey, "agreement key");
 
 impl fmt::Display for SpaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "B{}", BASE32_NOPAD.encode(&self.0))
+        write!(f, "B{}", base32::upper(&self.0))
     }
 }
 
 impl FromStr for SpaceId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError::new("space id", text);
-        let digits = text.strip_prefix('B').ok_or_else(error)?;
-        let bytes = BASE32_NOPAD
-            .decode(digits.as_bytes())
-            .map_err(|_| error())?;
-        bytes
-            .as_slice()
-            .try_into()
-            .map(SpaceId)
-            .map_err(|_| error())
+        let bytes = text.strip_prefix('B').and_then(base32::from_upper);
+        let id = bytes.and_then(|bytes| bytes.try_into().ok());
+        id.map(SpaceId)
+            .ok_or_else(|| IdError::new("space id", text))
     }
 }
 

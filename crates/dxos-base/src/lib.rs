@@ -7,6 +7,7 @@
 
 pub mod address;
 mod apply;
+pub mod base32;
 pub mod clock;
 pub mod codec;
 pub mod crypto;

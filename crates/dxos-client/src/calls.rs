@@ -7,6 +7,7 @@ use crate::promise::Sender;
 
 /// A call without an answer yet.
 pub(crate) struct OpenCall {
+    pub(crate) number: u64,
     pub(crate) request: Request,
     pub(crate) then: Then,
     /// On the wire of this connection.

@@ -15,6 +15,7 @@ use dxos_services::{
     ClientId, Failure, InvitationView, Place, QueryAnswer, Request, Response, Role, StatusView,
     TextAddress, UndoMark, VerifyMode, VerifyView,
 };
+use litemap::LiteMap;
 
 use crate::calls::{Then, space_of, unexpected};
 use crate::listen::{Listeners, Subscription};
@@ -48,7 +49,7 @@ struct Inner {
     /// What lives as long as the client: a node in this process.
     kept: RefCell<Option<Box<dyn Any>>>,
     registry: RefCell<Registry>,
-    types_followed: RefCell<BTreeMap<SpaceId, Subscription>>,
+    types_followed: RefCell<LiteMap<SpaceId, Subscription>>,
     source: RefCell<Box<dyn Source>>,
     /// The last id given to an object.
     id_last: Cell<ObjectId>,

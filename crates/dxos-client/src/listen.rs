@@ -1,8 +1,9 @@
 //! Listeners that live as long as their [`Subscription`].
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use litemap::LiteMap;
 
 /// Ends what it stands for when dropped.
 #[must_use = "dropping it ends the subscription at once"]
@@ -35,7 +36,7 @@ impl std::fmt::Debug for Subscription {
 
 struct Inner<T: ?Sized> {
     last: u64,
-    listeners: BTreeMap<u64, Rc<dyn Fn(&T)>>,
+    listeners: LiteMap<u64, Rc<dyn Fn(&T)>>,
 }
 
 /// A set of listeners for values of one kind.
@@ -51,7 +52,7 @@ impl<T: ?Sized> Default for Listeners<T> {
     fn default() -> Self {
         Listeners(Rc::new(RefCell::new(Inner {
             last: 0,
-            listeners: BTreeMap::new(),
+            listeners: LiteMap::new(),
         })))
     }
 }

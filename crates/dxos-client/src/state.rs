@@ -7,7 +7,7 @@
 //! * nothing but `Hello` is sent before `Welcome`;
 //! * notices are run by the caller after the borrow ends, in order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use dxos_base::schema::Registry;
@@ -17,6 +17,7 @@ use dxos_services::{
     PROTOCOL_VERSION, Place, QueryDiff, Request, Response, StatusView, TextAddress, UndoMark,
     Write,
 };
+use litemap::LiteMap;
 
 use crate::calls::{OpenCall, Then, gone, repeatable, unexpected};
 use crate::client::Connection;
@@ -69,15 +70,16 @@ pub(crate) struct State {
     pub(crate) connection: Connection,
     write_last: u64,
     number_last: u64,
-    calls: BTreeMap<u64, OpenCall>,
+    /// By their numbers, which rise.
+    calls: VecDeque<OpenCall>,
     writes: VecDeque<OpenWrite>,
-    queries: BTreeMap<u64, LiveQuery>,
-    early_diffs: BTreeMap<u64, Vec<QueryDiff>>,
-    texts: BTreeMap<TextAddress, TextEntry>,
+    queries: LiteMap<u64, LiveQuery>,
+    early_diffs: LiteMap<u64, Vec<QueryDiff>>,
+    texts: LiteMap<TextAddress, TextEntry>,
     /// Write numbers of texts on the wire.
-    text_writes: BTreeMap<u64, TextAddress>,
+    text_writes: LiteMap<u64, TextAddress>,
     pub(crate) status: Option<Rc<StatusView>>,
-    pub(crate) invitations: BTreeMap<dxos_base::InvitationId, InvitationView>,
+    pub(crate) invitations: LiteMap<dxos_base::InvitationId, InvitationView>,
     place: Option<Place>,
     saving_told: usize,
     /// No channel will come any more.
@@ -93,14 +95,14 @@ impl State {
             connection: Connection::Connecting,
             write_last: 0,
             number_last: 0,
-            calls: BTreeMap::new(),
+            calls: VecDeque::new(),
             writes: VecDeque::new(),
-            queries: BTreeMap::new(),
-            early_diffs: BTreeMap::new(),
-            texts: BTreeMap::new(),
-            text_writes: BTreeMap::new(),
+            queries: LiteMap::new(),
+            early_diffs: LiteMap::new(),
+            texts: LiteMap::new(),
+            text_writes: LiteMap::new(),
             status: None,
-            invitations: BTreeMap::new(),
+            invitations: LiteMap::new(),
             place: None,
             saving_told: 0,
             ended: false,
@@ -165,18 +167,17 @@ impl State {
         self.out.push(Notice::Connection(Connection::Lost));
         self.early_diffs.clear();
         self.text_writes.clear();
-        for query in self.queries.values_mut() {
+        for (_, query) in self.queries.iter_mut() {
             query.subscription = None;
             query.refused = false;
         }
-        for entry in self.texts.values_mut() {
+        for (_, entry) in self.texts.iter_mut() {
             entry.disconnected();
         }
-        let calls = std::mem::take(&mut self.calls);
-        for (number, mut call) in calls {
+        for mut call in std::mem::take(&mut self.calls) {
             if !call.sent || repeatable(&call.request) {
                 call.sent = false;
-                self.calls.insert(number, call);
+                self.calls.push_back(call);
             } else if let Then::Answer(sender) = call.then {
                 self.out.push(Notice::Answer(sender, Err(gone())));
             }
@@ -191,7 +192,7 @@ impl State {
     pub(crate) fn end(&mut self) {
         self.disconnected();
         self.ended = true;
-        for call in std::mem::take(&mut self.calls).into_values() {
+        for call in std::mem::take(&mut self.calls) {
             if let Then::Answer(sender) = call.then {
                 self.out.push(Notice::Answer(sender, Err(gone())));
             }
@@ -217,8 +218,8 @@ impl State {
         let unsent: Vec<u64> = self
             .calls
             .iter()
-            .filter(|(_, call)| !call.sent)
-            .map(|(number, _)| *number)
+            .filter(|call| !call.sent)
+            .map(|call| call.number)
             .collect();
         for number in unsent {
             self.send_call(number);
@@ -295,21 +296,26 @@ impl State {
             return;
         }
         let number = self.number();
-        self.calls.insert(
+        self.calls.push_back(OpenCall {
             number,
-            OpenCall {
-                request,
-                then,
-                sent: false,
-            },
-        );
+            request,
+            then,
+            sent: false,
+        });
         if self.live() {
             self.send_call(number);
         }
     }
 
+    fn place_of_call(&self, number: u64) -> Option<usize> {
+        self.calls
+            .binary_search_by_key(&number, |call| call.number)
+            .ok()
+    }
+
     fn send_call(&mut self, number: u64) {
-        if let Some(call) = self.calls.get_mut(&number) {
+        if let Some(at) = self.place_of_call(number) {
+            let call = &mut self.calls[at];
             call.sent = true;
             let frame = ClientFrame::Call {
                 call: number,
@@ -320,7 +326,8 @@ impl State {
     }
 
     fn reply(&mut self, number: u64, result: Result<Response, Failure>) {
-        let Some(call) = self.calls.remove(&number) else {
+        let found = self.place_of_call(number);
+        let Some(call) = found.and_then(|at| self.calls.remove(at)) else {
             return;
         };
         match call.then {
@@ -403,9 +410,10 @@ impl State {
         };
         match result {
             Ok(_) => {
-                let of_space = |query: &&mut LiveQuery| query.looks_at(write.space);
-                for query in self.queries.values_mut().filter(of_space) {
-                    query.acknowledge(write.space, &write.writes);
+                for (_, query) in self.queries.iter_mut() {
+                    if query.looks_at(write.space) {
+                        query.acknowledge(write.space, &write.writes);
+                    }
                 }
                 self.out.push(Notice::Done(write.done, Ok(())));
             }
@@ -445,7 +453,7 @@ impl State {
 
     /// Own writes on top of rows are decided as the types say now; the node does so by itself.
     pub(crate) fn types_changed(&mut self, registry: &Registry) {
-        for live in self.queries.values_mut() {
+        for (_, live) in self.queries.iter_mut() {
             registry.add_former_names(live.space, &mut live.query);
         }
     }
@@ -525,7 +533,7 @@ impl State {
     }
 
     fn outdate_rows(&mut self) {
-        for query in self.queries.values_mut() {
+        for (_, query) in self.queries.iter_mut() {
             query.outdate();
         }
     }

@@ -10,10 +10,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
 use dxos_base::crypto::hkdf32;
 use dxos_base::limits::{AUTH_CODE_DIGITS, AUTH_TRIES_MAX, INVITE_TTL_MS_MAX};
-use dxos_base::{DecodeError, Entropy, InvitationId, SpaceId, Tick, decode, encode, hash};
+use dxos_base::{DecodeError, Entropy, InvitationId, SpaceId, Tick, base32, decode, encode, hash};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -130,7 +129,7 @@ impl fmt::Display for InvitationCode {
         bytes.extend_from_slice(&self.secret);
         let checksum = checksum(&bytes);
         bytes.extend_from_slice(&checksum);
-        f.write_str(&BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+        f.write_str(&base32::lower(&bytes))
     }
 }
 
@@ -148,16 +147,14 @@ impl FromStr for InvitationCode {
         if let Some(found) = code.chars().find(|c| !matches!(c, 'A'..='Z' | '2'..='7')) {
             return Err(CodeError::Character { found });
         }
-        let expected = BASE32_NOPAD.encode_len(CODE_LEN);
+        let expected = base32::text_len(CODE_LEN);
         if code.len() != expected {
             return Err(CodeError::Length {
                 found: code.len(),
                 expected,
             });
         }
-        let bytes = BASE32_NOPAD
-            .decode(code.as_bytes())
-            .map_err(|_| CodeError::Checksum)?;
+        let bytes = base32::from_upper(&code).ok_or(CodeError::Checksum)?;
         let (body, check) = bytes.split_at(CODE_LEN - CHECKSUM_LEN);
         if checksum(body) != check {
             return Err(CodeError::Checksum);

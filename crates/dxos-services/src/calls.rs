@@ -466,7 +466,12 @@ pub fn decode_client(bytes: &[u8]) -> Result<ClientFrame, DecodeError> {
     dxos_base::decode(bytes, limits::SERVICE_FRAME_BYTES_MAX)
 }
 
-/// Decodes a node's frame.
+/// Decodes a node's frame. A client's node is its own: whether the form is the canonical one is not looked at, which
+/// saves every app the code that writes what only nodes write.
 pub fn decode_node(bytes: &[u8]) -> Result<NodeFrame, DecodeError> {
-    dxos_base::decode(bytes, limits::SERVICE_FRAME_BYTES_MAX)
+    let (len, max) = (bytes.len(), limits::SERVICE_FRAME_BYTES_MAX);
+    if len > max {
+        return Err(DecodeError::TooLong { len, max });
+    }
+    dxos_base::codec::decode_trusted(bytes)
 }

@@ -3,8 +3,6 @@
 //! Invariant: [`QueryDiff::apply`] on the rows told before gives the rows of now; a difference that does not fit them
 //! is an error and changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
 use dxos_base::query::{Explain, GroupRow};
@@ -80,32 +78,41 @@ impl QueryDiff {
     /// # Errors
     /// When it is no difference of these rows: nothing is changed then.
     pub fn apply(&self, rows: &mut Vec<Row>, groups: &mut Vec<GroupRow>) -> Result<(), DiffError> {
-        let left: BTreeSet<RowId> = self.removed.iter().copied().collect();
-        let away: BTreeSet<RowId> = self.moved.iter().map(|(_, id)| *id).collect();
-        let other: BTreeMap<RowId, &Row> = self.changed.iter().map(|row| (row.id(), row)).collect();
+        let left = places(self.removed.iter().copied());
+        let away = places(self.moved.iter().map(|(_, id)| *id));
+        let other = places(self.changed.iter().map(Row::id));
         let mut stay = Vec::with_capacity(rows.len());
-        let mut moving = Vec::with_capacity(away.len());
+        let mut moving: Vec<Option<Row>> = vec![None; away.len()];
+        let mut gone = 0;
         for row in rows.iter() {
             let id = row.id();
-            let row = other.get(&id).copied().unwrap_or(row);
-            if away.contains(&id) {
-                moving.push(row.clone());
-            } else if !left.contains(&id) {
-                stay.push(row.clone());
+            let now = place_of(&other, &id).map_or(row, |at| &self.changed[at]);
+            if let Some(at) = place_of(&away, &id) {
+                moving[at] = Some(now.clone());
+            } else if place_of(&left, &id).is_some() {
+                gone += 1;
+            } else {
+                stay.push(now.clone());
             }
         }
-        if rows.len() != stay.len() + moving.len() + left.len() || moving.len() != away.len() {
+        if gone != left.len() {
             return Err(DiffError);
         }
-        let mut placed: Vec<(u32, Row)> = self.added.clone();
-        for (at, id) in &self.moved {
-            let found = moving.iter().find(|row| row.id() == *id);
-            placed.push((*at, found.ok_or(DiffError)?.clone()));
-        }
-        placed.sort_by_key(|(at, _)| *at);
-        let mut new = Vec::with_capacity(stay.len() + placed.len());
+        let mut new = Vec::with_capacity(stay.len() + moving.len() + self.added.len());
         let mut stay = stay.into_iter();
-        for (at, row) in placed {
+        let mut added = self.added.iter().peekable();
+        let mut moved = self.moved.iter().zip(moving).peekable();
+        // Both are in order of where they stand in the end.
+        while added.peek().is_some() || moved.peek().is_some() {
+            let before = moved.peek().map(|((at, _), _)| *at);
+            let (at, row) = match added.next_if(|(at, _)| before.is_none_or(|before| *at < before))
+            {
+                Some((at, row)) => (*at, row.clone()),
+                None => {
+                    let ((at, _), row) = moved.next().ok_or(DiffError)?;
+                    (*at, row.ok_or(DiffError)?)
+                }
+            };
             while new.len() < at as usize {
                 new.push(stay.next().ok_or(DiffError)?);
             }
@@ -121,4 +128,16 @@ impl QueryDiff {
         }
         Ok(())
     }
+}
+
+/// Where rows stand in their list, by their ids.
+fn places(ids: impl Iterator<Item = RowId>) -> Vec<(RowId, usize)> {
+    let mut places: Vec<(RowId, usize)> = ids.zip(0..).collect();
+    places.sort_unstable();
+    places
+}
+
+fn place_of(places: &[(RowId, usize)], id: &RowId) -> Option<usize> {
+    let found = places.binary_search_by(|(other, _)| other.cmp(id)).ok()?;
+    Some(places[found].1)
 }

@@ -11,13 +11,10 @@ use dxos_ui::{
 };
 use leptos::prelude::*;
 
-use crate::hello::Hello;
-use crate::identity::IdentityDialog;
 use crate::info::{take_invitation, use_app_info};
-use crate::join::JoinDialog;
+use crate::later::{self, later};
 use crate::notices::{Notices, UpdateButton};
 use crate::opening::Opening;
-use crate::share::ShareDialog;
 use crate::space::{choose_space, is_place, remember};
 use crate::status::StatusLine;
 
@@ -65,6 +62,22 @@ impl ShellRef {
     /// Opens a panel.
     pub fn open(&self, panel: Panel) {
         self.panel.set(Some(panel));
+    }
+
+    /// The open panel; tracked.
+    pub(crate) fn panel(&self) -> Option<Panel> {
+        self.panel.get()
+    }
+
+    /// Closes the open panel.
+    pub(crate) fn close(&self) {
+        self.panel.set(None);
+    }
+
+    /// The person came by an invitation; tracked.
+    pub(crate) fn is_invited(&self) -> bool {
+        self.panel
+            .with(|panel| matches!(panel, Some(Panel::Join(_))))
     }
 
     /// Tells the person what came about.
@@ -122,30 +135,33 @@ pub fn Frame(
         match known {
             None => Stage::Opening,
             Some(false) => Stage::FirstRun,
-            Some(true) if shell.space.with(Option::is_none) => Stage::Opening,
+            Some(true) if shell.space.with(Option::is_none) && !shell.is_invited() => {
+                Stage::Opening
+            }
             Some(true) => Stage::Ready,
         }
     });
-    let invited = Signal::derive(move || shell.panel.with(|p| matches!(p, Some(Panel::Join(_)))));
     let children = StoredValue::new(children);
     let app = move || {
         let space = SpaceRef::new(client, shell.space.get()?);
         Some(children.with_value(|draw| draw(space)))
     };
     let ready = move || stage.get() == Stage::Ready;
+    let open = Memo::new(move |_| ready() && shell.panel.with(Option::is_some));
     view! {
         {move || match stage.get() {
             Stage::Opening => view! { <Opening/> }.into_any(),
-            Stage::FirstRun => view! { <Hello line=info.line invited=invited/> }.into_any(),
+            Stage::FirstRun => later(later::hello(), shell, |_| ()).into_any(),
             Stage::Ready => view! { {app} }.into_any(),
         }}
         {move || ready().then(|| standing(shell))}
-        {move || ready().then(|| panels(shell))}
+        {move || open.get().then(|| later(later::panels(), shell, |shell| shell.close()))}
         {notes(shell)}
     }
 }
 
-/// Keeps the app in a space: the one it was in, another one when that has ended.
+/// Keeps the app in a space: the one it was in, another one when that has ended. Who comes by an invitation gets the space
+/// it is for, and one of their own only if nothing comes of it.
 fn settle(shell: ShellRef, space_name: &'static str) {
     let info = use_app_info();
     let client = use_client();
@@ -162,7 +178,8 @@ fn settle(shell: ShellRef, space_name: &'static str) {
             return remember(info, here);
         }
         let has_identity = status.with(|s| s.as_ref().is_some_and(|s| s.identity.is_some()));
-        if !has_identity || busy.replace(true) {
+        let has_place = spaces.with(|all| all.iter().any(is_place));
+        if !has_identity || (shell.is_invited() && !has_place) || busy.replace(true) {
             return;
         }
         let (page, client, busy) = (client, client.get(), busy.clone());
@@ -189,26 +206,6 @@ fn standing(shell: ShellRef) -> impl IntoView {
                 <UpdateButton/>
             </footer>
         </div>
-    }
-}
-
-fn panels(shell: ShellRef) -> impl IntoView {
-    let close = move |()| shell.panel.set(None);
-    let joined = move |(space, name): (SpaceId, String)| {
-        shell.panel.set(None);
-        shell.go(space);
-        shell.tell(format!("You joined “{name}”"));
-    };
-    move || {
-        Some(match shell.panel.get()? {
-            Panel::Share => {
-                view! { <ShareDialog space=shell.space.get_untracked() on_close=close/> }.into_any()
-            }
-            Panel::Join(code) => {
-                view! { <JoinDialog code=code on_close=close on_joined=joined/> }.into_any()
-            }
-            Panel::Identity => view! { <IdentityDialog on_close=close/> }.into_any(),
-        })
     }
 }
 

@@ -3,6 +3,15 @@
 use dxos_ui::{Button, ButtonKind, Field, Icon, device_label, platform_label, use_client};
 use leptos::prelude::*;
 
+use crate::frame::ShellRef;
+use crate::info::use_app_info;
+
+/// Draws it in a frame.
+pub(crate) fn draw(shell: ShellRef) -> AnyView {
+    let invited = Signal::derive(move || shell.is_invited());
+    view! { <Hello line=use_app_info().line invited=invited/> }.into_any()
+}
+
 const NAME_CHARACTERS_MAX: u32 = 60;
 
 /// The first screen of a profile: makes the person's identity.

@@ -13,10 +13,12 @@ mod hello;
 mod identity;
 mod info;
 mod join;
+mod later;
 mod notices;
 mod opening;
 #[cfg(target_arch = "wasm32")]
 mod page;
+mod panels;
 mod share;
 mod space;
 mod status;

@@ -90,12 +90,14 @@ function watchForApp() {
 async function keepOffline() {
   if (!("serviceWorker" in navigator)) return;
   const workers = navigator.serviceWorker;
-  const controlled = Boolean(workers.controller);
+  let controlled = Boolean(workers.controller);
   let reloading = false;
   workers.addEventListener("controllerchange", () => {
     document.documentElement.dataset.offline = "ready";
-    // The first worker takes over silently; a later one means that a person chose the update.
-    if (!controlled || reloading) return;
+    // The first worker takes over silently; a later one means that a person chose the update, here or in another tab.
+    const isFirst = !controlled;
+    controlled = true;
+    if (isFirst || reloading) return;
     reloading = true;
     location.reload();
   });

@@ -2,7 +2,7 @@
 //!
 //! The client lives as long as the page; its handle is `Copy` and may be used in any view of the page.
 
-use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use dxos_base::{InvitationId, ObjectId, SpaceId};
@@ -10,6 +10,7 @@ use dxos_client::{
     Client, Error, IdentityView, InvitationView, MemberView, Place, SpaceView, StatusView,
 };
 use leptos::prelude::*;
+use litemap::LiteMap;
 
 use crate::avatar::Person;
 
@@ -41,7 +42,7 @@ pub struct ClientRef {
     client: StoredValue<Client, LocalStorage>,
     status: RwSignal<Option<Arc<StatusView>>>,
     saving: RwSignal<usize>,
-    invitations: RwSignal<BTreeMap<InvitationId, InvitationView>>,
+    invitations: RwSignal<LiteMap<InvitationId, InvitationView>>,
     troubles: RwSignal<Vec<Trouble>>,
 }
 
@@ -53,6 +54,11 @@ impl ClientRef {
 
     /// Runs `work` in the background; why it was not done is told to [`use_troubles`].
     pub fn run(self, work: impl Future<Output = Result<(), Error>> + 'static) {
+        self.run_boxed(Box::pin(work));
+    }
+
+    /// Apart, so that it is compiled once, not for each work.
+    fn run_boxed(self, work: Pin<Box<dyn Future<Output = Result<(), Error>>>>) {
         leptos::task::spawn_local(async move {
             match work.await {
                 // `Closed`: of a page that closes.
@@ -103,7 +109,7 @@ pub fn provide_client(client: Client, phase: RwSignal<Phase>) -> ClientRef {
         client: StoredValue::new_local(client.clone()),
         status: RwSignal::new(client.status().map(|status| Arc::new((*status).clone()))),
         saving: RwSignal::new(client.unacknowledged()),
-        invitations: RwSignal::new(BTreeMap::new()),
+        invitations: RwSignal::new(LiteMap::new()),
         troubles: RwSignal::new(Vec::new()),
     };
     client
@@ -170,7 +176,7 @@ pub fn use_saving() -> Signal<usize> {
 }
 
 /// Invitations and joins of this page, by id.
-pub fn use_invitations() -> Signal<BTreeMap<InvitationId, InvitationView>> {
+pub fn use_invitations() -> Signal<LiteMap<InvitationId, InvitationView>> {
     use_client().invitations.into()
 }
 

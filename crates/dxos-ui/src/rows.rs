@@ -5,8 +5,6 @@
 //! * a query ends with the component that asked, or when it is asked otherwise; what the client tells afterwards
 //!   changes nothing.
 
-use std::collections::BTreeMap;
-
 use dxos_base::query::Group;
 use dxos_base::typed::{Field, Object, Property, TypedQuery};
 use dxos_base::{ObjectId, ObjectView, Query, SpaceId};
@@ -113,7 +111,9 @@ impl<T: Object + Clone + PartialEq + Send + Sync> Rows<T> {
 
 /// Rows as they are kept between two answers.
 struct Kept<T: 'static> {
-    rows: BTreeMap<ObjectId, RwSignal<T>>,
+    rows: Vec<RwSignal<T>>,
+    /// Where the row of an object stands among them, by the object.
+    places: Vec<(ObjectId, usize)>,
     /// Of rows that went with the last answer: views of theirs may have been there until now.
     gone: Vec<RwSignal<T>>,
     owner: Owner,
@@ -122,7 +122,8 @@ struct Kept<T: 'static> {
 impl<T: Object + Clone + PartialEq + Send + Sync> Kept<T> {
     fn new() -> Kept<T> {
         Kept {
-            rows: BTreeMap::new(),
+            rows: Vec::new(),
+            places: Vec::new(),
             gone: Vec::new(),
             owner: Owner::current().unwrap_or_default(),
         }
@@ -131,14 +132,18 @@ impl<T: Object + Clone + PartialEq + Send + Sync> Kept<T> {
     /// Takes an answer up; gives the rows in order. Objects that do not fit the type are left out.
     fn take(&mut self, space: SpaceRef, found: &[Found<T>]) -> Vec<Row<T>> {
         self.gone.drain(..).for_each(|signal| signal.dispose());
-        let mut before = std::mem::take(&mut self.rows);
+        let before = std::mem::take(&mut self.rows);
+        let places = std::mem::take(&mut self.places);
+        let mut stays = vec![false; before.len()];
         let mut rows = Vec::with_capacity(found.len());
         for one in found {
             let (id, Ok(new)) = (one.id(), one.value()) else {
                 continue;
             };
-            let value = match before.remove(&id) {
-                Some(value) => {
+            let value = match place_of(&places, id) {
+                Some(place) => {
+                    let value = before[place];
+                    stays[place] = true;
                     if value.with_untracked(|old| old != new) {
                         value.set(new.clone());
                     }
@@ -146,12 +151,28 @@ impl<T: Object + Clone + PartialEq + Send + Sync> Kept<T> {
                 }
                 None => self.owner.with(|| RwSignal::new(new.clone())),
             };
-            self.rows.insert(id, value);
+            self.rows.push(value);
             rows.push(Row { space, id, value });
         }
-        self.gone.extend(before.into_values());
+        self.places = places_of(rows.iter().map(|row| row.id).collect());
+        let gone = before.into_iter().zip(stays).filter(|(_, stays)| !stays);
+        self.gone.extend(gone.map(|(value, _)| value));
         rows
     }
+}
+
+/// Where these objects stand in their list, by the object.
+fn places_of(objects: Vec<ObjectId>) -> Vec<(ObjectId, usize)> {
+    let mut places: Vec<(ObjectId, usize)> = objects.into_iter().zip(0..).collect();
+    places.sort_unstable();
+    places
+}
+
+fn place_of(places: &[(ObjectId, usize)], object: ObjectId) -> Option<usize> {
+    let found = places
+        .binary_search_by(|(other, _)| other.cmp(&object))
+        .ok()?;
+    Some(places[found].1)
 }
 
 /// Objects of a type, live. `query` is asked again when a signal it reads changes; until the answer the old rows stay.

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Module, Profile, WebBuild, dist};
+use crate::{Module, Profile, WebBuild, dist, split};
 
 /// Result of the inner cargo call.
 pub(crate) struct Compiled {
@@ -57,6 +57,36 @@ fn is_poison(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
+/// What SQLite is compiled without in browsers: parts that no statement of `dxos-store` asks for.
+const SQLITE_FLAGS: [&str; 26] = [
+    "-USQLITE_ENABLE_API_ARMOR",
+    "-USQLITE_ENABLE_BYTECODE_VTAB",
+    "-USQLITE_ENABLE_COLUMN_METADATA",
+    "-USQLITE_ENABLE_DBPAGE_VTAB",
+    "-USQLITE_ENABLE_DBSTAT_VTAB",
+    "-USQLITE_ENABLE_MATH_FUNCTIONS",
+    "-USQLITE_ENABLE_OFFSET_SQL_FUNC",
+    "-USQLITE_ENABLE_PREUPDATE_HOOK",
+    "-USQLITE_ENABLE_RTREE",
+    "-USQLITE_ENABLE_SESSION",
+    "-USQLITE_ENABLE_STMTVTAB",
+    "-USQLITE_ENABLE_UNKNOWN_SQL_FUNCTION",
+    "-USQLITE_ENABLE_UNLOCK_NOTIFY",
+    "-DSQLITE_OMIT_AUTHORIZATION",
+    "-DSQLITE_OMIT_COMPILEOPTION_DIAGS",
+    "-DSQLITE_OMIT_COMPLETE",
+    "-DSQLITE_OMIT_DECLTYPE",
+    "-DSQLITE_OMIT_DESERIALIZE",
+    "-DSQLITE_OMIT_GET_TABLE",
+    "-DSQLITE_OMIT_INTEGRITY_CHECK",
+    "-DSQLITE_OMIT_INTROSPECTION_PRAGMAS",
+    "-DSQLITE_OMIT_JSON",
+    "-DSQLITE_OMIT_PROGRESS_CALLBACK",
+    "-DSQLITE_OMIT_SCHEMA_PRAGMAS",
+    "-DSQLITE_OMIT_TCL_VARIABLE",
+    "-DSQLITE_OMIT_UTF16",
+];
+
 /// Compiles all modules in one call, so that they share their dependencies.
 pub(crate) fn compile(build: &WebBuild, modules: &[Module]) -> Result<Compiled> {
     let target_dir = build.web_dir();
@@ -75,6 +105,7 @@ pub(crate) fn compile(build: &WebBuild, modules: &[Module]) -> Result<Compiled> 
             command.env(name, default);
         }
     }
+    command.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS.join(" "));
     if build.profile == Profile::Dev {
         // Types of views grow without bound; erased, a change in a view compiles in a second.
         command.env("RUSTFLAGS", "--cfg erase_components");
@@ -179,6 +210,15 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
     }
     fs::create_dir_all(&out_dir)?;
     let release = build.profile == Profile::Release;
+    let rest = out_dir.with_extension("rest.wasm");
+    let has_parts = split::has_parts(&bytes);
+    let wasm = match has_parts {
+        true => {
+            split::split(&bytes, module.output, &out_dir, &rest)?;
+            &rest
+        }
+        false => wasm,
+    };
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
     let made = bindgen
         .input_path(wasm)
@@ -189,6 +229,8 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
                 .typescript(false)
                 .omit_default_module_path(false)
                 .keep_debug(false)
+                // The table of functions is one of them: parts call through it.
+                .keep_lld_exports(has_parts)
                 .remove_name_section(release)
                 .remove_producers_section(true)
                 .generate(&out_dir)
@@ -196,6 +238,13 @@ pub(crate) fn bind(build: &WebBuild, module: &Module, wasm: &Path) -> Result<Pat
     if let Err(error) = made {
         bail!("wasm-bindgen on {}: {error:#}", module.package);
     }
+    let bindings = fs::read_to_string(out_dir.join(format!("{}.js", module.output)))?;
+    // The linker makes an import of what nobody defines; the page would find that out.
+    ensure!(
+        !bindings.contains("from \"env\""),
+        "{} uses a function that nothing defines",
+        module.package
+    );
     drop_unused_snippets(&out_dir, module.output)?;
     fs::write(&stamp_path, stamp)?;
     Ok(out_dir)

@@ -15,6 +15,7 @@ mod apps;
 mod bundle;
 mod dist;
 mod inner;
+mod split;
 
 use std::{
     fs,

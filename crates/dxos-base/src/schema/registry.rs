@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
+
 use super::stored::{StoredType, StoredTypeError};
 use super::{SchemaError, TypeRef, TypeSchema};
 use crate::ids::{ObjectId, SpaceId};
@@ -60,8 +62,8 @@ pub enum RegisterError {
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    code: BTreeMap<TypeRef, Arc<TypeSchema>>,
-    stored: BTreeMap<SpaceId, BTreeMap<ObjectId, Stored>>,
+    code: LiteMap<TypeRef, Arc<TypeSchema>>,
+    stored: LiteMap<SpaceId, BTreeMap<ObjectId, Stored>>,
 }
 
 type Stored = Result<(StoredType, Arc<TypeSchema>), StoredTypeError>;
@@ -196,7 +198,7 @@ impl Registry {
     }
 
     fn stored_in(&self, space: Option<SpaceId>) -> Vec<Registered> {
-        let Some((space, types)) = space.and_then(|space| self.stored.get_key_value(&space)) else {
+        let Some(space) = space else {
             return Vec::new();
         };
         let registered = |(object, stored): (&ObjectId, &Stored)| {
@@ -204,11 +206,12 @@ impl Registry {
             Some(Registered {
                 schema: schema.clone(),
                 origin: TypeOrigin::Stored {
-                    space: *space,
+                    space,
                     object: *object,
                 },
             })
         };
-        types.iter().filter_map(registered).collect()
+        let types = self.stored.get(&space).into_iter().flatten();
+        types.filter_map(registered).collect()
     }
 }

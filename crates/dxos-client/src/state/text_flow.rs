@@ -4,7 +4,6 @@
 //! the change in flight is carried over it and sent again: with its old number if the old node stored it (then the
 //! node answers from what it kept), with a new one if not.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use dxos_base::{SpaceId, TextChangeError, TextDelta};
@@ -12,6 +11,7 @@ use dxos_services::{
     CaretView, ClientFrame, Failure, FailureKind, Place, Request, SaveState, TextAddress,
     TextOpened, TextSelection, Write,
 };
+use litemap::LiteMap;
 
 use super::{Notice, State};
 use crate::calls::Then;
@@ -26,7 +26,7 @@ const REPAIRS_MAX: u32 = 3;
 #[derive(Default)]
 pub(crate) struct TextEntry {
     pub(crate) text: OpenedText,
-    editors: BTreeMap<u64, Rc<TextSink>>,
+    editors: LiteMap<u64, Rc<TextSink>>,
     waiting: Vec<Sender<Result<(), Failure>>>,
     /// Open futures not yet turned into sessions or dropped.
     waiters: usize,

@@ -10,13 +10,14 @@
 //! * no cell is borrowed while the owner is called, so it may command from within an event.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use dxos_base::limits;
 use dxos_mesh::signal::SIGNAL_DATA_BYTES_MAX;
 use dxos_mesh::{LinkCommand, LinkEvent, LinkId};
 use js_sys::{Array, ArrayBuffer, JSON, Object, Reflect, Uint8Array};
+use litemap::LiteMap;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -75,7 +76,7 @@ pub struct RtcBridge(Rc<Bridge>);
 struct Bridge {
     ice_servers: Vec<IceServer>,
     on_event: Box<dyn Fn(LinkEvent)>,
-    links: RefCell<BTreeMap<LinkId, Rc<Link>>>,
+    links: RefCell<LiteMap<LinkId, Rc<Link>>>,
 }
 
 impl std::fmt::Debug for RtcBridge {
@@ -94,7 +95,7 @@ impl RtcBridge {
 
     /// A bridge without links. No ICE servers: links within one network only.
     pub fn new(ice_servers: Vec<IceServer>, on_event: impl Fn(LinkEvent) + 'static) -> RtcBridge {
-        let links = RefCell::new(BTreeMap::new());
+        let links = RefCell::new(LiteMap::new());
         RtcBridge(Rc::new(Bridge {
             ice_servers,
             on_event: Box::new(on_event),
