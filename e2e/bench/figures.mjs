@@ -3,14 +3,14 @@
 //
 //   BENCH_OUT=FILE BENCH_PAGE=FOLDER [BENCH_NAMES="id id"] [BENCH_ROUNDS=5] node run.mjs bench/figures.mjs
 //
-// BENCH_OUT gets a JSON list of {id, value, unit, p95?}. BENCH_PAGE is the page with `bench.js` beside it.
+// BENCH_OUT gets a JSON list of {id, value, unit, p95?, floor?}. BENCH_PAGE is the page with `bench.js` beside it.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { Profile } from "../lib/browser.mjs";
 import { closeDialog, createDocument, createSpace, factIs, invite, openDocument, start, typeDigits } from "../lib/composer.mjs";
 import { firstLoadBytes, latency, quantile } from "../lib/measure.mjs";
-import { offlineReady } from "../lib/page.mjs";
+import { offlineReady, until } from "../lib/page.mjs";
 import { Server } from "../lib/server.mjs";
 import { watchWorker } from "../lib/smooth.mjs";
 
@@ -22,7 +22,7 @@ const SINGLES = 2_000;
 
 /** Ids that need the page with `bench.js`. */
 const ON_BENCH_PAGE = [
-  "create_batch_per_s_web", "create_one_per_s_web", "open_1k_ms_web", "boot_ms", "write_cache_us_web", "write_ack_us_web", "open_100k_ms_web", "live_query_us_web",
+  "create_batch_per_s_web", "create_one_per_s_web", "newcomer_10k_ms_web", "open_1k_ms_web", "boot_ms", "write_cache_us_web", "write_ack_us_web", "open_100k_ms_web", "live_query_us_web",
   "fts_30k_ms_web", "rss_100k_mib_web",
 ];
 
@@ -31,9 +31,10 @@ const wants = (...ids) => wanted.length === 0 || ids.some((id) => wanted.include
 const figures = [];
 const median = (values) => quantile(values, 0.5);
 
-function keep(id, value, unit, p95) {
-  const figure = { id, value, unit, ...(p95 === undefined ? {} : { p95 }) };
-  console.log(`${id} = ${value.toFixed(3)} ${unit}${p95 === undefined ? "" : `, p95 ${p95.toFixed(3)}`}`);
+function keep(id, value, unit, { p95, floor } = {}) {
+  const figure = { id, value, unit, p95, floor };
+  const told = Object.entries({ p95, floor }).filter(([, one]) => one !== undefined).map(([name, one]) => `, ${name} ${one.toFixed(3)}`);
+  console.log(`${id} = ${value.toFixed(3)} ${unit}${told.join("")}`);
   figures.push(figure);
   writeFileSync(process.env.BENCH_OUT, JSON.stringify(figures));
 }
@@ -60,15 +61,40 @@ function begin(page, name) {
 }
 
 /** Objects a second of the worker's processor time, and on the clock. */
-async function rates(page, count, batch) {
+async function rates(page, count, work, given) {
   const end = await watchWorker(page);
-  const wall = await page.evaluate(async ([n, size]) => {
+  const wall = await page.evaluate(work, given);
+  const { cpuMs } = await end();
+  return { cpu: count / (cpuMs / 1000), wall: count / (wall / 1000) };
+}
+
+function createRates(page, count, batch) {
+  return rates(page, count, async ([n, size]) => {
     const started = performance.now();
     await window.bench.create(n, size);
-    return (performance.now() - started) / 1000;
+    return performance.now() - started;
   }, [count, batch]);
-  const { cpuMs } = await end();
-  return { cpu: count / (cpuMs / 1000), wall: count / wall };
+}
+
+/** The same of bare SQLite, which writes the very rows that the run on a profile has left behind. */
+async function floorRates(profile, name, count, batch) {
+  // A page of its own: the run's worker has ended with its page and has let go of the files.
+  const page = profile.context.pages().at(-1);
+  await page.reload();
+  await page.evaluate(async (given) => {
+    const worker = new Worker("/floor-worker.js", { type: "module" });
+    window.ask = (question) => new Promise((done, failed) => {
+      worker.onmessage = ({ data }) => (data.failed ? failed(new Error(data.failed)) : done(data));
+      worker.postMessage(question);
+    });
+    await window.ask({ read: given });
+  }, [name, batch]);
+  return rates(page, count, async (n) => {
+    const started = performance.now();
+    const { written } = await window.ask({ write: true });
+    if (written < n) throw new Error(`the floor wrote ${written} objects`);
+    return performance.now() - started;
+  }, count);
 }
 
 test("figures", { timeout: 30 * 60 * 1000 }, async () => {
@@ -78,6 +104,7 @@ test("figures", { timeout: 30 * 60 * 1000 }, async () => {
     const server = await Server.start({ dist: process.env.BENCH_PAGE });
     try {
       await creating(server);
+      await newcomer(server);
       await opening(server);
       await writing(server);
       await hundredThousand(server);
@@ -98,16 +125,48 @@ test("figures", { timeout: 30 * 60 * 1000 }, async () => {
 async function creating(server) {
   for (const [id, count, batch] of [["create_batch_per_s_web", OBJECTS, BATCH], ["create_one_per_s_web", SINGLES, 1]]) {
     if (!wants(id)) continue;
-    const found = [];
+    const [found, floors] = [[], []];
     for (let round = 0; round < ROUNDS; round += 1) {
-      found.push(await withBench(server, async (page) => {
+      await withBench(server, async (page, profile) => {
         await begin(page, "bench");
-        return rates(page, count, batch);
-      }));
+        found.push(await createRates(page, count, batch));
+        // One by one, nothing tells which of them a seal closed.
+        if (batch > 1) floors.push(await floorRates(profile, "bench", count, batch));
+      });
     }
-    console.log(`${id}: ${median(found.map(({ wall }) => wall)).toFixed(0)} objects / s on the clock`);
-    keep(id, median(found.map(({ cpu }) => cpu)), "objects / CPU s");
+    const middle = (rounds, rate) => (rounds.length === 0 ? undefined : median(rounds.map((round) => round[rate])));
+    console.log(`${id}: on the clock ${middle(found, "wall").toFixed(0)} objects / s, floor ${middle(floors, "wall")?.toFixed(0)}`);
+    keep(id, middle(found, "cpu"), "objects / CPU s", { floor: middle(floors, "cpu") });
   }
+}
+
+/** A fresh browser joins a space of another on this machine: from the digits to its last object. */
+async function newcomer(server) {
+  if (!wants("newcomer_10k_ms_web")) return;
+  const times = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await withBench(server, async (host) => {
+      await begin(host, "host");
+      const code = await host.evaluate(async ([count, batch]) => {
+        const invitation = await window.bench.share();
+        await window.bench.create(count, batch);
+        return invitation;
+      }, [OBJECTS, BATCH]);
+      await withBench(server, async (guest) => {
+        await begin(guest, "guest");
+        await guest.evaluate((invitation) => window.bench.join(invitation), code);
+        const digits = await until("the digits", () => host.evaluate(() => window.bench.digits()));
+        const [count, took] = await guest.evaluate(async ([given, wanted]) => {
+          const started = performance.now();
+          const got = await window.bench.receive(given, wanted);
+          return [got, performance.now() - started];
+        }, [digits, OBJECTS]);
+        assert.equal(count, OBJECTS);
+        times.push(took);
+      });
+    });
+  }
+  keep("newcomer_10k_ms_web", median(times), "ms wall, joining included");
 }
 
 /** Milliseconds from a fresh page to the first page of rows, by round. */
@@ -174,13 +233,13 @@ async function writing(server) {
     const [cache, acks] = await page.evaluate(async (rounds) => {
       const { bench } = window;
       await bench.create(1000, 1000);
-      await bench.follow(1);
+      await bench.show_newest();
       const cached = [];
       const acked = [];
       for (let round = 0; round < rounds; round += 1) {
         // The clock ticks in steps of 5 to 100 µs: some hundred writes at once, then room for the answers.
         const started = performance.now();
-        for (let n = 0; n < 200; n += 1) bench.write(n, round % 2 === 0);
+        for (let n = 0; n < 200; n += 1) bench.write_shown(n);
         cached.push((performance.now() - started) / 200 * 1000);
         await bench.flush();
         for (let n = 0; n < 200; n += 1) {
@@ -192,7 +251,7 @@ async function writing(server) {
       return [cached, acked];
     }, ROUNDS);
     if (wants("write_cache_us_web")) keep("write_cache_us_web", median(cache), "µs wall");
-    if (wants("write_ack_us_web")) keep("write_ack_us_web", median(acks), "µs wall", quantile(acks, 0.95));
+    if (wants("write_ack_us_web")) keep("write_ack_us_web", median(acks), "µs wall", { p95: quantile(acks, 0.95) });
   });
 }
 
@@ -225,7 +284,7 @@ async function hundredThousand(server) {
       }
       return found;
     });
-    if (wants("live_query_us_web")) keep("live_query_us_web", median(live), "µs wall, acknowledged", quantile(live, 0.95));
+    if (wants("live_query_us_web")) keep("live_query_us_web", median(live), "µs wall, acknowledged", { p95: quantile(live, 0.95) });
   });
 }
 
@@ -244,7 +303,7 @@ async function searching(server) {
       }
       return found;
     }, ROUNDS);
-    keep("fts_30k_ms_web", median(times), "ms wall", quantile(times, 0.95));
+    keep("fts_30k_ms_web", median(times), "ms wall", { p95: quantile(times, 0.95) });
   });
 }
 
@@ -275,7 +334,7 @@ async function editToPeer(server) {
     for (const page of [pageA, pageB]) await factIs(page, "link", "direct");
     const times = [];
     for (let round = 0; round < ROUNDS; round += 1) times.push(...await latency(pageA, pageB));
-    keep("edit_to_peer_ms", median(times), "ms wall", quantile(times, 0.95));
+    keep("edit_to_peer_ms", median(times), "ms wall", { p95: quantile(times, 0.95) });
   } finally {
     await a.remove();
     await b.remove();

@@ -5,21 +5,36 @@
 
 #[cfg(target_arch = "wasm32")]
 mod page {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
     use std::rc::Rc;
 
     use dxos_base::query::field;
     use dxos_base::{ObjectId, SpaceId, Value};
     use dxos_client::web::{self, Config};
-    use dxos_client::{Client, Failure, ObjectWrite, Query, Subscription};
+    use dxos_client::{
+        Client, Failure, InvitationState, InvitationView, ObjectWrite, Query, Role, Subscription,
+        TextAddress, TextChange, TextSession, TextSink,
+    };
     use wasm_bindgen::prelude::*;
 
     const TYPE: &str = "org.example.Task@0.1.0";
+    const DOCUMENT: &str = "org.example.Document@0.1.0";
+    const SENTENCE: &str = "All that is typed is kept. ";
     const WORDS: [&str; 16] = [
         "garden", "letter", "market", "silver", "window", "bridge", "summer", "planet", "kettle",
         "violin", "harbor", "copper", "meadow", "ticket", "pepper", "lantern",
     ];
+
+    /// Rows of the list on screen.
+    const ROWS: u32 = 50;
+
+    /// Resolves a promise that waits: it runs nothing of ours.
+    fn call(wake: Option<js_sys::Function>) {
+        if let Some(wake) = wake {
+            let _ = wake.call0(&JsValue::NULL);
+        }
+    }
 
     fn words(failure: Failure) -> JsValue {
         JsError::new(&format!("{} {}", failure.message, failure.hint)).into()
@@ -29,9 +44,12 @@ mod page {
     #[wasm_bindgen]
     pub struct Bench {
         client: Client,
+        /// The space worked in; `None`: the first.
+        space: Cell<Option<SpaceId>>,
         made: RefCell<usize>,
         ids: RefCell<Vec<ObjectId>>,
         live: RefCell<Vec<Subscription>>,
+        text: RefCell<Vec<TextSession>>,
         told: Rc<RefCell<Told>>,
     }
 
@@ -39,7 +57,17 @@ mod page {
     #[derive(Default)]
     struct Told {
         count: usize,
+        /// The title in the middle of the list on screen.
+        title: String,
         wake: Option<js_sys::Function>,
+    }
+
+    impl Told {
+        /// Counts, and gives whom to wake.
+        fn more(&mut self) -> Option<js_sys::Function> {
+            self.count += 1;
+            self.wake.take()
+        }
     }
 
     #[wasm_bindgen]
@@ -54,9 +82,11 @@ mod page {
             };
             Bench {
                 client: web::start(config),
+                space: Cell::new(None),
                 made: RefCell::new(0),
                 ids: RefCell::default(),
                 live: RefCell::default(),
+                text: RefCell::default(),
                 told: Rc::default(),
             }
         }
@@ -76,6 +106,9 @@ mod page {
         }
 
         async fn space(&self) -> SpaceId {
+            if let Some(space) = self.space.get() {
+                return space;
+            }
             self.client
                 .status_with(|status| status.spaces.first().map(|space| space.space))
                 .await
@@ -130,20 +163,40 @@ mod page {
                     .order_by_descending("created")
                     .limit(50);
                 let told = self.told.clone();
-                let subscription = self.client.subscribe(space, query, move |_| {
-                    let wake = {
-                        let mut told = told.borrow_mut();
-                        told.count += 1;
-                        told.wake.take()
-                    };
-                    if let Some(wake) = wake {
-                        // Resolves a promise: it runs nothing of ours.
-                        let _ = wake.call0(&JsValue::NULL);
-                    }
+                let subscription = self.client.subscribe_rows(space, query, move |_| {
+                    let wake = told.borrow_mut().more();
+                    call(wake);
                 });
                 self.live.borrow_mut().push(subscription);
             }
             while self.told.borrow().count < count {
+                self.next_told().await?;
+            }
+            Ok(())
+        }
+
+        /// Shows the newest fifty; the one in the middle is what [`Bench::write_shown`] writes.
+        pub async fn show_newest(&self) -> Result<(), JsValue> {
+            let space = self.space().await;
+            let query = Query::of_type("org.example.Task")
+                .order_by_descending("created")
+                .limit(ROWS);
+            let told = self.told.clone();
+            let subscription = self.client.subscribe_rows(space, query, move |found| {
+                let wake = {
+                    let mut told = told.borrow_mut();
+                    let row = found.rows.get(ROWS as usize / 2);
+                    if let Some(Value::String(title)) =
+                        row.and_then(|row| row.object.values.get("title"))
+                    {
+                        told.title.clone_from(title);
+                    }
+                    told.more()
+                };
+                call(wake);
+            });
+            self.live.borrow_mut().push(subscription);
+            while self.told.borrow().title.is_empty() {
                 self.next_told().await?;
             }
             Ok(())
@@ -160,23 +213,152 @@ mod page {
                 .map(drop)
         }
 
-        /// Sets a property of the object made `n`th, in the client's cache: what follows it is told before this ends.
-        pub fn write(&self, n: usize, value: bool) -> Result<(), JsValue> {
+        /// Gives the shown object a title, in the client's cache: the list shows it before this ends.
+        pub fn write_shown(&self, n: usize) -> Result<(), JsValue> {
             let status = self.client.status();
             let space = status.and_then(|status| Some(status.spaces.first()?.space));
             let space = space.ok_or_else(|| JsError::new("no space yet"))?;
-            let object = self.ids.borrow()[n];
-            let write = ObjectWrite::set(object, "done", value);
+            let ids = self.ids.borrow();
+            let object = ids[ids.len() - 1 - ROWS as usize / 2];
+            let title = format!("changed {n}");
+            let write = ObjectWrite::set(object, "title", title.clone());
             drop(self.client.write(space, vec![write]));
-            Ok(())
+            match self.told.borrow().title == title {
+                true => Ok(()),
+                false => Err(JsError::new("the list does not show the write").into()),
+            }
         }
 
-        /// The same, until it is acknowledged.
+        /// Sets a property of the object made `n`th; ends when it is acknowledged.
         pub async fn write_acked(&self, n: usize, value: bool) -> Result<(), JsValue> {
             let space = self.space().await;
             let object = self.ids.borrow()[n];
             let write = ObjectWrite::set(object, "done", value);
             self.client.write(space, vec![write]).await.map_err(words)
+        }
+
+        /// Makes a document with a text of about so many bytes; ends when it is on disk.
+        pub async fn write_document(&self, bytes: usize) -> Result<(), JsValue> {
+            let space = self.space().await;
+            let create = ObjectWrite::Create {
+                object: self.client.new_object_id(),
+                type_name: DOCUMENT.into(),
+                values: BTreeMap::new(),
+            };
+            let made = self.client.write(space, vec![create]).await;
+            made.map_err(words)?;
+            let text = self.open_document().await?;
+            let insert = SENTENCE.repeat(bytes / SENTENCE.len());
+            let change = TextChange {
+                from: 0,
+                delete: 0,
+                insert,
+            };
+            let edited = text.edit(vec![change]);
+            edited.map_err(|error| JsError::new(&error.to_string()))?;
+            self.flush().await
+        }
+
+        /// Opens the document and keeps it open; gives the length of its text.
+        pub async fn show_document(&self) -> Result<usize, JsValue> {
+            let text = self.open_document().await?;
+            let length = text.content().len();
+            self.text.borrow_mut().push(text);
+            Ok(length)
+        }
+
+        async fn open_document(&self) -> Result<TextSession, JsValue> {
+            let space = self.space().await;
+            let query = Query::of_type("org.example.Document");
+            let found = self.client.query_ids(space, query).await.map_err(words)?;
+            let object = *found.first().ok_or_else(|| JsError::new("no document"))?;
+            let address = TextAddress {
+                space,
+                object,
+                property: "content".into(),
+            };
+            let sink = TextSink::new(|_| {}, |_| {}, |_| {});
+            self.client.open_text(address, sink).await.map_err(words)
+        }
+
+        /// Makes a space to work in from now on, and invites somebody into it: gives the code.
+        pub async fn share(&self) -> Result<String, JsValue> {
+            const TTL_MS: u64 = 600_000;
+            let space = self.client.create_space("Shared").await.map_err(words)?;
+            self.space.set(Some(space));
+            let invited = self.client.invite(space, Role::Editor, TTL_MS).await;
+            Ok(invited.map_err(words)?.code)
+        }
+
+        /// The digits for the guest, once the invitation of this side has them.
+        pub fn digits(&self) -> Option<String> {
+            let codes = self.client.invitations().into_iter();
+            let mut codes = codes.map(|view| view.auth_code);
+            codes.find(|code| !code.is_empty())
+        }
+
+        /// Joins by a code, up to where the digits are asked for.
+        pub async fn join(&self, code: String) -> Result<(), JsValue> {
+            let view = self.client.join(&code).await.map_err(words)?;
+            self.reached(&view, InvitationState::ReadyForAuthentication)
+                .await
+        }
+
+        /// Gives the digits and waits for the space with its newest object, the `count`th; then asks how many there are.
+        pub async fn receive(&self, digits: String, count: usize) -> Result<usize, JsValue> {
+            let view = self.client.invitations().pop();
+            let view = view.ok_or_else(|| JsError::new("nothing was joined"))?;
+            let given = self.client.authenticate(view.invitation, &digits).await;
+            given.map_err(words)?;
+            self.reached(&view, InvitationState::Success).await?;
+            let joined = self.client.invitation(view.invitation);
+            let space = joined.and_then(|view| view.space);
+            let space = space.ok_or_else(|| JsError::new("joined no space"))?;
+            self.space.set(Some(space));
+            let newest = Query::of_type("org.example.Task")
+                .order_by_descending("created")
+                .limit(1);
+            let (last, told) = (Rc::new(Cell::new(false)), self.told.clone());
+            let ending = format!(" {}", count - 1);
+            let found = last.clone();
+            let subscription = self.client.subscribe_rows(space, newest, move |rows| {
+                let title = rows.rows.first().map(|row| &row.object.values["title"]);
+                found.set(matches!(title, Some(Value::String(title)) if title.ends_with(&ending)));
+                let wake = told.borrow_mut().more();
+                call(wake);
+            });
+            while !last.get() {
+                self.next_told().await?;
+            }
+            drop(subscription);
+            let all = Query::of_type("org.example.Task");
+            let ids = self.client.query_ids(space, all).await.map_err(words)?;
+            Ok(ids.len())
+        }
+
+        /// Waits until an invitation is at a step.
+        async fn reached(
+            &self,
+            view: &InvitationView,
+            state: InvitationState,
+        ) -> Result<(), JsValue> {
+            let (id, told) = (view.invitation, self.told.clone());
+            let listener = self.client.on_invitation(move |_| {
+                let wake = told.borrow_mut().more();
+                call(wake);
+            });
+            loop {
+                let now = self.client.invitation(id).map(|view| view.state);
+                match now {
+                    Some(now) if now == state => break,
+                    Some(InvitationState::Error | InvitationState::Cancelled) => {
+                        return Err(JsError::new("the invitation failed").into());
+                    }
+                    _ => self.next_told().await?,
+                }
+            }
+            drop(listener);
+            Ok(())
         }
 
         /// Waits until all is sealed and on disk.

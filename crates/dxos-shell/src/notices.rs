@@ -1,6 +1,9 @@
 //! What the page as a whole has to say: warnings, a node that stopped, a new version.
 
-use dxos_ui::{Button, ButtonKind, Icon, Phase, use_phase, use_status};
+use dxos_base::SpaceId;
+use dxos_ui::{
+    Button, ButtonKind, Icon, Phase, device_to_settle, use_client, use_phase, use_status,
+};
 use leptos::prelude::*;
 
 use crate::info::use_app_info;
@@ -28,11 +31,50 @@ pub fn Notices() -> impl IntoView {
         }),
         _ => None,
     };
+    let forked = Memo::new(move |_| {
+        status.with(|status| {
+            let status = status.as_ref()?;
+            let spaces = status.spaces.iter();
+            let found = spaces.filter_map(|space| {
+                let device = device_to_settle(status, space)?;
+                Some((space.space, space.name.clone(), device))
+            });
+            Some(found.collect::<Vec<_>>())
+        })
+    });
     view! {
         <div class="notes" role="alert">
             {move || warnings.get().unwrap_or_default().into_iter().map(note).collect_view()}
+            {move || forked.get().unwrap_or_default().into_iter().map(forked_note).collect_view()}
             {stopped}
         </div>
+    }
+}
+
+/// Copies of a device wrote, and it has not said yet which of them counts.
+fn forked_note((space, name, device): (SpaceId, String, String)) -> impl IntoView {
+    let client = use_client();
+    let failed = RwSignal::new(None);
+    let settle = move |()| {
+        let client = client.get();
+        leptos::task::spawn_local(async move {
+            let settled = match client.spaces().get(space) {
+                Ok(space) => space.settle_forks().await.map(drop),
+                Err(error) => Err(error),
+            };
+            // The note goes with the fork.
+            drop(failed.try_set(settled.err().map(|error| error.to_string())));
+        });
+    };
+    view! {
+        <p class="note" data-problem="forked">
+            <Icon name="warning-circle"/>
+            <span>
+                {format!("{device} was copied, and both copies wrote in “{name}”. What they wrote apart does not show until that device is back. If it is gone for good, settle it here: the longer part shows.")}
+                {move || failed.get().map(|words| view! { " "<b>{words}</b> })}
+            </span>
+            <Button kind=ButtonKind::Primary on_press=settle>"Settle"</Button>
+        </p>
     }
 }
 

@@ -24,6 +24,7 @@ fn sync_name(fact: SyncFact) -> &'static str {
         SyncFact::Stalled => "stalled",
         SyncFact::Synced => "synced",
         SyncFact::Diverged => "diverged",
+        SyncFact::Forked => "forked",
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod conformance;
 mod error;
+pub mod floor;
 mod objects;
 mod platform;
 mod schema;

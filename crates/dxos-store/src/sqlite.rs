@@ -141,10 +141,18 @@ impl SqliteStore {
             });
         }
         self.statement("COMMIT")?.execute([]).map_err(store_error)?;
-        if durability == Durability::Synced && self.medium == Medium::File {
-            sync_log(&self.connection)?;
+        match durability {
+            Durability::Synced => self.log_sync(),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Forces what was committed to disk.
+    pub(crate) fn log_sync(&self) -> Result<(), StoreError> {
+        match self.medium {
+            Medium::File => sync_log(&self.connection),
+            Medium::Memory => Ok(()),
+        }
     }
 
     pub(crate) fn transaction_rollback(&mut self) {

@@ -51,6 +51,6 @@ pub use space::SpaceRef;
 pub use states::{EmptyState, Loading};
 pub use tags::{TAG_CHARACTERS_MAX, TagField, normal_tag};
 pub use words::{
-    LinkFact, SaveFact, StatusWords, SyncFact, ago, initials, names, role_verb, role_word,
-    status_words,
+    LinkFact, SaveFact, StatusWords, SyncFact, ago, device_to_settle, initials, names, role_verb,
+    role_word, status_words,
 };

@@ -2,9 +2,10 @@
 //!
 //! Invariant: every word follows from a fact given; nothing is guessed from time passed.
 
+use dxos_base::IdentityKey;
 use dxos_client::{
-    LinkKind, NetworkView, PeerView, Role, SaveState, SpaceLife, SpaceView, StatusView, SyncState,
-    WaitingView,
+    ForkView, LinkKind, NetworkView, PeerView, Role, SaveState, SpaceLife, SpaceView, StatusView,
+    SyncState, WaitingView,
 };
 
 /// How the space is reached.
@@ -46,6 +47,8 @@ pub enum SyncFact {
     Synced,
     /// Same entries, other state.
     Diverged,
+    /// Copies of a device wrote, and what they wrote does not show yet.
+    Forked,
 }
 
 /// What the status bar says.
@@ -71,9 +74,40 @@ fn member_name<'a>(status: &StatusView, space: &'a SpaceView, peer: &PeerView) -
     if me.is_some_and(|me| me.identity == peer.identity) {
         return "your other device";
     }
+    name_of(space, peer.identity).unwrap_or("a peer")
+}
+
+fn name_of(space: &SpaceView, identity: IdentityKey) -> Option<&str> {
     let mut members = space.members.iter();
-    let member = members.find(|member| member.identity == peer.identity);
-    member.map_or("a peer", |member| &member.name)
+    let member = members.find(|member| member.identity == identity)?;
+    Some(&member.name)
+}
+
+/// The device of a fork that nobody has settled yet, as in "A device of Bo".
+fn forked_device(
+    status: &StatusView,
+    space: &SpaceView,
+    wanted: impl Fn(&ForkView) -> bool,
+) -> Option<String> {
+    let mut forks = space.forks.iter();
+    let fork = forks.find(|fork| fork.open && wanted(fork))?;
+    let me = status.identity.as_ref();
+    Some(match name_of(space, fork.identity) {
+        _ if me.is_some_and(|me| me.device == fork.device) => "This device".into(),
+        _ if me.is_some_and(|me| me.identity == fork.identity) => "A device of yours".into(),
+        Some(name) => format!("A device of {name}"),
+        None => "A device of a former member".into(),
+    })
+}
+
+/// The device whose copies wrote, if this person may settle what shows of it: it is another one of theirs, or they are
+/// an admin. The device itself does so when it comes back.
+pub fn device_to_settle(status: &StatusView, space: &SpaceView) -> Option<String> {
+    let me = status.identity.as_ref()?;
+    forked_device(status, space, |fork| {
+        let may = me.identity == fork.identity || space.may_invite();
+        fork.device != me.device && may
+    })
 }
 
 /// What is here and cannot be shown yet, and why.
@@ -154,6 +188,13 @@ pub fn status_words(status: &StatusView, space: &SpaceView, unacknowledged: usiz
             "Copies differ: they are being checked".to_owned(),
         ),
     };
+    let (sync, sync_words) = match forked_device(status, space, |_| true) {
+        Some(device) => (
+            SyncFact::Forked,
+            format!("{device} was copied and both copies wrote: that does not show yet"),
+        ),
+        None => (sync, sync_words),
+    };
     let sync_words = match waiting_words(&space.waiting) {
         Some(waiting) => format!("{sync_words}. {waiting}"),
         None => sync_words,
@@ -233,7 +274,7 @@ pub fn ago(then_ms: u64, now_ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dxos_base::{DeviceKey, IdentityKey, SpaceId};
+    use dxos_base::{DeviceKey, SpaceId};
     use dxos_client::{MemberView, StallReason, SyncProgress, WaitReason};
 
     use super::*;
@@ -262,17 +303,17 @@ mod tests {
     }
 
     fn say(network: NetworkView, peers: Vec<PeerView>, sync: SyncState, open: usize) -> String {
-        say_waiting(network, peers, sync, open, vec![])
+        say_of(network, peers, sync, open, |_| {})
     }
 
-    fn say_waiting(
+    fn say_of(
         network: NetworkView,
         peers: Vec<PeerView>,
         sync: SyncState,
         open: usize,
-        waiting: Vec<WaitingView>,
+        change: impl Fn(&mut SpaceView),
     ) -> String {
-        let space = SpaceView {
+        let mut space = SpaceView {
             life: dxos_client::SpaceLife::Ready,
             space: SpaceId([0; 20]),
             name: "River".into(),
@@ -283,9 +324,10 @@ mod tests {
             saved: SaveState::Saved,
             sync,
             progress: SyncProgress::default(),
-            waiting,
+            waiting: Vec::new(),
             forks: Vec::new(),
         };
+        change(&mut space);
         let status = StatusView {
             identity: None,
             spaces: vec![],
@@ -345,14 +387,29 @@ mod tests {
             entries: 2,
         };
         check(
-            say_waiting(
-                Online,
-                vec![peer(2, Direct)],
-                SyncState::Synced,
-                0,
-                vec![waiting],
-            ),
+            say_of(Online, vec![peer(2, Direct)], SyncState::Synced, 0, |of| {
+                of.waiting = vec![waiting];
+            }),
             "Direct | Synced with Bo. 2 changes wait for a newer version of this app | Saved",
+        );
+        let fork = |n, open| ForkView {
+            device: DeviceKey([n; 32]),
+            identity: IdentityKey([n; 32]),
+            branches: 2,
+            open,
+            reissued: 0,
+        };
+        check(
+            say_of(Online, vec![peer(3, Direct)], SyncState::Synced, 0, |of| {
+                of.forks = vec![fork(3, false), fork(2, true)];
+            }),
+            "Direct | A device of Bo was copied and both copies wrote: that does not show yet | Saved",
+        );
+        check(
+            say_of(Online, vec![peer(3, Direct)], SyncState::Synced, 0, |of| {
+                of.forks = vec![fork(3, false)];
+            }),
+            "Direct | Synced with Mira | Saved",
         );
     }
 

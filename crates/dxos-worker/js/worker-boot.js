@@ -14,6 +14,8 @@ const OPEN_TRIES = 60;
 const OPEN_PAUSE_MS = 75;
 /** Timers stand still while a device sleeps: the clock is looked at this often at least. */
 const LOOK_MS = 5_000;
+/** Up to this a frame is copied to a tab: handing its buffer over costs a browser more than that. */
+const COPIED_BYTES_MAX = 1024;
 
 let config = null;
 let broker = null;
@@ -29,20 +31,23 @@ const early = [];
 const tell = (message) => self.postMessage(message);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** The worker's own module: fetched and compiled while waiting, so that a takeover only has to instantiate. */
+/**
+ * The worker's own module: fetched and compiled from the first moment on, before there is anything to do, and while
+ * waiting, so that a takeover only has to instantiate.
+ */
 let compiled = null;
 function compile() {
-  compiled ??= (async () => {
-    const glue = await import("./worker.js");
-    const answer = fetch(new URL("./worker_bg.wasm", import.meta.url));
-    const module = await WebAssembly.compileStreaming(answer);
-    return { glue, module };
-  })().catch((error) => {
+  compiled ??= Promise.all([
+    import("./worker.js"),
+    WebAssembly.compileStreaming(fetch(new URL("./worker_bg.wasm", import.meta.url))),
+  ]).catch((error) => {
     compiled = null;
     throw error;
   });
   return compiled;
 }
+// Why it failed is told by the next try.
+compile().catch(() => {});
 
 function missing() {
   if (!self.isSecureContext) return { kind: "InsecureContext", message: "the page is not in a secure context" };
@@ -72,7 +77,6 @@ async function start() {
   if (lacks) return tell({ type: "failed", ...lacks });
   await live();
   tell({ type: "alive" });
-  compile().catch(() => {});
   const lock = `dxos/${config.profile}`;
   const lead = () => run().catch((error) => tell({ type: "failed", ...described(error) }));
   const held = await navigator.locks.request(lock, { ifAvailable: true }, async (taken) => {
@@ -88,9 +92,7 @@ async function start() {
 /** Opens the node and never ends while it lives: the lock is held meanwhile. */
 async function run() {
   tell({ type: "starting" });
-  const { glue, module } = await compile();
-  await glue.default({ module_or_path: module });
-  const keys = await openKeys(config.profile);
+  const [glue, keys] = await Promise.all([instantiate(), openKeys(config.profile)]);
   host = await openHost(glue, keys);
   keys.key.fill(0);
   broker?.postMessage({ type: "lead", tab: config.tab });
@@ -98,6 +100,12 @@ async function run() {
   prepareText().catch(() => {});
   for (const [tab, port] of early.splice(0)) connect(tab, port);
   await new Promise(() => {});
+}
+
+async function instantiate() {
+  const [glue, module] = await compile();
+  await glue.default({ module_or_path: module });
+  return glue;
 }
 
 async function openHost(glue, keys) {
@@ -124,7 +132,8 @@ function described(error) {
 /** What the node asks of the outside. */
 const outside = {
   toChannel(number, frame) {
-    channels.get(number)?.port.postMessage(frame, [frame.buffer]);
+    const handed = frame.byteLength > COPIED_BYTES_MAX ? [frame.buffer] : [];
+    channels.get(number)?.port.postMessage(frame, handed);
   },
   closeChannel(number) {
     const channel = channels.get(number);

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use dxos_base::ObjectWrite;
+use dxos_store::floor::Sync;
 
 use crate::Options;
-use crate::floor::{Rows, Sync};
+use crate::floor;
 use crate::measure::{Outcome, quantile, spent};
 use crate::space::{Bench, Indexing, object, objects};
 
@@ -25,7 +26,7 @@ pub(crate) fn batch(options: &Options) -> Result<Vec<Outcome>> {
         rates.push(OBJECTS as f64 / took.cpu);
         let (path, dir) = bench.close()?;
         sizes.push(std::fs::metadata(&path)?.len() as f64 / OBJECTS as f64);
-        let floor = Rows::read(&path, BATCH, BATCH)?.write(Sync::Each)?;
+        let floor = floor::rows(&path, BATCH, BATCH, Sync::Each)?;
         floors.push(OBJECTS as f64 / floor.cpu);
         drop(dir);
     }
@@ -53,7 +54,7 @@ pub(crate) fn one(options: &Options) -> Result<Vec<Outcome>> {
         result?;
         rates.push(OBJECTS as f64 / took.cpu);
         let (path, dir) = bench.close()?;
-        let floor = Rows::read(&path, 1, BATCH)?.write(Sync::WithEntries)?;
+        let floor = floor::rows(&path, 1, BATCH, Sync::WithEntries)?;
         floors.push(OBJECTS as f64 / floor.cpu);
         drop(dir);
     }

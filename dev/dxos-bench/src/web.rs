@@ -15,6 +15,7 @@ use crate::measure::Outcome;
 pub(crate) const IDS: &[&str] = &[
     "create_batch_per_s_web",
     "create_one_per_s_web",
+    "newcomer_10k_ms_web",
     "open_1k_ms_web",
     "write_cache_us_web",
     "write_ack_us_web",
@@ -34,6 +35,7 @@ struct Measured {
     value: f64,
     unit: String,
     p95: Option<f64>,
+    floor: Option<f64>,
 }
 
 fn root() -> PathBuf {
@@ -91,15 +93,15 @@ fn outcome(measured: Measured) -> Result<Outcome> {
         "objects / CPU s" => "objects / CPU s",
         "ms wall" => "ms wall",
         "ms wall, worker start included" => "ms wall, worker start included",
+        "ms wall, joining included" => "ms wall, joining included",
         "KiB brotli" => "KiB brotli",
         "µs wall" => "µs wall",
         "µs wall, acknowledged" => "µs wall, acknowledged",
         "MiB, private, all tabs and workers" => "MiB, private, all tabs and workers",
         other => anyhow::bail!("{id} has an unknown unit: {other}"),
     };
-    let outcome = Outcome::new(id, measured.value, unit);
-    Ok(match measured.p95 {
-        Some(p95) => outcome.with_p95(p95),
-        None => outcome,
-    })
+    let mut outcome = Outcome::new(id, measured.value, unit);
+    outcome.p95 = measured.p95;
+    outcome.floor = measured.floor;
+    Ok(outcome)
 }

@@ -96,9 +96,12 @@ const CONFORMANCE: [Module; 4] = [
     Module::library("dxos-text", "text"),
 ];
 
-/// What a page calls to measure the web build (benchmarks only). Compiled with the page's modules: alone it would
-/// select other features of what they share, and build all of that again.
-const BENCH: Module = Module::example("dxos-client", "bench_page", "bench");
+/// What a page and a worker call to measure the web build, and bare SQLite beside it (benchmarks only). Compiled with
+/// the page's modules: alone they would select other features of what they share, and build all of that again.
+const BENCH: [Module; 2] = [
+    Module::example("dxos-client", "bench_page", "bench"),
+    Module::example("dxos-store", "opfs_floor", "floor"),
+];
 
 /// A build of the page.
 #[derive(Debug, Clone)]
@@ -173,12 +176,11 @@ impl WebBuild {
             page.display()
         );
         let _lock = self.lock()?;
-        let mut modules = modules();
-        modules.push(BENCH);
-        let compiled = inner::compile(self, &modules)?;
+        let shipped = modules();
+        let compiled = inner::compile(self, &[&shipped[..], &BENCH].concat())?;
         let mut parts = vec![page, self.root.join("e2e/bench/page")];
-        if let Some(wasm) = compiled.wasm.last() {
-            parts.push(inner::bind(self, &BENCH, wasm)?);
+        for (module, wasm) in BENCH.iter().zip(&compiled.wasm[shipped.len()..]) {
+            parts.push(inner::bind(self, module, wasm)?);
         }
         let folder = self.web_dir().join("bench");
         dist::copy(&parts, &folder)?;

@@ -26,6 +26,9 @@ use crate::client::{Client, Connection};
 const CRASHES_MAX: usize = 4;
 const CRASH_MS: f64 = 30_000.0;
 
+/// Up to this a frame is copied to the node: handing its buffer over costs a browser more than that.
+const COPIED_BYTES_MAX: usize = 1024;
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = ["navigator", "locks"], js_name = request, catch)]
@@ -116,11 +119,15 @@ impl Host {
         host.start_again_when_asked();
         spawn_local(async move {
             (host.config.on_phase)(&Phase::Starting);
+            // Its script loads meanwhile; it does nothing until it is told to start.
+            let loading = host.load_worker();
             if let Err(error) = host.hold_tab_lock().await {
                 return host.fail(StartFailure::named("NoWorker", &words(&error)));
             }
             host.listen_to_broker();
-            host.spawn_worker();
+            if let Some(worker) = loading {
+                host.start_worker(worker);
+            }
         });
     }
 
@@ -203,12 +210,22 @@ impl Host {
     // ---- the own worker ----
 
     fn spawn_worker(self: &Rc<Self>) {
+        if let Some(worker) = self.load_worker() {
+            self.start_worker(worker);
+        }
+    }
+
+    /// A worker that loads what it needs. `None`: there can be none, which the phase tells.
+    fn load_worker(self: &Rc<Self>) -> Option<OwnWorker> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name("dxos");
         let worker = match Worker::new_with_options(&self.config.worker_url, &options) {
             Ok(worker) => worker,
-            Err(error) => return self.fail(StartFailure::named("NoWorker", &words(&error))),
+            Err(error) => {
+                self.fail(StartFailure::named("NoWorker", &words(&error)));
+                return None;
+            }
         };
         let host = self.clone();
         let on_message = Closure::new(move |event: MessageEvent| host.worker_said(&event.data()));
@@ -219,7 +236,15 @@ impl Host {
             host.fail(StartFailure::named("NoWorker", &detail));
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Some(OwnWorker {
+            worker,
+            _on_message: on_message,
+            _on_error: on_error,
+        })
+    }
 
+    /// Has a worker take its place: it runs the node, or waits for its turn.
+    fn start_worker(self: &Rc<Self>, own: OwnWorker) {
         self.workers.set(self.workers.get() + 1);
         let config = object(&[
             ("profile", self.config.profile.as_str().into()),
@@ -238,14 +263,12 @@ impl Host {
             let adopt = object(&[("type", "worker".into()), ("port", port.clone().into())]);
             post_to_port(broker, &adopt, &Array::of1(&port));
         }
-        if let Err(error) = worker.post_message_with_transfer(&object(&message), &transfer) {
+        let started = own
+            .worker
+            .post_message_with_transfer(&object(&message), &transfer);
+        if let Err(error) = started {
             return self.fail(StartFailure::named("NoWorker", &words(&error)));
         }
-        let own = OwnWorker {
-            worker,
-            _on_message: on_message,
-            _on_error: on_error,
-        };
         *self.own.borrow_mut() = Some(own);
     }
 
@@ -441,8 +464,10 @@ impl Host {
         });
         self.client.connect(Rc::new(move |frame| {
             let bytes = Uint8Array::from(frame.as_slice());
-            let transfer = Array::of1(&bytes.buffer());
-            post_to_port(&send, &bytes, &transfer);
+            match frame.len() > COPIED_BYTES_MAX {
+                true => post_to_port(&send, &bytes, &Array::of1(&bytes.buffer())),
+                false => copy_to_port(&send, &bytes),
+            }
         }));
     }
 
@@ -556,6 +581,12 @@ fn open_broker(config: &Config) -> Option<MessagePort> {
 
 fn post_to_port(port: &MessagePort, message: &JsValue, transfer: &Array) {
     if let Err(error) = port.post_message_with_transferable(message, transfer) {
+        tracing::error!(error = words(&error), "client.post");
+    }
+}
+
+fn copy_to_port(port: &MessagePort, message: &JsValue) {
+    if let Err(error) = port.post_message(message) {
         tracing::error!(error = words(&error), "client.post");
     }
 }

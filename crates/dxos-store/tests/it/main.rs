@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
-use dxos_echo::store::{Durability, Store, StoreError};
-use dxos_store::{SCHEMA_VERSION, SqliteStore, conformance};
+use dxos_base::query::TextMode;
+use dxos_base::{FeedId, Hash, ObjectId, SpaceId};
+use dxos_echo::store::{
+    Durability, EntryRow, EntryState, Findable, IndexKey, ObjectPut, ObjectRow, Store, StoreError,
+};
+use dxos_store::{SCHEMA_VERSION, SqliteStore, conformance, floor};
 use rusqlite::Connection;
 
 fn boxed(store: Result<SqliteStore, StoreError>) -> Result<Box<dyn Store>, StoreError> {
@@ -159,4 +163,81 @@ fn full_disk_is_told_and_the_store_works_on_when_there_is_room() {
     store.set("k/1", Some(b"v")).unwrap();
     store.commit(Durability::Synced).unwrap();
     assert_eq!(store.list("k/").unwrap().len(), 1);
+}
+
+/// All rows of the tables that creating objects writes.
+fn rows_of(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).expect("the file opens");
+    let mut found = Vec::new();
+    for table in [
+        "space", "name", "shape", "obj", "ix", "doc", "entry", "touch", "feed",
+    ] {
+        let mut statement = connection
+            .prepare(&format!("SELECT * FROM {table}"))
+            .expect("the table is there");
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).expect("rows");
+        while let Some(row) = rows.next().expect("a row") {
+            let cells = (0..columns).map(|at| format!("{:?}", row.get_ref(at).expect("a cell")));
+            found.push(format!("{table} {}", cells.collect::<Vec<_>>().join(",")));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_floor_writes_the_rows_and_words_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, floor) = (dir.path().join("run.db"), dir.path().join("floor.db"));
+    let space = SpaceId([7; SpaceId::LEN]);
+    let mut store = SqliteStore::open_file(&run).unwrap();
+    for batch in 0..3_u8 {
+        let put = |n: u8| ObjectPut {
+            row: ObjectRow {
+                object: ObjectId([batch * 10 + n; 16]),
+                type_name: "a".into(),
+                shown: true,
+                body: vec![n; 40],
+            },
+            before: None,
+            now: Findable {
+                keys: vec![IndexKey {
+                    property: "title".into(),
+                    value: vec![9 - n],
+                }],
+                full_text: format!("Garden, number{n} Éclair"),
+                references: Vec::new(),
+            },
+        };
+        let puts: Vec<ObjectPut> = (0..10).map(put).collect();
+        store.begin().unwrap();
+        store.objects_put(space, &puts).unwrap();
+        let entry = EntryRow {
+            feed: FeedId([1; FeedId::LEN]),
+            seq: u64::from(batch) + 1,
+            hash: Hash([batch; 32]),
+            state: EntryState::Applied,
+            bytes: vec![batch; 100],
+        };
+        store.entry_put(space, &entry).unwrap();
+        let made: Vec<ObjectId> = puts.iter().map(|put| put.row.object).collect();
+        store
+            .touch_put(space, entry.feed, entry.seq, &made)
+            .unwrap();
+        store.commit(Durability::Synced).unwrap();
+    }
+    let rows = floor::Rows::read(&store, 10, 10).unwrap();
+    store.close().unwrap();
+    assert_eq!(rows.objects_count(), 30);
+
+    let mut copy = SqliteStore::open_file(&floor).unwrap();
+    rows.write(&mut copy, floor::Sync::Each).unwrap();
+    let found = copy.search(space, "number3 eclair", TextMode::All, 10);
+    assert_eq!(
+        found.unwrap().len(),
+        3,
+        "full text holds the words of the run"
+    );
+    copy.close().unwrap();
+    assert_eq!(rows_of(&floor), rows_of(&run));
 }
