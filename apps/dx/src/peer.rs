@@ -10,6 +10,7 @@ mod failed;
 mod join;
 mod objects;
 mod online;
+mod profile;
 mod query;
 
 use std::path::PathBuf;
@@ -72,6 +73,11 @@ pub enum PeerCommand {
          dx export people.csv --type org.example.Person"
     ))]
     Export(exchange::ExportArguments),
+    /// The whole profile as one file under a passphrase, and back.
+    #[command(after_help = after(
+        "dx profile export ada.dxprofile\n  dx profile import ada.dxprofile --profile restored"
+    ))]
+    Profile(Of<profile::ProfileCommand>),
     /// Joins a space by an invitation link or code.
     #[command(after_help = after(
         "dx join http://localhost:4400/#join/… --name Ada\n  dx join CODE --auth 123456"
@@ -332,10 +338,14 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Query(query) => &query.options,
         PeerCommand::Import(arguments) => &arguments.options,
         PeerCommand::Export(arguments) => &arguments.options,
+        PeerCommand::Profile(of) => &of.options,
         PeerCommand::Join(join) => &join.options,
         PeerCommand::Peer(options) | PeerCommand::Status(options) => options,
     }
     .clone();
+    if let PeerCommand::Profile(of) = command {
+        return profile::run(&profile_of(&options)?, of.command);
+    }
     let native = open(&options).await?;
     let at = At {
         client: native.client().clone(),
@@ -356,6 +366,7 @@ async fn execute(command: PeerCommand) -> Result<(), Failed> {
         PeerCommand::Query(arguments) => query::run(&at, arguments).await,
         PeerCommand::Import(arguments) => exchange::import(&at, arguments).await,
         PeerCommand::Export(arguments) => exchange::export(&at, arguments).await,
+        PeerCommand::Profile(_) => Err(Failed::usage("a profile is archived while nobody uses it")),
         PeerCommand::Join(join) => join::run(&at, join).await,
         PeerCommand::Peer(_) if !native.holds_profile() => Err(Failed::in_use()),
         PeerCommand::Peer(_) => online::stay(&at).await,
@@ -372,16 +383,20 @@ struct At {
     wait: Duration,
 }
 
-async fn open(options: &Options) -> Result<Native, Failed> {
-    let from_env = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|value: &String| !value.is_empty())
-    };
+fn from_env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The directory of the profile meant.
+fn profile_of(options: &Options) -> Result<PathBuf, Failed> {
     let profile = options.profile.clone().or_else(|| from_env("DX_PROFILE"));
+    profile_dir(profile.as_deref().unwrap_or("default"))
+}
+
+async fn open(options: &Options) -> Result<Native, Failed> {
     let server = options.server.clone().or_else(|| from_env("DX_SERVER"));
     let config = Config {
-        profile: profile_dir(profile.as_deref().unwrap_or("default"))?,
+        profile: profile_of(options)?,
         signal_url: signal_url(server.as_deref().unwrap_or(SERVER))?,
     };
     Ok(native::open(config).await?)

@@ -176,3 +176,32 @@ fn archives_notes_and_tables_come_and_go() {
     let (code, words) = profile.fails(&["import", &at("cut.zip"), "--space", "Copy"]);
     assert_eq!(code, 2, "{words}");
 }
+
+#[test]
+fn a_profile_is_one_file_under_a_passphrase() {
+    let profile = Profile::new();
+    profile.prints(&["space", "create", "Garden"]);
+    profile.prints(&["doc", "create", "Beds", "--text", "tulips"]);
+    let file = profile.path().join("ada.dxprofile");
+    let file = file.to_str().unwrap();
+    let phrase = profile.path().join("phrase");
+    std::fs::write(&phrase, "four horses in the rain\nnot this\n").unwrap();
+    let phrase = phrase.to_str().unwrap();
+    let said = profile.prints(&["profile", "export", file, "--passphrase", phrase]);
+    assert!(said.contains("ada.dxprofile"), "{said}");
+    let (code, words) = profile.fails(&["profile", "export", file, "--passphrase", phrase]);
+    assert!(code == 2 && words.contains("--force"), "{words}");
+    let (code, words) = profile.fails(&["profile", "import", file, "--passphrase", phrase]);
+    assert!(code == 2 && words.contains("is there already"), "{words}");
+
+    let restored = Profile(tempfile::tempdir().unwrap());
+    let wrong = restored.path().join("wrong");
+    std::fs::write(&wrong, "another passphrase").unwrap();
+    let wrong = wrong.to_str().unwrap();
+    let (code, words) = restored.fails(&["profile", "import", file, "--passphrase", wrong]);
+    assert!(code == 4 && words.contains("passphrase"), "{words}");
+    restored.prints(&["profile", "import", file, "--passphrase", phrase]);
+    assert_eq!(restored.prints(&["doc", "show", "Beds"]).trim(), "tulips");
+    assert!(restored.prints(&["identity", "show"]).contains("Ada"));
+    restored.prints(&["doc", "append", "Beds", "roses"]);
+}

@@ -51,6 +51,18 @@ impl SqliteStore {
             .map_err(|(_, error)| store_error(error))
     }
 
+    /// Writes all that was committed into a new file, without the log and without gaps.
+    ///
+    /// # Errors
+    /// When SQLite fails, and when there is such a file.
+    pub fn copy_into(&self, path: &std::path::Path) -> Result<(), StoreError> {
+        let path = path.to_string_lossy();
+        self.connection
+            .execute("VACUUM INTO ?", [path])
+            .map_err(store_error)?;
+        Ok(())
+    }
+
     /// The same data through a new handle, as a process finds it that opens it after another one was killed: what was
     /// not committed is gone, and so is all that was held in memory.
     ///

@@ -441,26 +441,34 @@ fn printable(text: &str) -> String {
 }
 
 /// A bar on a terminal, nothing elsewhere.
-struct Bar(Option<ProgressBar>);
+pub(super) struct Bar(Option<ProgressBar>);
 
 impl Bar {
     fn new() -> Bar {
+        Bar::with("{bar:40} {pos}/{len}  {elapsed}")
+    }
+
+    pub(super) fn of_bytes() -> Bar {
+        Bar::with("{bar:40} {bytes}/{total_bytes}  {elapsed}")
+    }
+
+    fn with(template: &str) -> Bar {
         if !std::io::stderr().is_terminal() {
             return Bar(None);
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {elapsed}");
+        let style = ProgressStyle::with_template(template);
         Bar(style.ok().map(|style| bar.with_style(style)))
     }
 
-    fn show(&mut self, done: u64, count: u64) {
+    pub(super) fn show(&mut self, done: u64, count: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(count);
             bar.set_position(done);
         }
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }

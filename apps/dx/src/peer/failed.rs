@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use dxos_client::native::OpenError;
+use dxos_client::native::{ArchiveError, OpenError};
 use dxos_client::{ErrorKind, Failure, FailureKind, InvitationState, InvitationView};
 
 /// Kinds, by exit code.
@@ -149,6 +149,36 @@ impl From<OpenError> for Failed {
                 Kind::Storage,
                 "Restore the key file from a backup, or use another --profile.",
             ),
+            _ => (Kind::Other, ""),
+        };
+        Failed::new(kind, error.to_string(), hint)
+    }
+}
+
+impl From<ArchiveError> for Failed {
+    fn from(error: ArchiveError) -> Self {
+        let (kind, hint) = match &error {
+            ArchiveError::InUse { .. } => (Kind::InUse, "Stop the other dx, then try again."),
+            ArchiveError::NoProfile { .. } => (
+                Kind::NotFound,
+                "Name the profile: --profile NAME, or make one: dx identity create NAME",
+            ),
+            ArchiveError::Exists { .. } => (
+                Kind::Usage,
+                "A profile is never written over. Give another one: --profile NAME",
+            ),
+            ArchiveError::Passphrase => (
+                Kind::Usage,
+                "Several words that only you put together do well.",
+            ),
+            ArchiveError::NoArchive | ArchiveError::CutShort | ArchiveError::Content(_) => {
+                (Kind::Usage, "Nothing was restored.")
+            }
+            ArchiveError::Newer { .. } => (Kind::Usage, "Use a newer dx. Nothing was restored."),
+            ArchiveError::Refused => (Kind::NotAllowed, "Nothing was restored."),
+            ArchiveError::File { .. } | ArchiveError::Store(_) => {
+                (Kind::Storage, "Look at the directory's rights and room.")
+            }
             _ => (Kind::Other, ""),
         };
         Failed::new(kind, error.to_string(), hint)

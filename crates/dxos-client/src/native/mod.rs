@@ -5,6 +5,7 @@
 //!
 //! Call [`open`] within a current-thread tokio runtime with a `LocalSet`.
 
+mod archive;
 mod frames;
 mod host;
 mod platform;
@@ -23,6 +24,7 @@ use crate::client::Client;
 use crate::platform::random_client_id;
 use host::{HostThread, Opened};
 
+pub use archive::{ArchiveError, PASSPHRASE_CHARACTERS_MIN, archive_profile, restore_profile};
 pub use profile::default_profile_dir;
 
 /// Frames waiting for one client; one that does not read is cut off above.
