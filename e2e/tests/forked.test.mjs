@@ -5,7 +5,7 @@ import { copyFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Profile } from "../lib/browser.mjs";
-import { closeDialog, createDocument, createSpace, factIs, invite, openDocument, ready, start, text } from "../lib/composer.mjs";
+import { closeDialog, createDocument, createSpace, factIs, invite, openDocument, openSpace, ready, start, text } from "../lib/composer.mjs";
 import { faces } from "../lib/harm.mjs";
 import { NativePeer } from "../lib/native.mjs";
 import { until } from "../lib/page.mjs";
@@ -66,6 +66,7 @@ describe("a forked space", { concurrency: false }, () => {
     await ada.open();
     page = await ada.goto(server.url);
     await ready(page);
+    await openSpace(page, "River study");
     await openDocument(page, TITLE);
     await bo.run("doc", "append", TITLE, "said-to-ada");
     await until("Ada has it", async () => (await text(page)).includes("said-to-ada"));

@@ -70,7 +70,7 @@ fn forked_note((space, name, device): (SpaceId, String, String)) -> impl IntoVie
         <p class="note" data-problem="forked">
             <Icon name="warning-circle"/>
             <span>
-                {format!("{device} was copied, and both copies wrote in “{name}”. What they wrote apart does not show until that device is back. If it is gone for good, settle it here: the longer part shows.")}
+                {format!("{device} was copied, and both copies wrote in “{name}”. Some of what they wrote apart does not show until that device is back. If it is gone for good, settle it here: the longer part shows.")}
                 {move || failed.get().map(|words| view! { " "<b>{words}</b> })}
             </span>
             <Button kind=ButtonKind::Primary on_press=settle>"Settle"</Button>
