@@ -13,6 +13,7 @@
 
 mod cache;
 mod create;
+mod exchange;
 mod floor;
 mod live;
 mod measure;
@@ -79,6 +80,10 @@ const BENCHES: &[(&[&str], Bench)] = &[
         sync::no_difference,
     ),
     (&["sync_diff_ratio", "sync_diff_rtt"], sync::differences),
+    (
+        &["import_10k_notes_s", "export_10k_notes_s"],
+        exchange::notes,
+    ),
     (&["rss_100k_mib"], memory::rss),
     (
         &["text_trace_ms", "keystroke_us", "text_open_ms"],
