@@ -322,7 +322,10 @@ mod page {
             let ending = format!(" {}", count - 1);
             let found = last.clone();
             let subscription = self.client.subscribe_rows(space, newest, move |rows| {
-                let title = rows.rows.first().map(|row| &row.object.values["title"]);
+                let title = rows
+                    .rows
+                    .first()
+                    .and_then(|row| row.object.values.get("title"));
                 found.set(matches!(title, Some(Value::String(title)) if title.ends_with(&ending)));
                 let wake = told.borrow_mut().more();
                 call(wake);
