@@ -3,7 +3,8 @@
 //! Invariants
 //! * every hash carries its use as the BLAKE3 `derive_key` context `dxos/1 <use>`;
 //! * Ed25519 signs a 32-byte hash and is checked with `verify_strict`, everywhere the same;
-//! * a seal's nonce is 24 fresh random bytes in front of the ciphertext;
+//! * a seal's nonce is 24 fresh random bytes in front of the ciphertext, but for chunks of blobs, whose key is made for
+//!   exactly what it seals (`blob.rs`);
 //! * secrets are wiped when dropped and never printed.
 
 use std::fmt;
@@ -275,6 +276,20 @@ impl Cipher {
         out
     }
 
+    /// Seals part `number` of what this key was made for; nothing else may ever be sealed with it under that number.
+    pub(crate) fn seal_numbered(&self, number: u64, plain: &[u8]) -> Vec<u8> {
+        self.0
+            .encrypt(&numbered(number), plain)
+            .expect("sealing in memory fails only past 256 GiB")
+    }
+
+    /// Opens what [`Cipher::seal_numbered`] made with the same key and number.
+    pub(crate) fn open_numbered(&self, number: u64, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.0
+            .decrypt(&numbered(number), sealed)
+            .map_err(|_| CryptoError::BadSeal)
+    }
+
     /// Opens what [`Cipher::seal`] made with the same key and context.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let (nonce, body) = sealed
@@ -288,6 +303,13 @@ impl Cipher {
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| CryptoError::BadSeal)
     }
+}
+
+/// The nonce of a numbered part: the number, little-endian, and zeros.
+fn numbered(number: u64) -> XNonce {
+    let mut nonce = [0; 24];
+    nonce[..8].copy_from_slice(&number.to_le_bytes());
+    XNonce::from(nonce)
 }
 
 #[cfg(test)]

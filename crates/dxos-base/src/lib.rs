@@ -8,6 +8,7 @@
 pub mod address;
 mod apply;
 pub mod base32;
+pub mod blob;
 pub mod clock;
 pub mod codec;
 pub mod crypto;
@@ -30,6 +31,7 @@ pub mod value;
 pub mod write;
 
 pub use address::Address;
+pub use blob::{BlobId, BlobKey, BlobManifest, BlobRef};
 pub use clock::{Clock, HybridClock, Tick};
 pub use codec::{DecodeError, decode, encode};
 pub use crypto::{

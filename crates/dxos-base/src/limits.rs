@@ -116,3 +116,29 @@ pub const AUTOMERGE_OPERATIONS_MAX: u64 = 4 * 1024 * 1024;
 pub const FRONT_MATTER_BYTES_MAX: usize = 64 * 1024;
 /// Columns of a table.
 pub const TABLE_COLUMNS_MAX: usize = 4_096;
+/// What a blob is cut into (DESIGN 4.2).
+pub const BLOB_PIECE_BYTES: usize = 256 * 1024;
+/// Pieces of a blob: 8 GiB, and a manifest that is one message on a stream.
+pub const BLOB_PIECES_MAX: usize = 32 * 1024;
+/// A manifest, encoded: its hashes, version, length and count.
+pub const BLOB_MANIFEST_BYTES_MAX: usize = 32 * BLOB_PIECES_MAX + 32;
+/// Media type in a reference to a blob.
+pub const BLOB_MEDIA_BYTES_MAX: usize = 128;
+/// A reference to a blob, encoded.
+pub const BLOB_REF_BYTES_MAX: usize = 512;
+/// Chunks of all blobs kept on a device, unless a person sets another bound.
+pub const BLOB_QUOTA_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+/// A blob nothing refers to any more is kept so long (DESIGN 4.2).
+pub const BLOB_UNUSED_MS: u64 = 30 * 24 * 3600 * 1000;
+/// A blob whose putting in nobody went on with is kept so long.
+pub const BLOB_UPLOAD_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Blobs put in at once, in one node.
+pub const BLOB_UPLOADS_MAX: usize = 16;
+/// Blobs fetched at once, in one node; others wait for their turn.
+pub const BLOB_FETCHES_MAX: usize = 64;
+/// Chunks asked of one peer and not come yet.
+pub const BLOB_CHUNKS_ASKED_MAX: usize = 6;
+/// Blobs a peer may ask about on one stream.
+pub const BLOB_ASKED_MAX: usize = 1_024;
+/// Blobs one client follows.
+pub const BLOB_FOLLOWED_MAX: usize = 1_024;

@@ -41,6 +41,13 @@ pub(crate) fn repeatable(request: &Request) -> bool {
         | Request::ChangedSince { .. }
         | Request::Restore { .. }
         | Request::UndoLabels { .. }
+        | Request::BlobBegin { .. }
+        | Request::BlobPiece { .. }
+        | Request::BlobFinish { .. }
+        | Request::BlobRead { .. }
+        | Request::Blob { .. }
+        | Request::BlobKeep { .. }
+        | Request::BlobUsage { .. }
         | Request::Verify { .. }
         | Request::SetOffline { .. }
         | Request::CancelInvitation { .. }

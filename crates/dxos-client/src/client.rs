@@ -8,12 +8,12 @@ use std::rc::{Rc, Weak};
 
 use dxos_base::schema::Registry;
 use dxos_base::{
-    Conflict, DecodeError, ElementId, IntoPath, InvitationId, ObjectId, ObjectView, ObjectWrite,
-    PlainObject, Query, SpaceId,
+    BlobId, Conflict, DecodeError, ElementId, IntoPath, InvitationId, ObjectId, ObjectView,
+    ObjectWrite, PlainObject, Query, SpaceId,
 };
 use dxos_services::{
-    ClientId, Failure, InvitationView, Place, QueryAnswer, Request, Response, Role, StatusView,
-    TextAddress, UndoMark, VerifyMode, VerifyView,
+    BlobView, ClientId, Failure, InvitationView, Place, QueryAnswer, Request, Response, Role,
+    StatusView, TextAddress, UndoMark, VerifyMode, VerifyView,
 };
 use litemap::LiteMap;
 
@@ -43,6 +43,9 @@ struct Inner {
     on_status: Listeners<Rc<StatusView>>,
     on_connection: Listeners<Connection>,
     on_invitation: Listeners<InvitationView>,
+    on_blob: Listeners<BlobView>,
+    /// Blobs that are followed, and how often.
+    blobs: RefCell<LiteMap<(SpaceId, BlobId), usize>>,
     on_saving: Listeners<usize>,
     on_refused: Listeners<Failure>,
     on_end: Listeners<()>,
@@ -92,6 +95,8 @@ impl Client {
             on_status: Listeners::default(),
             on_connection: Listeners::default(),
             on_invitation: Listeners::default(),
+            on_blob: Listeners::default(),
+            blobs: RefCell::default(),
             on_saving: Listeners::default(),
             on_refused: Listeners::default(),
             on_end: Listeners::default(),
@@ -177,6 +182,7 @@ impl Client {
             Notice::Status(status) => inner.on_status.tell(&status),
             Notice::Connection(connection) => inner.on_connection.tell(&connection),
             Notice::Invitation(view) => inner.on_invitation.tell(&view),
+            Notice::Blob(view) => inner.on_blob.tell(&view),
             Notice::Saving(count) => inner.on_saving.tell(&count),
             Notice::Refused(failure) => inner.on_refused.tell(&failure),
             Notice::Rows(query) => {
@@ -292,6 +298,47 @@ impl Client {
     /// Hears of every step of every invitation and join.
     pub fn on_invitation(&self, listener: impl Fn(&InvitationView) + 'static) -> Subscription {
         self.0.on_invitation.add(listener)
+    }
+
+    /// Hears how far the blobs are that are followed.
+    pub(crate) fn on_blob(&self, listener: impl Fn(&BlobView) + 'static) -> Subscription {
+        self.0.on_blob.add(listener)
+    }
+
+    /// Follows a blob until this is dropped, over restarts of the node.
+    pub(crate) fn follow_blob(&self, space: SpaceId, blob: BlobId) -> Subscription {
+        let follow = move |client: &Client, follow: bool| {
+            let request = Request::Blob {
+                space,
+                blob,
+                follow: Some(follow),
+            };
+            client.with(|state| state.call(request, Then::Nothing));
+        };
+        let at = (space, blob);
+        let count = self.0.blobs.borrow().get(&at).copied().unwrap_or_default();
+        self.0.blobs.borrow_mut().insert(at, count + 1);
+        follow(self, true);
+        let client = self.downgrade();
+        let again = client.clone();
+        let again = self.on_connection(move |connection| {
+            if connection == Connection::Live
+                && let Some(client) = again.upgrade()
+            {
+                follow(&client, true);
+            }
+        });
+        Subscription::new(move || {
+            drop(again);
+            let Some(client) = client.upgrade() else {
+                return;
+            };
+            let count = client.0.blobs.borrow_mut().remove(&at).unwrap_or_default();
+            match count > 1 {
+                true => drop(client.0.blobs.borrow_mut().insert(at, count - 1)),
+                false => follow(&client, false),
+            }
+        })
     }
 
     /// An invitation or join as last told.

@@ -37,9 +37,9 @@ pub use queries::QueryRows;
 #[cfg(any(feature = "json", not(target_arch = "wasm32")))]
 pub use sdk::ViewQueryError;
 pub use sdk::{
-    Asked, Config, Diff, Error, ErrorKind, Flush, Found, Halo, Invitation, ObjectHandle,
-    Properties, PropertyWatch, Rows, Space, SpaceProperties, Spaces, Types, UndoLabels, Wanted,
-    Watch,
+    Asked, BlobReader, BlobSource, Config, Diff, Error, ErrorKind, Flush, Found, Halo, Invitation,
+    ObjectHandle, Properties, PropertyWatch, Rows, Space, SpaceProperties, Spaces, Types,
+    UndoLabels, Wanted, Watch,
 };
 pub use sdk::{View, ViewField};
 pub use session::{TextSession, TextSink};
@@ -47,7 +47,7 @@ pub use session::{TextSession, TextSink};
 pub use dxos_base::typed::{
     Bytes, Counter, Field, GeoPoint, Object, Ref, Text, Timestamp, TypedQuery, Untyped,
 };
-pub use dxos_base::{ObjectId, SpaceId, Value};
+pub use dxos_base::{BlobId, BlobRef, ObjectId, SpaceId, Value};
 pub use dxos_base::{query, schema, typed};
 pub use dxos_macros::Object;
 

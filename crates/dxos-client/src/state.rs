@@ -13,7 +13,7 @@ use std::rc::Rc;
 use dxos_base::schema::Registry;
 use dxos_base::{ObjectWrite, Query, SpaceId, TextDelta};
 use dxos_services::{
-    ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NodeFrame,
+    BlobView, ClientFrame, ClientId, Event, Failure, FailureKind, InvitationView, NodeFrame,
     PROTOCOL_VERSION, Place, QueryDiff, Request, Response, StatusView, TextAddress, UndoMark,
     Write,
 };
@@ -40,6 +40,7 @@ pub(crate) enum Notice {
     Status(Rc<StatusView>),
     Connection(Connection),
     Invitation(Box<InvitationView>),
+    Blob(BlobView),
     Saving(usize),
     Refused(Failure),
     Rows(u64),
@@ -282,6 +283,7 @@ impl State {
                 self.invitations.insert(view.invitation, view.clone());
                 self.out.push(Notice::Invitation(Box::new(view)));
             }
+            Event::Blob(view) => self.out.push(Notice::Blob(view)),
         }
     }
 

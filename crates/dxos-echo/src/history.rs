@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dxos_base::history::{Edit, EditKind, HistoryPage, HistoryWindow, Point, Version};
-use dxos_base::{FeedId, ObjectId, PlainObject, SpaceId, Stamp, Step, TextId, limits};
+use dxos_base::{
+    BlobId, FeedId, Hash, ObjectId, PlainObject, SpaceId, Stamp, Step, TextId, limits,
+};
 
 use crate::access::Access;
 use crate::change::{Change, Operation};
@@ -70,6 +72,19 @@ impl Space {
         objects.sort_unstable();
         objects.dedup();
         Ok(store.touch_put(self.space, feed, seq, &objects)?)
+    }
+
+    /// Notes which blobs an entry that counts refers to.
+    pub(crate) fn note_blobs(
+        &self,
+        store: &mut dyn Store,
+        (feed, seq): (FeedId, u64),
+        blobs: impl Iterator<Item = BlobId>,
+    ) -> Result<(), EchoError> {
+        for blob in blobs {
+            store.blob_use_put(self.space, Hash(blob.0), feed, seq)?;
+        }
+        Ok(())
     }
 
     /// Says that all entries are noted.

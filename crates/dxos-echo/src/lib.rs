@@ -6,6 +6,8 @@
 pub mod access;
 mod aside;
 mod batch;
+pub mod blob_store;
+pub mod blobs;
 mod cascade;
 pub mod change;
 mod diff;

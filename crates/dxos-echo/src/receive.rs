@@ -14,6 +14,7 @@ use dxos_base::{DeviceKey, FeedId, Hash, TextDelta, TextId};
 use crate::access::{Access, Claim, Decision};
 use crate::aside::Standing;
 use crate::batch::Batch;
+use crate::blobs::blob_of_change;
 use crate::change::{Change, Operation};
 use crate::entry::Entry;
 use crate::error::EchoError;
@@ -414,6 +415,8 @@ impl Space {
         self.apply_changes(cx, batch, &body.changes, (device, header.feed), out)?;
         let objects = body.changes.iter().map(|change| change.object);
         self.note_touched(cx.store, (header.feed, header.seq), objects)?;
+        let blobs = body.changes.iter().filter_map(blob_of_change);
+        self.note_blobs(cx.store, (header.feed, header.seq), blobs)?;
         Ok(Settled::Applied)
     }
 

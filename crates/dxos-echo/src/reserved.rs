@@ -1,8 +1,10 @@
 //! What may be written where: reserved names and the kinds their places take.
 //!
 //! At the top of an object names that start with `@` belong to the database, but for the places below. Deeper down
-//! such a name is only a member of a set (a bool), so that later versions can give such names a meaning.
+//! such a name is only a member of a set (a bool), so that later versions can give such names a meaning: `@blob` is
+//! what makes a map a reference to a blob.
 
+use dxos_base::blob::{BLOB, BlobRef};
 use dxos_base::path::show_path;
 use dxos_base::write::{KEYS, META, PARENT, SOURCE, TAGS, TARGET};
 use dxos_base::{SpaceId, Step, Value};
@@ -87,11 +89,15 @@ pub(crate) fn check_value(
 /// Refuses reserved names within the steps below the top, and within the value.
 pub(crate) fn check_names(path: &[Step], value: &Value) -> Result<(), EchoError> {
     let reserved = |name: &str| name.starts_with('@');
-    let member = |value: &Value| matches!(value, Value::Bool(_));
+    let member = |name: &str, value: &Value| match value {
+        Value::Bool(_) => true,
+        Value::Bytes(encoded) => name == BLOB && BlobRef::decode(encoded).is_ok(),
+        _ => false,
+    };
     for (depth, step) in path.iter().enumerate() {
         if let Step::Key(name) = step
             && reserved(name)
-            && !(depth + 1 == path.len() && member(value))
+            && !(depth + 1 == path.len() && member(name, value))
         {
             return bad_path(path, "names that start with @ are reserved");
         }

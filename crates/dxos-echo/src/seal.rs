@@ -5,6 +5,7 @@
 use dxos_base::crypto::Cipher;
 use dxos_base::{FeedId, Hash, ObjectWrite, SigningKey, SpaceKey, TextId, invariant, limits};
 
+use crate::blobs::blob_of_change;
 use crate::change::ChangeRef;
 use crate::entry::{EntryHeader, make_entry};
 use crate::error::EchoError;
@@ -208,6 +209,12 @@ impl Space {
         cx.store.entry_put(self.space, &row)?;
         let objects = group.changes.iter().map(ChangeRef::object);
         self.note_touched(cx.store, (self.own, seq), objects)?;
+        // References to blobs are no flat values.
+        let blobs = group.changes.iter().filter_map(|change| match change {
+            ChangeRef::Whole(change) => blob_of_change(change),
+            ChangeRef::Flat { .. } => None,
+        });
+        self.note_blobs(cx.store, (self.own, seq), blobs)?;
         Ok(SealedEntry {
             feed: self.own,
             seq,

@@ -9,6 +9,8 @@
 use dxos_base::query::TextMode;
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 
+use crate::blob_store::BlobStore;
+
 /// Why storage did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -193,7 +195,7 @@ pub struct TextRow {
 }
 
 /// Storage of one profile. One writer; the host holds the lock.
-pub trait Store {
+pub trait Store: BlobStore {
     /// Starts a transaction. Transactions do not nest.
     fn begin(&mut self) -> Result<(), StoreError>;
     /// Ends the transaction, keeping all of it.

@@ -11,6 +11,7 @@ use dxos_base::{
     limits,
 };
 
+use crate::blobs::blob_keys;
 use crate::change::{Kind, Scalar, Stamp};
 use crate::query::access::{KEY, TAG, key_value};
 use crate::record::{Part, Record, Register, RegisterValue};
@@ -426,6 +427,7 @@ pub(crate) fn index_keys(view: Shape<'_>, wanted: impl Fn(&str) -> bool) -> Vec<
     for (name, value) in view.values.iter().filter(|(name, _)| wanted(name)) {
         keys.extend(key(name, value));
     }
+    blob_keys(view.values.values(), &mut keys);
     keys
 }
 

@@ -8,6 +8,7 @@
 //! * the initiator opens odd streams, the responder even ones, each number greater than the one before; none is
 //!   used again, so frames for a stream known to be closed are late and ignored;
 //! * on a stream no more than [`STREAM_WINDOW_BYTES`](limits::STREAM_WINDOW_BYTES) are under way unacknowledged;
+//! * a stream that carries bulk ([`BULK`]) fills what the others leave of a packet;
 //! * a packet that breaks a rule is an error, and changes nothing that survives it: the session ends.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +27,9 @@ const STREAMS_PER_SIDE_MAX: usize = limits::STREAMS_PER_SESSION_MAX / 2;
 const CREDIT_STEP_BYTES: usize = limits::STREAM_WINDOW_BYTES / 2;
 /// Kind, stream number and one more varint.
 const FRAME_HEAD_BYTES_MAX: usize = 1 + 5 + 5;
+
+/// Protocol whose streams carry what can wait: they send when no other stream has anything.
+const BULK: &str = "blob";
 
 const OPEN: u8 = 0;
 const PART: u8 = 1;
@@ -59,10 +63,11 @@ struct Stream {
     partial: Vec<u8>,
     /// Closed here; goes when `queue` is empty.
     closing: bool,
+    bulk: bool,
 }
 
 impl Stream {
-    fn new() -> Self {
+    fn new(protocol: &str) -> Self {
         Stream {
             queue: VecDeque::new(),
             sent: 0,
@@ -73,6 +78,7 @@ impl Stream {
             flow: Flow::Running,
             partial: Vec::new(),
             closing: false,
+            bulk: protocol == BULK,
         }
     }
 
@@ -159,7 +165,7 @@ impl Mux {
         }
         let id = StreamId(self.next_local);
         self.next_local += 2;
-        self.streams.insert(id, Stream::new());
+        self.streams.insert(id, Stream::new(protocol));
         self.opens.push_back((id, protocol.to_owned()));
         Ok(id)
     }
@@ -225,11 +231,12 @@ impl Mux {
                 stream.owed = 0;
             }
         }
-        let order: Vec<StreamId> = (self.streams.range(self.turn..))
-            .chain(self.streams.range(..self.turn))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in order {
+        let turns = (self.streams.range(self.turn..)).chain(self.streams.range(..self.turn));
+        let mut order: Vec<(bool, StreamId)> =
+            turns.map(|(id, stream)| (stream.bulk, *id)).collect();
+        // Stable: within either kind the turns stay.
+        order.sort_by_key(|(bulk, _)| *bulk);
+        for (_, id) in order {
             let stream = self
                 .streams
                 .get_mut(&id)
@@ -318,7 +325,7 @@ impl Mux {
             .map_err(|_| SessionError::Malformed)?
             .to_owned();
         self.last_remote = id.0;
-        self.streams.insert(id, Stream::new());
+        self.streams.insert(id, Stream::new(&protocol));
         events.push(SessionEvent::Opened {
             stream: id,
             protocol,

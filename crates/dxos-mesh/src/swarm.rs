@@ -395,6 +395,12 @@ impl Swarm {
         result
     }
 
+    /// Bytes that wait to be sent on a stream: a bulk transfer pauses above a bound, and goes on when they are fewer.
+    pub fn queued_bytes(&mut self, peer: &PeerId, stream: StreamId) -> usize {
+        let session = self.active_session(peer);
+        session.map_or(0, |session| session.queued_bytes(stream))
+    }
+
     /// Closes a stream.
     pub fn close(&mut self, peer: &PeerId, stream: StreamId, out: &mut SwarmOutput) {
         if let Some(session) = self.active_session(peer) {

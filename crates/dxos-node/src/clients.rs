@@ -17,6 +17,7 @@ use dxos_services::{
     Write,
 };
 
+use crate::blobs::BlobAt;
 use crate::event::{ChannelId, Effect};
 use crate::failure::{
     failure, from_store, from_text, malformed, no_identity, no_space, not_allowed,
@@ -38,6 +39,8 @@ pub(crate) struct Channel {
     pub(crate) events: Vec<ClientEvent>,
     pub(crate) texts: BTreeSet<TextAddress>,
     pub(crate) place: Option<Place>,
+    /// Blobs it follows.
+    pub(crate) blobs: BTreeSet<BlobAt>,
     pub(crate) invitations_told: BTreeMap<InvitationId, InvitationView>,
     status_told: bool,
 }
@@ -310,6 +313,13 @@ impl Node {
             } => self.restore_objects(turn, space, &objects, &point, mark.as_ref()),
             Request::Undo { space, scope, redo } => self.undo_step(turn, space, &scope, redo),
             Request::UndoLabels { space, scope } => self.undo_labels(turn, space, &scope),
+            request @ (Request::BlobBegin { .. }
+            | Request::BlobPiece { .. }
+            | Request::BlobFinish { .. }
+            | Request::BlobRead { .. }
+            | Request::Blob { .. }
+            | Request::BlobKeep { .. }
+            | Request::BlobUsage { .. }) => self.blob_call(turn, channel, request),
             Request::Conflicts {
                 space,
                 object,
@@ -751,6 +761,12 @@ fn space_of(request: &Request) -> Option<SpaceId> {
         | Request::Restore { space, .. }
         | Request::Undo { space, .. }
         | Request::UndoLabels { space, .. }
+        | Request::BlobBegin { space, .. }
+        | Request::BlobPiece { space, .. }
+        | Request::BlobFinish { space, .. }
+        | Request::BlobRead { space, .. }
+        | Request::Blob { space, .. }
+        | Request::BlobKeep { space, .. }
         | Request::Verify { space, .. }
         | Request::Invite { space, .. } => Some(*space),
         Request::OpenText { text, .. } => Some(text.space),

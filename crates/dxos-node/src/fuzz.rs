@@ -2,11 +2,17 @@
 
 use dxos_base::fuzz::one_form;
 
+use crate::blobs::wire::BlobMessage;
 use crate::wire::{GossipMessage, GossipPlace, SpaceMessage};
 
 /// Any bytes as a message of replication.
 pub fn replicate(bytes: &[u8]) {
     one_form::<SpaceMessage>(bytes);
+}
+
+/// Any bytes as a message about blobs.
+pub fn blob(bytes: &[u8]) {
+    one_form::<BlobMessage>(bytes);
 }
 
 /// Any bytes as a message of gossip, and as the place inside one.
@@ -60,6 +66,13 @@ mod tests {
         ]
         .map(|message| encode(&message));
         seeded(&samples, RUNS, replicate);
+    }
+
+    #[test]
+    fn mutated_blob_messages_are_read_or_refused() {
+        let samples = crate::blobs::wire::tests::samples();
+        let samples: Vec<_> = samples.iter().map(encode).collect();
+        seeded(&samples, RUNS, blob);
     }
 
     #[test]

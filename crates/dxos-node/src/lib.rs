@@ -6,6 +6,7 @@
 
 #![deny(missing_docs)]
 
+mod blobs;
 mod clients;
 mod editing;
 mod event;

@@ -210,6 +210,7 @@ impl Node {
         // This may be the first run of a build that understands what the one before did not.
         self.retry_waiting(turn, id);
         self.leave_ended_feed(turn, id);
+        self.take_up_blobs(turn, id);
         // A fork that was found, and the run ended before all of it was done.
         self.mend_forks(turn, id);
     }
@@ -371,6 +372,7 @@ impl Node {
                 self.swarm.close(peer, open.stream, &mut turn.swarm);
             }
         }
+        self.let_go_blobs(turn, id);
         for topic in topics {
             self.swarm
                 .leave(turn.cx.now, &topic, &mut *turn.cx.entropy, &mut turn.swarm);

@@ -9,7 +9,7 @@
 //!
 //! The parts: `clients` (calls and subscriptions), `live` (rows of subscriptions), `texts` and `editing` (open texts),
 //! `space` (HALO + ECHO of one space), `life` (which spaces are open), `peers` and `replicate` (sessions), `presence`,
-//! `invitations`, `verify`, `status`.
+//! `blobs`, `invitations`, `verify`, `status`.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ use dxos_mesh::swarm::{Swarm, SwarmEffect, SwarmEvent, SwarmOutput, TopicSecrets
 use dxos_mesh::{PresenceTable, Topic};
 use dxos_services::{StatusView, TextAddress};
 
+use crate::blobs::BlobTransfers;
 use crate::clients::Channel;
 use crate::event::{ChannelId, Context, Effect, Event, NodeConfig};
 use crate::invitations::Invitations;
@@ -90,6 +91,7 @@ pub struct Node {
     pub(crate) presence: BTreeMap<SpaceId, PresenceTable>,
     pub(crate) own_presence: OwnPresence,
     pub(crate) invitations: Invitations,
+    pub(crate) blobs: BlobTransfers,
     pub(crate) live: Live,
     pub(crate) subscriptions_made: u64,
     pub(crate) status: Option<StatusView>,
@@ -146,6 +148,7 @@ impl Node {
             presence: BTreeMap::new(),
             own_presence: OwnPresence::new(u64::from_le_bytes(cx.entropy.array())),
             invitations: Invitations::default(),
+            blobs: BlobTransfers::default(),
             live: Live::default(),
             subscriptions_made: 0,
             status: None,
@@ -165,6 +168,7 @@ impl Node {
 
     fn load(&mut self, cx: &mut Context<'_>) -> Result<(), NodeError> {
         self.offline = cx.store.get(OFFLINE)?.is_some();
+        self.load_blob_bounds(cx)?;
         let Some(sealed) = cx.store.get(SECRET_IDENTITY)? else {
             return Ok(());
         };
@@ -260,6 +264,7 @@ impl Node {
             self.invitations.wake_at(),
             self.own_presence.wake_at(),
             self.opening_at(),
+            self.blobs.wake_at(),
         ];
         spaces.chain(presence).chain(timers).flatten().min()
     }
@@ -282,6 +287,8 @@ impl Node {
         self.seal_due(turn, asked);
         self.announce_due(turn);
         self.tell_presence(turn);
+        self.drain_swarm(turn);
+        self.blobs_due(turn);
         self.drain_swarm(turn);
         self.flush_clients(turn);
     }

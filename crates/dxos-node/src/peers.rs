@@ -12,6 +12,7 @@ use dxos_echo::Tip;
 use dxos_mesh::swarm::Path;
 use dxos_mesh::{StreamId, Topic};
 
+use crate::blobs::wire::BLOB_STREAM;
 use crate::greeting::Standpoint;
 use crate::node::{Node, Turn};
 use crate::progress::Movement;
@@ -26,6 +27,8 @@ pub(crate) enum Purpose {
     Gossip,
     /// An invitation.
     Invite,
+    /// Blobs; whose turn it is to ask stands in `blobs`.
+    Blob,
 }
 
 /// One space on one session.
@@ -262,6 +265,7 @@ impl Node {
         for space in conversation.spaces.keys() {
             self.compare_states(turn.cx.now, *space);
         }
+        self.blob_peer_lost(turn.cx.now, peer);
         self.show_versions(turn);
         self.status_dirty(turn.cx.now);
     }
@@ -283,11 +287,14 @@ impl Node {
                 Purpose::Gossip
             }
             INVITE => Purpose::Invite,
+            BLOB_STREAM => Purpose::Blob,
             _ => return self.swarm.close(&peer, stream, &mut turn.swarm),
         };
         conversation.streams.insert(stream, purpose);
-        if purpose == Purpose::Gossip {
-            self.send_presence_to(turn, peer);
+        match purpose {
+            Purpose::Gossip => self.send_presence_to(turn, peer),
+            Purpose::Blob => self.blob_stream_opened(peer, stream),
+            _ => {}
         }
     }
 
@@ -305,6 +312,7 @@ impl Node {
             Some(Purpose::Replicate(space)) => self.space_message(turn, peer, stream, space, bytes),
             Some(Purpose::Gossip) => self.gossip_message(turn, peer, bytes),
             Some(Purpose::Invite) => self.invite_message(turn, peer, stream, bytes),
+            Some(Purpose::Blob) => self.blob_message(turn, peer, stream, bytes),
             None => {}
         }
     }
@@ -326,6 +334,7 @@ impl Node {
             }
             Some(Purpose::Invite) => self.invite_stream_closed(turn, peer, stream),
             Some(Purpose::Gossip) => conversation.gossip = None,
+            Some(Purpose::Blob) => self.blob_stream_closed(turn.cx.now, peer, stream),
             Some(Purpose::Replicate(None)) | None => {}
         }
     }
@@ -498,6 +507,7 @@ impl Node {
         }
         self.status_dirty(turn.cx.now);
         self.begin_replication(turn, peer, id);
+        self.blob_peer_ready(turn, peer, id);
         self.send_presence_to(turn, peer);
     }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use dxos_base::blob::Piece;
 use dxos_base::{
-    Conflict, DecodeError, DeviceKey, HistoryPage, HistoryWindow, ObjectId, ObjectView,
-    ObjectWrite, Path, PlainObject, Point, Query, SpaceId, TextChange, Version, limits,
+    BlobId, BlobKey, Conflict, DecodeError, DeviceKey, Hash, HistoryPage, HistoryWindow, ObjectId,
+    ObjectView, ObjectWrite, Path, PlainObject, Point, Query, SpaceId, TextChange, Version, limits,
 };
 
+use crate::blobs::{BlobKeeping, BlobUpload, BlobUsage, BlobView};
 use crate::queries::{QueryAnswer, QueryDiff};
 use crate::views::*;
 
@@ -262,6 +264,67 @@ pub enum Request {
         /// The scope.
         scope: String,
     },
+    /// Begins to put in a blob, or goes on with it; answers [`Response::BlobUpload`].
+    BlobBegin {
+        /// The space.
+        space: SpaceId,
+        /// Its length.
+        bytes: u64,
+        /// [`piece_hash`](dxos_base::blob::piece_hash) of each of its pieces.
+        pieces: Vec<Hash>,
+    },
+    /// Gives a piece of a blob that was begun on this node; stored when answered. Twice is once.
+    BlobPiece {
+        /// The space.
+        space: SpaceId,
+        /// As answered by `BlobBegin`.
+        upload: Hash,
+        /// Which piece.
+        n: u32,
+        /// Its bytes: [`BLOB_PIECE_BYTES`](limits::BLOB_PIECE_BYTES), the last one what is left.
+        piece: Piece,
+    },
+    /// All pieces are given; answers [`Response::BlobUpload`] with the blob's id.
+    BlobFinish {
+        /// The space.
+        space: SpaceId,
+        /// As answered by `BlobBegin`.
+        upload: Hash,
+    },
+    /// A piece of a blob; answers [`Response::BlobPiece`].
+    BlobRead {
+        /// The space.
+        space: SpaceId,
+        /// The blob.
+        blob: BlobId,
+        /// Opens it.
+        key: BlobKey,
+        /// Which piece.
+        n: u32,
+    },
+    /// How far a blob is here; answers [`Response::Blob`].
+    Blob {
+        /// The space.
+        space: SpaceId,
+        /// The blob.
+        blob: BlobId,
+        /// Whether [`Event::Blob`] tells of it, at once and on every change from now on, or no more; `None`: as before.
+        follow: Option<bool>,
+    },
+    /// What is done with a blob here; answers [`Response::Blob`].
+    BlobKeep {
+        /// The space.
+        space: SpaceId,
+        /// The blob.
+        blob: BlobId,
+        /// What.
+        keep: BlobKeeping,
+    },
+    /// What blobs take on this device; answers [`Response::BlobUsage`].
+    BlobUsage {
+        /// Sets what they may take.
+        bytes_max: Option<u64>,
+    },
 }
 
 /// Makes a write a step that can be undone.
@@ -374,6 +437,14 @@ pub enum Response {
         /// What the last undone step is called.
         redo: Option<String>,
     },
+    /// A blob being put in.
+    BlobUpload(BlobUpload),
+    /// A piece of a blob; `None`: it is not here yet.
+    BlobPiece(Option<Piece>),
+    /// A blob.
+    Blob(BlobView),
+    /// What blobs take.
+    BlobUsage(BlobUsage),
 }
 
 /// What undoing a step did.
@@ -417,6 +488,8 @@ pub enum Event {
     },
     /// An invitation or join moved on.
     Invitation(InvitationView),
+    /// A blob that is followed is further.
+    Blob(BlobView),
 }
 
 /// Why something was refused.

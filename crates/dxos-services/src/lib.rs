@@ -8,12 +8,14 @@
 
 #![deny(missing_docs)]
 
+mod blobs;
 mod calls;
 #[doc(hidden)]
 pub mod fuzz;
 mod queries;
 mod views;
 
+pub use blobs::*;
 pub use calls::*;
 pub use queries::*;
 pub use views::*;

@@ -7,6 +7,7 @@
 
 #![deny(missing_docs)]
 
+mod blobs;
 pub mod conformance;
 mod error;
 pub mod floor;

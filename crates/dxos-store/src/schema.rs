@@ -8,6 +8,7 @@
 //!   database without it gets it when it is opened.
 //! * `touch` tells which entries change an object, by a short form of its id (its time and its last 16 bits: ids made in
 //!   one millisecond differ there): half the size of a row with the id. It came after the first tables too.
+//! * `blob`, `manifest`, `chunk` and `blob_use` (which entry refers to which blob) came after the first tables as well.
 //! * What was indexed of an object is not stored a second time: the writer knows it and says so, and a write touches
 //!   only the index rows that change.
 //! * An entry's number is its feed's number and its place in one integer: a row fills a page up to its end, which a
@@ -61,6 +62,13 @@ CREATE TABLE tail(tid INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL,
 const TABLES_LATER: &str = "
 CREATE TABLE IF NOT EXISTS branch(sid INTEGER NOT NULL, feed BLOB NOT NULL, hash BLOB NOT NULL, seq INTEGER NOT NULL,
   previous BLOB NOT NULL, reissued INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(sid, feed, hash));
+CREATE TABLE IF NOT EXISTS blob(bid INTEGER PRIMARY KEY, sid INTEGER NOT NULL, name BLOB NOT NULL, source BLOB,
+  used INTEGER NOT NULL, chunks INTEGER NOT NULL, bytes INTEGER NOT NULL, state BLOB NOT NULL, UNIQUE(sid, name));
+CREATE INDEX IF NOT EXISTS blob_source ON blob(sid, source) WHERE source IS NOT NULL;
+CREATE TABLE IF NOT EXISTS manifest(bid INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS chunk(n INTEGER PRIMARY KEY, hash BLOB NOT NULL, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS blob_use(sid INTEGER NOT NULL, blob BLOB NOT NULL, entry INTEGER NOT NULL,
+  PRIMARY KEY(sid, blob, entry)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS touch(short INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY(short, entry)) WITHOUT ROWID;
 ";
 

@@ -28,7 +28,7 @@ fn stored_sequence(seq: i64) -> Result<u64, StoreError> {
 const PLACE_BITS: u32 = 40;
 
 /// The number of an entry: ascending by place within a feed.
-fn entry_number(fid: i64, seq: u64) -> Result<i64, StoreError> {
+pub(crate) fn entry_number(fid: i64, seq: u64) -> Result<i64, StoreError> {
     let fits = seq < 1 << PLACE_BITS && (0..1 << (63 - PLACE_BITS)).contains(&fid);
     if !fits {
         return Err(StoreError::Failed {
@@ -103,7 +103,7 @@ impl SqliteStore {
             .map_err(store_error)
     }
 
-    fn feed_number_or_new(&mut self, sid: i64, feed: FeedId) -> Result<i64, StoreError> {
+    pub(crate) fn feed_number_or_new(&mut self, sid: i64, feed: FeedId) -> Result<i64, StoreError> {
         if let Some(fid) = self.feed_number(sid, feed)? {
             return Ok(fid);
         }
@@ -656,6 +656,7 @@ impl Store for SqliteStore {
             return Ok(());
         };
         self.objects_remove(space)?;
+        self.blobs_remove(sid)?;
         for sql in [
             "DELETE FROM entry WHERE n >> 40 IN (SELECT fid FROM feed WHERE sid = ?)",
             "DELETE FROM touch WHERE entry >> 40 IN (SELECT fid FROM feed WHERE sid = ?)",

@@ -71,6 +71,13 @@ pub fn client_frame(bytes: &[u8]) -> &'static str {
             Request::Restore { .. } => "call restore",
             Request::Undo { .. } => "call undo",
             Request::UndoLabels { .. } => "call undo labels",
+            Request::BlobBegin { .. } => "call blob begin",
+            Request::BlobPiece { .. } => "call blob piece",
+            Request::BlobFinish { .. } => "call blob finish",
+            Request::BlobRead { .. } => "call blob read",
+            Request::Blob { .. } => "call blob",
+            Request::BlobKeep { .. } => "call blob keep",
+            Request::BlobUsage { .. } => "call blob usage",
         },
         Err(_) => "client malformed",
     }
@@ -104,6 +111,10 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
             Response::Version(_) => "reply version",
             Response::Undone(_) => "reply undone",
             Response::UndoLabels { .. } => "reply undo labels",
+            Response::BlobUpload(_) => "reply blob upload",
+            Response::BlobPiece(_) => "reply blob piece",
+            Response::Blob(_) => "reply blob",
+            Response::BlobUsage(_) => "reply blob usage",
         }],
         Ok(NodeFrame::Batch { events }) => events
             .iter()
@@ -113,6 +124,7 @@ pub fn node_frame(bytes: &[u8]) -> Vec<&'static str> {
                 dxos_services::Event::Text { .. } => "event text",
                 dxos_services::Event::Carets { .. } => "event carets",
                 dxos_services::Event::Invitation(_) => "event invitation",
+                dxos_services::Event::Blob(_) => "event blob",
             })
             .collect(),
         Err(_) => vec!["node malformed"],

@@ -78,6 +78,15 @@ pub enum Error {
         /// The kind of end.
         kind: ErrorKind,
     },
+    /// A file, or another source of bytes, could not be read or written.
+    #[error("the file cannot be used: {0}")]
+    File(#[from] std::io::Error),
+    /// A blob longer than blobs may be, or than was asked for.
+    #[error("{bytes} bytes are too many")]
+    BlobTooLong {
+        /// Its length.
+        bytes: u64,
+    },
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
@@ -155,6 +164,8 @@ impl Error {
             | Error::SpaceLife { .. }
             | Error::NoType { .. } => ErrorKind::NotFound,
             Error::Invitation { kind, .. } => *kind,
+            Error::File(_) => ErrorKind::Storage,
+            Error::BlobTooLong { .. } => ErrorKind::Invalid,
             Error::Closed => ErrorKind::Closed,
             #[cfg(not(target_arch = "wasm32"))]
             Error::Open(_) => ErrorKind::Profile,
@@ -187,6 +198,8 @@ impl Error {
             Error::Register(_) => "Give one of them another name or version.",
             Error::Query(_) => "Ask for less at once.",
             Error::Invitation { .. } => "Ask for a new invitation.",
+            Error::File(_) => "See whether it is there and may be used.",
+            Error::BlobTooLong { .. } => "Read it in pieces, or use a smaller file.",
             Error::Closed => "Open it again.",
             #[cfg(not(target_arch = "wasm32"))]
             Error::Open(_) => "End the other program, or use another profile.",

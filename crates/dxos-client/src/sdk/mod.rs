@@ -3,6 +3,7 @@
 //! Everything here stands on the calls, writes and subscriptions of [`Client`](crate::Client) and adds no state but
 //! the registry of types; both can be used side by side.
 
+mod blobs;
 mod config;
 mod error;
 mod halo;
@@ -17,6 +18,7 @@ mod types;
 mod view;
 mod watch;
 
+pub use blobs::{BlobReader, BlobSource};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use halo::Halo;

@@ -3,6 +3,7 @@
 // A test that cannot go on ends; clippy exempts only functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod blobs;
 mod objects;
 mod spaces;
 mod testing;

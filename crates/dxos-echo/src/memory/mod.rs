@@ -7,6 +7,7 @@
 //! * a rollback leaves exactly what was there at [`Store::begin`]; so does undoing the last transaction kept;
 //! * a write outside a transaction stands at once and cannot be taken back.
 
+mod blobs;
 mod rows;
 
 use std::collections::BTreeMap;

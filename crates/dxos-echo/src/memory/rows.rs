@@ -2,6 +2,7 @@
 //!
 //! Invariant: within a table keys sort as its reads want them.
 
+use crate::blob_store::BlobRow;
 use crate::store::{BranchRow, EntryRow, FeedRow, Findable, ObjectRow};
 use dxos_base::{FeedId, Hash, ObjectId, SpaceId, TextId};
 
@@ -24,6 +25,14 @@ pub(super) enum Key {
     Touch(SpaceId, ObjectId, FeedId, u64),
     /// An entry of a branch of a forked feed.
     Branch(SpaceId, FeedId, Hash),
+    /// A blob, by name.
+    Blob(SpaceId, Hash),
+    /// A blob's manifest.
+    Manifest(SpaceId, Hash),
+    /// A chunk of a blob.
+    Chunk(SpaceId, Hash, u32),
+    /// A blob, and the entry that refers to it.
+    BlobUse(SpaceId, Hash, FeedId, u64),
     Pending(SpaceId, u64),
     /// Last number given to a pending change set.
     PendingNumber(SpaceId),
@@ -53,6 +62,10 @@ impl Key {
             | Key::Waiting(space, ..)
             | Key::Touch(space, ..)
             | Key::Branch(space, ..)
+            | Key::Blob(space, _)
+            | Key::Manifest(space, _)
+            | Key::Chunk(space, ..)
+            | Key::BlobUse(space, ..)
             | Key::Pending(space, _)
             | Key::PendingNumber(space)
             | Key::Object(space, _)
@@ -95,6 +108,8 @@ pub(super) enum Row {
     Feed(FeedRow),
     Entry(EntryRow),
     Branch(BranchRow),
+    Blob(BlobRow),
+    Chunk(Hash, Vec<u8>),
     Object(Box<ObjectRecord>),
 }
 

@@ -187,3 +187,26 @@ proptest! {
         prop_assert_eq!(receive(&[whole[..cut].to_vec()]).is_ok(), at_end, "{}", cut);
     }
 }
+
+#[test]
+fn bulk_sends_what_the_other_streams_leave() {
+    let mut mux = Mux::new(Side::Odd);
+    let bulk = mux.open(BULK).unwrap();
+    let other = mux.open("replicate").unwrap();
+    mux.fill(100);
+    mux.send(bulk, vec![1; 100_000]).unwrap();
+    assert!(mux.fill(1_000).len() > 980, "alone it fills a packet");
+    for _ in 0..3 {
+        mux.send(other, vec![2; 600]).unwrap();
+    }
+    // Each packet begins with what cannot wait, though the message before is not at its end.
+    let mut sent = 0;
+    while mux.queued_bytes(other) > 0 {
+        let packet = mux.fill(1_000);
+        assert_eq!(u32::from(packet[1]), other.0);
+        sent += packet.iter().filter(|byte| **byte == 2).count();
+    }
+    assert!(sent >= 1_800);
+    let packet = mux.fill(1_000);
+    assert!(packet.len() > 980 && u32::from(packet[1]) == bulk.0);
+}

@@ -3,6 +3,7 @@
 //! A failed check is an error in words, never a panic, so a browser page can show it. [`run`] needs fresh stores;
 //! [`reopen`] needs one that survives being dropped.
 
+mod blobs;
 mod feeds;
 mod objects;
 mod profile;
@@ -41,7 +42,7 @@ use {check, same};
 
 /// Runs all cases, each on a fresh store; gives their number, or the first that failed.
 pub fn run(fresh: &mut dyn FnMut() -> Result<Box<dyn Store>, StoreError>) -> Result<usize, String> {
-    let cases: Vec<Named> = [profile::CASES, feeds::CASES, objects::CASES].concat();
+    let cases: Vec<Named> = [profile::CASES, feeds::CASES, objects::CASES, blobs::CASES].concat();
     for (name, case) in &cases {
         let mut store = fresh().map_err(|error| format!("{name}: no store: {error}"))?;
         case(&mut *store).map_err(|words| format!("{name}: {words}"))?;

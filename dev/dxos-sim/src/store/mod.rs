@@ -8,6 +8,7 @@
 //!   ones any number from the front;
 //! * a failed call changes nothing; a dead store answers every call with an error.
 
+mod blobs;
 #[cfg(test)]
 mod tests;
 
