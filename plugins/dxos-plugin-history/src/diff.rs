@@ -162,10 +162,7 @@ fn runs<'a>(old: &[&'a str], new: &[&'a str], steps_max: usize) -> Vec<Run<'a>> 
             .collect()
     };
     let (a_numbers, b_numbers) = (number(a), number(b));
-    let matches = match common(&a_numbers, &b_numbers, steps_max) {
-        Some(matches) => matches,
-        None => Vec::new(),
-    };
+    let matches = common(&a_numbers, &b_numbers, steps_max).unwrap_or_default();
     let mut out = Vec::new();
     if start > 0 {
         out.push(Run::Kept(old[..start].to_vec()));
@@ -245,18 +242,31 @@ fn common(a: &[u32], b: &[u32], steps_max: usize) -> Option<Vec<(usize, usize, u
 pub fn folded(pieces: Vec<Piece>) -> Vec<Shown> {
     let count = pieces.len();
     let mut out = Vec::new();
+    let mut within_line = false;
     for (at, piece) in pieces.into_iter().enumerate() {
         if at >= PIECES_MAX {
             out.push(Shown::More(count - at));
             break;
         }
         if piece.kind != Kind::Kept {
+            within_line = !piece.text.ends_with('\n');
             out.push(Shown::Piece(piece));
             continue;
         }
         let lines: Vec<&str> = piece.text.split_inclusive('\n').collect();
-        let head = if at == 0 { 0 } else { CONTEXT_LINES };
-        let tail = if at + 1 == count { 0 } else { CONTEXT_LINES };
+        // The rest of the line that differs is no line of its own.
+        let begins_within = std::mem::replace(&mut within_line, !piece.text.ends_with('\n'));
+        let ends_within = usize::from(within_line);
+        let head = if at == 0 {
+            0
+        } else {
+            CONTEXT_LINES + usize::from(begins_within)
+        };
+        let tail = if at + 1 == count {
+            0
+        } else {
+            CONTEXT_LINES + ends_within
+        };
         // One line left out would take as much room as it saves.
         if count == 1 || lines.len() <= head + tail + 1 {
             out.push(Shown::Piece(piece));
@@ -366,7 +376,10 @@ mod tests {
                 Shown::More(_) => unreachable!("few pieces"),
             }
         }
-        assert_eq!(words, "(8)\nline 8\nline 9\nline <10><ten>\nline 11\n(8)\n");
+        assert_eq!(
+            words,
+            "(8)\nline 8\nline 9\nline <10><ten>\nline 11\nline 12\n(7)\n"
+        );
         // Two texts that are the same are shown whole.
         assert_eq!(folded(pieces(&before, &before)).len(), 1);
     }
