@@ -12,6 +12,7 @@ pub fn plugins(client: Client) -> Vec<Plugin> {
         dxos_plugin_markdown::plugin(),
         dxos_plugin_tasks::plugin(),
         dxos_plugin_space::plugin(),
+        dxos_plugin_history::plugin(),
         dxos_plugin_theme::plugin(),
     ]
 }

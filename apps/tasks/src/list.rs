@@ -9,7 +9,7 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 
 use crate::task::task;
-use crate::types::{Task, TaskList, in_order, moved};
+use crate::types::{DELETIONS, Task, TaskList, in_order, moved};
 
 /// Tasks of a list that are shown, at most.
 const TASKS_MAX: u32 = 1_000;
@@ -88,10 +88,12 @@ fn name(space: SpaceRef, list: List) -> impl IntoView {
         }
     };
     let delete = move |_: String| {
-        list.delete();
         let id = list.id();
         let words = format!("“{}” was deleted with its tasks", name.get_untracked());
-        shell.tell_undoable(words, move || space.restore(id));
+        space.step(DELETIONS, "deletion", move |space| async move {
+            space.delete(id).await
+        });
+        shell.tell_undoable(words, move || space.undo(DELETIONS));
     };
     let items = vec![MenuItem {
         id: "delete".into(),

@@ -7,7 +7,7 @@ use dxos_ui::{
 use leptos::prelude::*;
 
 use crate::dates::due;
-use crate::types::Task;
+use crate::types::{DELETIONS, Task};
 
 /// A line of a list; with `reorder` it can be moved.
 pub fn task(space: SpaceRef, task: Row<Task>, reorder: Option<Reorder>) -> impl IntoView {
@@ -22,9 +22,11 @@ pub fn task(space: SpaceRef, task: Row<Task>, reorder: Option<Reorder>) -> impl 
         }
     };
     let delete = move |()| {
-        task.delete();
         let words = format!("“{}” was deleted", title.get_untracked());
-        shell.tell_undoable(words, move || space.restore(id));
+        space.step(DELETIONS, "deletion", move |space| async move {
+            space.delete(id).await
+        });
+        shell.tell_undoable(words, move || space.undo(DELETIONS));
     };
     view! {
         <li

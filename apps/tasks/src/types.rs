@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use dxos_client::query::{Filter, field};
 use dxos_client::{Object, ObjectId, Ref, TypedQuery};
 
+/// Scope of the steps that delete: the message that tells of one takes back the last of them.
+pub const DELETIONS: &str = "tasks/deletions";
+
 /// A list of tasks.
 #[derive(Object, Clone, Debug, PartialEq)]
 #[object(

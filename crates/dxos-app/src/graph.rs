@@ -227,6 +227,11 @@ impl Graph {
         self.listeners.tell(&Some(id.to_owned()));
     }
 
+    /// Tells that what can be done with a node is other; its children stay.
+    pub fn changed(&self, id: &str) {
+        self.listeners.tell(&Some(id.to_owned()));
+    }
+
     /// Forgets everything.
     pub fn invalidate_all(&self) {
         self.children.borrow_mut().clear();

@@ -40,6 +40,19 @@ impl Chord {
         (!chord.key.is_empty()).then_some(chord)
     }
 
+    /// Reads all bindings of an action, which stand apart by spaces; the first is the one that is shown.
+    pub fn parse_all(text: &str, platform: Platform) -> impl Iterator<Item = Chord> {
+        text.split(' ')
+            .filter_map(move |one| Chord::parse(one, platform))
+    }
+
+    /// Whether it takes back or does again what was typed: where something can be typed, it is not the app's.
+    pub fn is_of_typing(&self, platform: Platform) -> bool {
+        let of_typing = ["mod+z", "mod+shift+z", "ctrl+y"];
+        let mut of_typing = of_typing.into_iter();
+        of_typing.any(|keys| Chord::parse(keys, platform).as_ref() == Some(self))
+    }
+
     /// For people: `⌘K` or `Ctrl K`.
     pub fn label(&self, platform: Platform) -> String {
         let marks = match platform {
@@ -82,5 +95,14 @@ mod tests {
         check("mod+shift+backspace", "⇧⌘Backspace", "Ctrl Shift Backspace");
         check("escape", "Escape", "Escape");
         check("mod", "", "");
+    }
+
+    #[test]
+    fn an_action_may_have_several_bindings_and_those_of_typing_are_known() {
+        let all: Vec<Chord> = Chord::parse_all("mod+shift+z ctrl+y", Platform::Other).collect();
+        assert_eq!(all.len(), 2);
+        assert!(all.iter().all(|chord| chord.is_of_typing(Platform::Other)));
+        let palette = Chord::parse("mod+k", Platform::Apple).unwrap();
+        assert!(!palette.is_of_typing(Platform::Apple));
     }
 }

@@ -74,6 +74,8 @@ pub struct Layout {
     pub sidebar: Sidebar,
     /// The open dialog.
     pub dialog: Option<Dialog>,
+    /// Name of what stands beside the deck and is about the plank with attention.
+    pub companion: Option<String>,
     /// Messages, oldest first.
     pub toasts: Vec<Toast>,
     toast_next: u64,
@@ -106,6 +108,24 @@ impl Layout {
         if self.attention.as_deref() == Some(subject) {
             self.attention = self.deck.get(place.saturating_sub(1)).cloned();
         }
+    }
+
+    /// What stands beside the deck, and the node it is about; a deck without attention has nothing beside it.
+    pub fn companion(&self) -> Option<(String, String)> {
+        self.companion.clone().zip(self.attention.clone())
+    }
+
+    fn toggle_companion(&mut self, i: ToggleCompanion) {
+        let here = self.attention.as_ref() == Some(&i.subject);
+        if here && self.companion.as_ref() == Some(&i.name) {
+            self.companion = None;
+            return;
+        }
+        if !self.deck.contains(&i.subject) {
+            self.open(&i.subject, Beside::Instead);
+        }
+        self.attention = Some(i.subject);
+        self.companion = Some(i.name);
     }
 
     /// Adds a toast; answers its number.
@@ -205,6 +225,19 @@ intent!(
     CloseDialog {} "dxos.org/intent/layout/close-dialog" -> ()
 );
 intent!(
+    /// Shows what is named beside the deck, about a node; if it is there already, it goes.
+    ToggleCompanion {
+        /// Which surface, by name.
+        name: String,
+        /// The node; it gets attention if it is open, and is opened if it is not.
+        subject: String
+    } "dxos.org/intent/layout/toggle-companion" -> ()
+);
+intent!(
+    /// Takes away what stands beside the deck.
+    CloseCompanion {} "dxos.org/intent/layout/close-companion" -> ()
+);
+intent!(
     /// Shows a message.
     NewToast {
         /// How it is meant.
@@ -272,6 +305,8 @@ pub fn layout_resolvers() -> Vec<Resolver> {
             });
         }),
         resolver(|layout, _: CloseDialog| layout.dialog = None),
+        resolver(|layout, i: ToggleCompanion| layout.toggle_companion(i)),
+        resolver(|layout, _: CloseCompanion| layout.companion = None),
         resolver(|layout, i: NewToast| layout.toast(i, None)),
         resolver(|layout, i: HideToast| layout.toasts.retain(|toast| toast.id != i.id)),
     ]

@@ -27,9 +27,9 @@ pub use graph::{
 pub use intent::{Intent, IntentError, Outcome, Resolution, Resolver, Undo};
 pub use keys::{Chord, Platform};
 pub use layout::{
-    Attend, Beside, CloseDialog, ClosePlank, CloseSidebar, Dialog, HideToast, Layout, NewToast,
-    Open, OpenDialog, OpenSidebar, Sidebar, SwitchWorkspace, Toast, ToggleSidebar, Tone,
-    layout_resolvers,
+    Attend, Beside, CloseCompanion, CloseDialog, ClosePlank, CloseSidebar, Dialog, HideToast,
+    Layout, NewToast, Open, OpenDialog, OpenSidebar, Sidebar, SwitchWorkspace, Toast,
+    ToggleCompanion, ToggleSidebar, Tone, layout_resolvers,
 };
 pub use observe::{Listeners, Observation};
 pub use plugin::{

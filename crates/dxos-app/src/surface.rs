@@ -26,6 +26,8 @@ pub mod role {
     pub const PERSON: RoleName = "person";
     /// The main content of a plank.
     pub const ARTICLE: RoleName = "article";
+    /// Beside the deck, about the plank with attention.
+    pub const COMPANION: RoleName = "companion";
     /// What a plank's bar shows beside the title.
     pub const PLANK_EXTRA: RoleName = "plank-extra";
     /// A dialog's body.

@@ -41,6 +41,12 @@ impl App {
                 .map_or("nothing", |surface| surface.id);
             let _ = writeln!(out, "  plank {label:?} by {drawn}{attention}");
         }
+        if let Some((name, subject)) = layout.companion() {
+            let drawn = self
+                .surface(role::COMPANION, &SurfaceData::named(&name, &subject))
+                .map_or("nothing", |surface| surface.id);
+            let _ = writeln!(out, "  companion {name:?} by {drawn}");
+        }
         if let Some(dialog) = &layout.dialog {
             let drawn = self
                 .surface(

@@ -12,6 +12,9 @@ pub const KIND_SPACE: &str = "space";
 /// Type of documents.
 pub const KIND_DOCUMENT: &str = "org.dxos.type.Document";
 
+/// Companion: what was written when and by whom.
+pub const COMPANION_HISTORY: &str = "history";
+
 /// Dialog: search and commands.
 pub const DIALOG_PALETTE: &str = "palette";
 /// Dialog: invite to the space in the subject.

@@ -18,7 +18,8 @@ pub fn platform() -> Platform {
 /// A binding for people; empty if there is none.
 pub fn key_label(keys: &str) -> String {
     let platform = platform();
-    Chord::parse(keys, platform)
+    Chord::parse_all(keys, platform)
+        .next()
         .map(|chord| chord.label(platform))
         .unwrap_or_default()
 }
@@ -56,6 +57,9 @@ pub fn listen_hotkeys(app: AppRef) {
         if !(pressed.ctrl || pressed.meta || pressed.alt) {
             return;
         }
+        if pressed.is_of_typing(platform) && dxos_ui::is_typed_into(&event) {
+            return;
+        }
         let layout = app.layout().get_untracked();
         if layout.dialog.is_some() {
             return;
@@ -63,7 +67,7 @@ pub fn listen_hotkeys(app: AppRef) {
         let nodes = [layout.attention, layout.workspace, Some(ROOT.to_owned())];
         for node in nodes.into_iter().flatten() {
             let found = app.get().action_views(&node).into_iter().find(|action| {
-                Chord::parse(action.keys, platform).is_some_and(|chord| chord == pressed)
+                Chord::parse_all(action.keys, platform).any(|chord| chord == pressed)
             });
             if let Some(action) = found {
                 event.prevent_default();

@@ -37,18 +37,7 @@ pub fn Dialog(
             }
         }
     });
-    on_cleanup(move || {
-        let Some(before) = before.try_get_value().flatten() else {
-            return;
-        };
-        // After the element is gone, and whatever follows has taken the focus it wants.
-        request_animation_frame(move || {
-            if before.is_connected() && focused().is_none() {
-                // A failed focus leaves the person where they are.
-                let _ = before.focus();
-            }
-        });
-    });
+    on_cleanup(move || give_back(before.try_get_value().flatten()));
     // A press that begins inside (selecting text) and ends on the backdrop does not close.
     let backdrop = move |event: leptos::ev::MouseEvent| {
         let on_dialog = event.target() == event.current_target();
@@ -71,6 +60,39 @@ pub fn Dialog(
             {children()}
         </dialog>
     }
+}
+
+/// When the present component goes, the focus goes back to what has it now, unless something else has taken it.
+pub fn use_focus_back() {
+    let before = StoredValue::new_local(focused());
+    on_cleanup(move || give_back(before.try_get_value().flatten()));
+}
+
+fn give_back(before: Option<web_sys::HtmlElement>) {
+    let Some(before) = before else { return };
+    // After the element is gone, and whatever follows has taken the focus it wants.
+    request_animation_frame(move || {
+        if before.is_connected() && focused().is_none() {
+            // A failed focus leaves the person where they are.
+            let _ = before.focus();
+        }
+    });
+}
+
+/// Whether a key was pressed where something is typed: those keys are the field's.
+pub fn is_typed_into(event: &web_sys::KeyboardEvent) -> bool {
+    use wasm_bindgen::JsCast;
+    let Some(target) = event.target() else {
+        return false;
+    };
+    let Ok(target) = target.dyn_into::<web_sys::HtmlElement>() else {
+        return false;
+    };
+    // Fails only for a selector that is none.
+    let field = target
+        .matches("textarea, input:not([type=checkbox], [type=radio], [type=button], [type=submit])")
+        .unwrap_or(false);
+    field || target.is_content_editable()
 }
 
 /// What has the focus; the page as a whole does not count.

@@ -28,7 +28,7 @@ mod words;
 
 pub use avatar::{Avatar, AvatarList, Person};
 pub use button::{Button, ButtonKind, IconButton};
-pub use dialog::Dialog;
+pub use dialog::{Dialog, is_typed_into, use_focus_back};
 pub use digits::Digits;
 pub use editor::{TextEditor, focus_next_editor};
 pub use field::{Field, Select};
@@ -42,7 +42,7 @@ pub use menu::{Menu, MenuItem};
 pub use page::{go_to_fragment, use_fragment, use_window};
 pub use platform::{
     Visit, copy_text, delay, device_label, is_apple, load, location, now_ms, on_location, origin,
-    platform_label, save, set_location, set_root_attribute, today,
+    platform_label, save, set_location, set_root_attribute, today, when,
 };
 pub use qr::QrCode;
 pub use reorder::{Reorder, use_reorder};

@@ -45,6 +45,23 @@ impl SpaceRef {
         self.client.run(async move { work(self.get()?).await });
     }
 
+    /// The same, with what it writes as one step of a scope, which can be undone; `label` is what a person would call it.
+    pub fn step<W>(
+        self,
+        scope: &'static str,
+        label: impl Into<String> + 'static,
+        work: impl FnOnce(Space) -> W + 'static,
+    ) where
+        W: Future<Output = Result<(), Error>> + 'static,
+    {
+        self.run(move |space| work(space.undoable(scope, label)));
+    }
+
+    /// Takes back the last step of a scope.
+    pub fn undo(self, scope: &'static str) {
+        self.run(move |space| async move { space.undo(scope).await.map(drop) });
+    }
+
     /// Adds an object.
     pub fn add<T: Object>(self, value: T) {
         self.run(|space| async move { space.add(value).await.map(drop) });

@@ -1,9 +1,12 @@
 //! The frame: opening, first run, then rail, sidebar, deck and status bar.
 
-use dxos_app::{CloseSidebar, OpenSidebar, ROOT, Sidebar, SurfaceData, SwitchWorkspace, role};
+use dxos_app::{
+    CloseCompanion, CloseSidebar, Layout, OpenSidebar, ROOT, Sidebar, SurfaceData, SwitchWorkspace,
+    role,
+};
 use dxos_shell::{Notices, Opening, UpdateButton};
 use dxos_surface::{Slot, SlotList, listen_hotkeys, use_app};
-use dxos_ui::{IconButton, use_status};
+use dxos_ui::{IconButton, use_focus_back, use_status};
 use leptos::prelude::*;
 
 use crate::{address, deck, overlays};
@@ -68,12 +71,47 @@ fn shell() -> impl IntoView {
                 <Slot role=role::SIDEBAR data=nothing/>
             </div>
             {deck::deck()}
+            {companion()}
             <Notices/>
             <footer class="stat" aria-label="Status">
                 <SlotList role=role::STATUS data=nothing/>
                 <UpdateButton/>
             </footer>
         </div>
+    }
+}
+
+/// What stands beside the deck; a sheet over it where there is no room.
+fn companion() -> impl IntoView {
+    let app = use_app();
+    let open = Memo::new(move |_| app.layout().with(Layout::companion));
+    let name = Memo::new(move |_| open.with(|open| open.as_ref().map(|(name, _)| name.clone())));
+    let data = Signal::derive(move || {
+        let (name, subject) = open.get().unwrap_or_default();
+        SurfaceData::named(&name, &subject)
+    });
+    let close = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" && !event.default_prevented() {
+            event.prevent_default();
+            app.send(CloseCompanion {});
+        }
+    };
+    let node = NodeRef::<leptos::html::Aside>::new();
+    Effect::new(move |_| {
+        if let Some(aside) = node.get() {
+            // It was asked for: what comes next is done in it.
+            let _ = aside.focus();
+        }
+    });
+    move || {
+        name.get().map(|_| {
+            use_focus_back();
+            view! {
+                <aside node_ref=node class="companion" tabindex="-1" aria-label="Companion" on:keydown=close>
+                    <Slot role=role::COMPANION data=data/>
+                </aside>
+            }
+        })
     }
 }
 

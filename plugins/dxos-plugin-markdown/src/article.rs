@@ -8,7 +8,7 @@ use dxos_surface::{KIND_DOCUMENT, failure, parse_path, use_app};
 use dxos_ui::{EmptyState, TagField, TextEditor, ago, now_ms, use_presence, use_space, use_views};
 use leptos::prelude::*;
 
-use crate::{CONTENT, RenameDocument, TITLE, TagDocument, UntagDocument};
+use crate::{CONTENT, RenameDocument, TITLE, TagDocument, TypeTitle, UntagDocument};
 
 /// Rest after which a typed title is written.
 const TITLE_PAUSE_MS: u64 = 350;
@@ -134,13 +134,38 @@ fn title(
     let draft = RwSignal::new(None::<String>);
     let stored = Memo::new(move |_| row.with(|row| row.as_ref().map(title_of).unwrap_or_default()));
     let shown = move || draft.get().unwrap_or_else(|| stored.get());
+    // What it was called before the first pause in the typing.
+    let before = StoredValue::new(None::<String>);
+    let pause = move || {
+        let typed = draft.try_get_untracked().flatten();
+        let Some(title) = typed.map(|title| title.trim().to_owned()) else {
+            return;
+        };
+        let now = stored.get_untracked();
+        if title != now {
+            before.update_value(|before| {
+                before.get_or_insert(now);
+            });
+            app.send(TypeTitle {
+                space,
+                object,
+                title,
+            });
+        }
+    };
     let write = move || {
         let typed = draft.try_get_untracked().flatten();
-        if let Some(title) = typed.filter(|title| *title != stored.get_untracked()) {
+        let before = before.try_update_value(Option::take).flatten();
+        let Some(title) = typed.map(|title| title.trim().to_owned()) else {
+            return;
+        };
+        let now = before.as_ref().unwrap_or(&stored.get_untracked()).clone();
+        if title != now {
             app.send(RenameDocument {
                 space,
                 object,
-                title: title.trim().to_owned(),
+                title,
+                before,
             });
         }
     };
@@ -156,8 +181,8 @@ fn title(
         // One line: a pasted line break is a space.
         draft.set(Some(event_target_value(&event).replace(['\r', '\n'], " ")));
         stop();
-        let pause = std::time::Duration::from_millis(TITLE_PAUSE_MS);
-        timer.set_value(set_timeout_with_handle(write, pause).ok());
+        let rest = std::time::Duration::from_millis(TITLE_PAUSE_MS);
+        timer.set_value(set_timeout_with_handle(pause, rest).ok());
     };
     let leave = move |_| {
         stop();

@@ -16,7 +16,8 @@ use dxos_app::{
 use dxos_base::{ObjectId, ObjectWrite, SpaceId, Value};
 use dxos_client::Client;
 use dxos_surface::{
-    CLIENT, KIND_DOCUMENT, KIND_SPACE, NodeKind, ObjectNodes, draws, failure, object_path,
+    CLIENT, KIND_DOCUMENT, KIND_SPACE, Made, NodeKind, ObjectNodes, draws, failure, object_path,
+    quoted, write_step,
 };
 use leptos::prelude::IntoAny;
 
@@ -51,7 +52,7 @@ impl Intent for CreateDocument {
     type Output = ObjectId;
 }
 
-/// Gives a document another name.
+/// Gives a document another name; can be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenameDocument {
     /// Where.
@@ -60,10 +61,28 @@ pub struct RenameDocument {
     pub object: ObjectId,
     /// Its name from now on.
     pub title: String,
+    /// What it was called before the first of the [`TypeTitle`] that led here: undone at once with them.
+    pub before: Option<String>,
 }
 
 impl Intent for RenameDocument {
     const ID: &'static str = "dxos.org/intent/markdown/rename";
+    type Output = ();
+}
+
+/// Shows a name while it is typed. No step of its own: [`RenameDocument`] follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeTitle {
+    /// Where.
+    pub space: SpaceId,
+    /// Which.
+    pub object: ObjectId,
+    /// What is typed so far.
+    pub title: String,
+}
+
+impl Intent for TypeTitle {
+    const ID: &'static str = "dxos.org/intent/markdown/type-title";
     type Output = ();
 }
 
@@ -102,6 +121,7 @@ pub fn plugin() -> Plugin {
             let resolvers = [
                 create(&client),
                 rename(&client),
+                type_title(&client),
                 delete(&client),
                 tags::tag(&client),
                 tags::untag(&client),
@@ -194,20 +214,33 @@ fn create(client: &Client) -> Resolver {
             values,
         };
         // Shown and sent at once; a refusal takes it back and is told by the client.
-        let written = client.write(intent.space, vec![write]);
+        let written = write_step(app, &client, intent.space, "new document", vec![write]);
         app.send(Open {
             subject: object_path(intent.space, object),
             beside: false,
         });
-        Resolution::later(
-            async move { written.await.map(|()| Outcome::of(object)).map_err(failure) },
-        )
+        Resolution::later(async move { written.await.map(|()| Outcome::of(object)) })
     })
 }
 
 fn rename(client: &Client) -> Resolver {
     let client = client.clone();
-    Resolver::new(move |_, intent: RenameDocument| {
+    Resolver::new(move |app: &App, intent: RenameDocument| {
+        let RenameDocument { space, object, .. } = intent;
+        let label = format!("rename to {}", quoted(&intent.title));
+        if let Some(before) = intent.before.filter(|before| *before != intent.title) {
+            // One step, not one for each pause in the typing. A refusal is told by the write that follows.
+            drop(client.write(space, vec![ObjectWrite::set(object, TITLE, before)]));
+        }
+        let write = ObjectWrite::set(object, TITLE, intent.title);
+        let written = write_step(app, &client, space, label, vec![write]);
+        Resolution::later(async move { written.await.map(Outcome::of) })
+    })
+}
+
+fn type_title(client: &Client) -> Resolver {
+    let client = client.clone();
+    Resolver::new(move |_, intent: TypeTitle| {
         let write = ObjectWrite::set(intent.object, TITLE, intent.title);
         let written = client.write(intent.space, vec![write]);
         Resolution::later(async move { written.await.map(Outcome::of).map_err(failure) })
@@ -222,31 +255,32 @@ fn delete(client: &Client) -> Resolver {
             object,
             label,
         } = intent;
-        let written = client.write(space, vec![ObjectWrite::delete(object)]);
+        let step = format!("deletion of {}", quoted(&label));
+        let delete = vec![ObjectWrite::delete(object)];
+        let written = write_step(app, &client, space, step.clone(), delete);
         app.send(ClosePlank {
             subject: object_path(space, object),
         });
         let client = client.clone();
-        let restore = move |app: &App| {
-            let written = client.write(space, vec![ObjectWrite::restore(object)]);
-            let target = app.clone();
-            app.spawn(async move {
-                match written.await {
-                    Ok(()) => {
-                        target.send(Open {
-                            subject: object_path(space, object),
-                            beside: false,
-                        });
-                    }
-                    Err(refused) => target.show_error(&failure(refused)),
-                }
-            });
+        let made = Made {
+            space,
+            label: step,
+            inverse: Some((
+                format!("return of {}", quoted(&label)),
+                vec![ObjectWrite::restore(object)],
+            )),
+            then: Rc::new(move |app| {
+                app.send(Open {
+                    subject: object_path(space, object),
+                    beside: false,
+                });
+            }),
         };
         Resolution::later(async move {
-            written.await.map_err(failure)?;
+            written.await?;
             let undo = Undo {
                 label: format!("“{label}” deleted"),
-                run: Box::new(restore),
+                run: Box::new(move |app| made.take_back(app, &client)),
             };
             Ok(Outcome {
                 output: (),

@@ -3,7 +3,7 @@
 use dxos_app::{App, Intent, Outcome, Resolution, Resolver};
 use dxos_base::{ObjectId, ObjectWrite, SpaceId};
 use dxos_client::Client;
-use dxos_surface::failure;
+use dxos_surface::{quoted, write_step};
 
 /// Puts a tag on a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,22 +39,20 @@ impl Intent for UntagDocument {
 
 pub(crate) fn tag(client: &Client) -> Resolver {
     let client = client.clone();
-    Resolver::new(move |_: &App, intent: TagDocument| {
-        let write = ObjectWrite::tag(intent.object, intent.tag);
-        write_one(&client, intent.space, write)
+    Resolver::new(move |app: &App, intent: TagDocument| {
+        let label = format!("tag {}", quoted(&intent.tag));
+        let write = vec![ObjectWrite::tag(intent.object, intent.tag)];
+        let written = write_step(app, &client, intent.space, label, write);
+        Resolution::later(async move { written.await.map(Outcome::of) })
     })
 }
 
 pub(crate) fn untag(client: &Client) -> Resolver {
     let client = client.clone();
-    Resolver::new(move |_: &App, intent: UntagDocument| {
-        let write = ObjectWrite::untag(intent.object, intent.tag);
-        write_one(&client, intent.space, write)
+    Resolver::new(move |app: &App, intent: UntagDocument| {
+        let label = format!("removal of the tag {}", quoted(&intent.tag));
+        let write = vec![ObjectWrite::untag(intent.object, intent.tag)];
+        let written = write_step(app, &client, intent.space, label, write);
+        Resolution::later(async move { written.await.map(Outcome::of) })
     })
-}
-
-/// Shown and sent at once; a refusal takes it back and is told.
-fn write_one(client: &Client, space: SpaceId, write: ObjectWrite) -> Resolution<()> {
-    let written = client.write(space, vec![write]);
-    Resolution::later(async move { written.await.map(Outcome::of).map_err(failure) })
 }

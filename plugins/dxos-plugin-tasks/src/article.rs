@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dxos_base::{ObjectId, SpaceId};
 use dxos_client::TypedQuery;
 use dxos_client::query::Filter;
-use dxos_surface::parse_path;
+use dxos_surface::{UNDO_SCOPE, ask_steps, note_step, parse_path, quoted, use_app};
 use dxos_ui::{EmptyState, Row, SpaceRef, use_client, use_object, use_query, use_space};
 use leptos::prelude::*;
 
@@ -56,7 +56,7 @@ fn list(id: SpaceId, object: ObjectId) -> impl IntoView {
             <div class="doc">
                 <h1 class="title" dir="auto">{name}</h1>
                 <ul class="checks">
-                    <For each=move || shown.get() key=Row::id let:task>{line(task, read_only)}</For>
+                    <For each=move || shown.get() key=Row::id let:task>{line(space, task, read_only)}</For>
                 </ul>
                 <small class="quiet">"Lists are made and put in order in " <a href="/tasks/">"Tasks"</a> "."</small>
             </div>
@@ -64,9 +64,25 @@ fn list(id: SpaceId, object: ObjectId) -> impl IntoView {
     }
 }
 
-fn line(task: Row<Task>, read_only: Memo<bool>) -> impl IntoView {
+fn line(space: SpaceRef, task: Row<Task>, read_only: Memo<bool>) -> impl IntoView {
+    let app = use_app();
     let title = task.part(|task| task.title.clone());
     let done = task.part(|task| task.done);
+    let id = task.id();
+    let check = move |done: bool| {
+        let name = title.with_untracked(|title| quoted(title));
+        let label = match done {
+            true => format!("check of {name}"),
+            false => format!("uncheck of {name}"),
+        };
+        let app = app.get();
+        note_step(&app, space.id(), label.clone());
+        space.step(UNDO_SCOPE, label, move |space| async move {
+            let done = space.object::<Task>(id).set(Task::DONE, done).await;
+            ask_steps(&app, space.client(), space.id()).await;
+            done
+        });
+    };
     view! {
         <li class:done=done>
             <label>
@@ -74,7 +90,7 @@ fn line(task: Row<Task>, read_only: Memo<bool>) -> impl IntoView {
                     type="checkbox"
                     disabled=read_only
                     prop:checked=done
-                    on:change=move |event| task.set(Task::DONE, event_target_checked(&event))
+                    on:change=move |event| check(event_target_checked(&event))
                 />
                 <span dir="auto">{title}</span>
             </label>

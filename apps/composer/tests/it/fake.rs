@@ -19,6 +19,8 @@ pub struct Tables {
     pub requests: Vec<Request>,
     pub invitation: Option<InvitationView>,
     pub carets: Vec<CaretView>,
+    /// Steps that can be undone: their marks, and the objects before them.
+    steps: Vec<(SpaceId, UndoMark, Vec<(ObjectId, Option<ObjectView>)>)>,
     subscription_last: u64,
     inbox: VecDeque<Vec<u8>>,
     /// Milliseconds since the epoch, given to what is made.
@@ -264,13 +266,52 @@ impl FakeNode {
                 let events = vec![Event::Status(status.clone())];
                 (Response::Done, vec![NodeFrame::Batch { events }])
             }
+            Request::Undo { space, redo, .. } => {
+                let undone = (!redo).then(|| self.undo(space)).flatten();
+                (Response::Undone(undone), self.all_rows())
+            }
+            Request::UndoLabels { space, .. } => {
+                let tables = self.tables.borrow();
+                let mut steps = tables.steps.iter().rev();
+                let last = steps.find(|(of, ..)| *of == space);
+                let undo = last.map(|(_, mark, _)| mark.label.clone());
+                (Response::UndoLabels { undo, redo: None }, Vec::new())
+            }
             _ => (Response::Done, Vec::new()),
         }
+    }
+
+    fn undo(&self, space: SpaceId) -> Option<UndoneView> {
+        let mut tables = self.tables.borrow_mut();
+        let last = tables.steps.iter().rposition(|(of, ..)| *of == space)?;
+        let (_, mark, objects) = tables.steps.remove(last);
+        for (object, before) in objects {
+            match before {
+                Some(view) => tables.objects.insert((space, object), view),
+                None => tables.objects.remove(&(space, object)),
+            };
+        }
+        Some(UndoneView {
+            label: mark.label,
+            skipped: 0,
+        })
     }
 
     fn written(&self, write: Write) -> Option<Vec<u8>> {
         let mut tables = self.tables.borrow_mut();
         let now = tables.now_ms;
+        if let Write::Marked {
+            space,
+            writes,
+            mark,
+        } = &write
+        {
+            let objects = writes.iter().map(ObjectWrite::object);
+            let objects = objects
+                .map(|object| (object, tables.objects.get(&(*space, object)).cloned()))
+                .collect();
+            tables.steps.push((*space, mark.clone(), objects));
+        }
         match write {
             Write::Objects { space, writes } | Write::Marked { space, writes, .. } => {
                 for write in writes {

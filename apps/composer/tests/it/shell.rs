@@ -104,6 +104,7 @@ impl World {
             space,
             object,
             title: title.into(),
+            before: None,
         });
         self.settle();
     }
@@ -143,15 +144,15 @@ fn documents_are_made_named_deleted_and_brought_back() {
     world.rename("Field notes");
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [New document · Share space]
-            Field notes [Share · Delete document]
+          space "Personal" [New document · Share space · Undo rename to “Field notes”]
+            Field notes [Share · History · Delete document]
           plank "Field notes" by markdown/article (attention)
     "#]]);
 
     world.act("Delete document");
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [New document · Share space]
+          space "Personal" [New document · Share space · Undo deletion of “Field notes”]
           toast Info "“Field notes” deleted" [undo]
     "#]]);
     let undo = world.app.layout().toasts[0].undo.expect("it can be undone");
@@ -209,7 +210,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.settle();
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [Share space]
+          space "Personal" [Share space · Undo rename to “Field notes”]
           plank "" by nothing (attention)
     "#]]);
     assert_eq!(queries(), before - 1, "its live query ended");
@@ -225,7 +226,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     });
     world.check(&expect![[r#"
         shell [Go offline · Show identity · Search or jump · Show or hide sidebar · Plugins · New space · Join a space · Theme: light · Theme: dark]
-          space "Personal" [Share space]
+          space "Personal" [Share space · Undo rename to “Field notes”]
           space "River study" [Share space · Remove from this device · Delete for everyone] ←
           dialog "layout/plugins" by layout/plugins
     "#]]);
@@ -247,7 +248,7 @@ fn without_the_markdown_plugin_the_shell_runs_on() {
     world.settle();
     let text = world.app.to_text();
     assert!(
-        text.contains("Field notes [Share · Delete document]"),
+        text.contains("Field notes [Share · History · Delete document]"),
         "documents are back:\n{text}"
     );
 }

@@ -12,14 +12,14 @@ pub(crate) use native::{Editor, on_page_end, provide_icons, set_fragment};
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{
     copy_text, delay, device_label, is_apple, load, location, now_ms, on_location, origin,
-    platform_label, save, set_location, set_root_attribute, today,
+    platform_label, save, set_location, set_root_attribute, today, when,
 };
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::{Editor, on_page_end, provide_icons, set_fragment};
 #[cfg(target_arch = "wasm32")]
 pub use web::{
     copy_text, delay, device_label, is_apple, load, location, now_ms, on_location, origin,
-    platform_label, save, set_location, set_root_attribute, today,
+    platform_label, save, set_location, set_root_attribute, today, when,
 };
 
 use dxos_base::TextDelta;

@@ -60,6 +60,12 @@ pub fn today() -> String {
     "1970-01-01".into()
 }
 
+/// A moment as people write it here, to the minute.
+pub fn when(at_ms: u64) -> String {
+    let minutes = at_ms / 60_000;
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
+}
+
 /// Shows another fragment of the address.
 pub fn set_fragment(_fragment: &str) {}
 

@@ -208,6 +208,30 @@ pub fn today() -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// A moment as people write it here, to the minute; with the day unless it is today's, with the year unless it is this one's.
+pub fn when(at_ms: u64) -> String {
+    let (at, now) = (
+        js_sys::Date::new(&(at_ms as f64).into()),
+        js_sys::Date::new_0(),
+    );
+    let options = js_sys::Object::new();
+    let set = |name: &str, value: &str| {
+        // A plain object takes every property.
+        let _ = js_sys::Reflect::set(&options, &name.into(), &value.into());
+    };
+    set("hour", "2-digit");
+    set("minute", "2-digit");
+    if at.to_date_string() != now.to_date_string() {
+        set("day", "numeric");
+        set("month", "short");
+    }
+    if at.get_full_year() != now.get_full_year() {
+        set("year", "numeric");
+    }
+    let language = window().navigator().language().unwrap_or_default();
+    at.to_locale_string(&language, &options).into()
+}
+
 /// Shows another fragment of the address; listeners of the address hear of it.
 pub fn set_fragment(fragment: &str) {
     // Only a page that is going away refuses.
