@@ -481,9 +481,11 @@ impl Planner<'_> {
                 self.prepare(record, object, path)?;
             }
             match (old.shown_at(path), record.shown_at(path)) {
-                // Steps of others stay; one's own are taken back one by one.
+                // Steps of others stay; one's own are taken back one by one. A counter that was made anew, as after a
+                // plain number stood there between, is another one: it goes, unless others count on it.
                 (Some(Value::Counter(_)), Some(Value::Counter(_)))
-                    if step.places.contains(path) =>
+                    if step.places.contains(path)
+                        && (now == then || self.others_count(record, path)) =>
                 {
                     self.revert_index(record, object, path, &old)?;
                 }
@@ -491,6 +493,18 @@ impl Planner<'_> {
             }
         }
         Ok(skipped)
+    }
+
+    /// Whether steps of others are in what a counter shows.
+    fn others_count(&self, record: &Record, path: &[Step]) -> bool {
+        let standing = record.value(path).map(|register| register.stamp);
+        record.registers.iter().any(|((at, part), register)| {
+            let Part::Slot { assignment, slot } = part else {
+                return false;
+            };
+            let counts = matches!(register.value, RegisterValue::Total(total) if total != 0);
+            counts && at[..] == *path && Some(*assignment) == standing && *slot != self.feed
+        })
     }
 
     /// Whether somebody else made something above a path that cannot hold it.
