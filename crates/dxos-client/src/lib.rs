@@ -37,9 +37,9 @@ pub use queries::QueryRows;
 #[cfg(any(feature = "json", not(target_arch = "wasm32")))]
 pub use sdk::ViewQueryError;
 pub use sdk::{
-    Asked, Config, Diff, Error, ErrorKind, Flush, Found, Halo, Invitation, ObjectHandle,
-    Properties, PropertyWatch, Rows, Space, SpaceProperties, Spaces, Types, UndoLabels, Wanted,
-    Watch,
+    Asked, Config, Diff, Error, ErrorKind, Flush, Found, Halo, Invitation, Messages, ObjectHandle,
+    Properties, PropertyWatch, Queue, QueueCursor, QueueWindow, Rows, Space, SpaceProperties,
+    Spaces, Types, UndoLabels, Wanted, Watch,
 };
 pub use sdk::{View, ViewField};
 pub use session::{TextSession, TextSink};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod objects;
+mod queues;
 mod spaces;
 mod testing;
 mod types;
