@@ -24,6 +24,17 @@ fn notes_are_kept_and_listed_newest_first() {
 }
 
 #[test]
+fn a_chat_shows_its_last_messages_and_counts_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let chat = |arguments: &[&str]| run(env!("CARGO_BIN_EXE_chat"), arguments);
+    for text in ["one", "two", "three"] {
+        chat(&[path, text]);
+    }
+    assert_eq!(chat(&[path, "four"]), "two\nthree\nfour\nand 1 before\n");
+}
+
+#[test]
 fn what_one_person_writes_shows_at_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let shown = run(

@@ -24,6 +24,7 @@ pub mod path;
 pub mod plain;
 pub mod property_changes;
 pub mod query;
+pub mod queue;
 pub mod schema;
 pub mod text;
 pub mod typed;

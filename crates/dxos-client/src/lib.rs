@@ -38,8 +38,8 @@ pub use queries::QueryRows;
 pub use sdk::ViewQueryError;
 pub use sdk::{
     Asked, BlobReader, BlobSource, Config, Diff, Error, ErrorKind, Flush, Found, Halo, Invitation,
-    ObjectHandle, Properties, PropertyWatch, Rows, Space, SpaceProperties, Spaces, Types,
-    UndoLabels, Wanted, Watch,
+    Messages, ObjectHandle, Properties, PropertyWatch, Queue, QueueCursor, QueueWindow, Rows,
+    Space, SpaceProperties, Spaces, Types, UndoLabels, Wanted, Watch,
 };
 pub use sdk::{View, ViewField};
 pub use session::{TextSession, TextSink};

@@ -33,6 +33,12 @@ pub enum EchoError {
         /// The object.
         object: ObjectId,
     },
+    /// A record of a queue is appended, deleted and restored, never changed.
+    #[error("object {object} is a record of a queue and does not change")]
+    Immutable {
+        /// The record, or what was to become one.
+        object: ObjectId,
+    },
     /// A path that is empty where it may not be, too deep, or names a reserved field.
     #[error("\"{path}\" cannot be written: {detail}")]
     BadPath {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use dxos_base::{
     Clock, DeviceKey, Entropy, FeedId, Hash, HybridClock, IdentityKey, ObjectId, ObjectView,
-    ObjectWrite, Ref, SpaceId, Step, TextId, Tick, hash, write::PARENT,
+    ObjectWrite, Ref, SpaceId, Step, TextId, Tick, hash, queue, write::PARENT,
 };
 
 use crate::aside::{Place, unread_key};
@@ -431,7 +431,7 @@ impl Space {
                         object,
                     });
                 }
-                _ => {}
+                _ => check_record(record, write)?,
             }
             planner.write(record, write)?;
             if let ObjectWrite::Text { path, content, .. } = write
@@ -653,6 +653,20 @@ pub(crate) fn decode_row<T: serde::de::DeserializeOwned>(
     what: &'static str,
 ) -> Result<T, EchoError> {
     dxos_base::codec::decode_trusted(bytes).map_err(|_| EchoError::Damaged { what })
+}
+
+/// Refuses to change a record of a queue, or to make one of an object that is there.
+fn check_record(record: &Record, write: &ObjectWrite) -> Result<(), EchoError> {
+    let is_record = || {
+        let place = record.shown_at(&[Step::Key(queue::PLACE.to_owned())]);
+        place.is_some_and(|place| queue::QueuePlace::from_value(&place).is_some())
+    };
+    match queue::makes_record(write) || (queue::changes_record(write) && is_record()) {
+        true => Err(EchoError::Immutable {
+            object: write.object(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// The parent a write puts its object under.

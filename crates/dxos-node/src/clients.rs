@@ -101,6 +101,11 @@ pub(crate) fn from_echo(error: &EchoError) -> Failure {
             "This object is not here.",
             "It may have been removed.",
         ),
+        EchoError::Immutable { .. } => failure(
+            FailureKind::Malformed,
+            format!("Not written: {error}."),
+            "Append another one, or delete this one.",
+        ),
         other => failure(
             FailureKind::Malformed,
             format!("Not written: {other}."),

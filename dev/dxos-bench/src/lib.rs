@@ -22,6 +22,7 @@ mod million;
 mod net;
 #[cfg(feature = "peers")]
 mod peers;
+mod queue;
 mod read;
 mod report;
 mod space;
@@ -73,6 +74,7 @@ const BENCHES: &[(&[&str], Bench)] = &[
     (&["open_10k_ms"], read::open_10k),
     (&["open_100k_ms"], read::open_100k),
     (&["fts_30k_ms", "fts_30k_any_ms"], read::full_text),
+    (&["queue_window_50_of_100k_ms"], queue::window),
     (&["live_query_us"], live::query),
     (&["newcomer_10k_ms"], sync::newcomer),
     (

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod objects;
+mod queues;
 mod spaces;
 mod testing;
 mod types;
