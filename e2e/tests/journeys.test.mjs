@@ -71,7 +71,7 @@ describe("journeys", { concurrency: false }, () => {
     // The palette finds it again.
     await page.keyboard.press("Control+k");
     await page.keyboard.type("Field");
-    await page.getByRole("option", { name: /Field notes/ }).waitFor();
+    await page.getByRole("option", { name: /^Field notes/ }).waitFor();
     assert.deepEqual(await faces(page, "palette"), []);
     await page.keyboard.press("Enter");
     await textIs(page, "# Heading\n\nA line with **weight**.");

@@ -83,7 +83,7 @@ describe("leaving", { concurrency: false }, () => {
   });
 
   test("its owner deletes it for everyone", async () => {
-    assert.deepEqual(await menu(pageA), ["Remove from this device", "Delete for everyone"]);
+    assert.deepEqual(await menu(pageA), ["Undo rename to “Field notes”\nCtrl Z", "Remove from this device", "Delete for everyone"]);
     await choose(pageA, "Delete for everyone");
     await confirm(pageA, "Delete for everyone");
     await says(pageA, "An owner deleted this space");
