@@ -498,12 +498,14 @@ impl Planner<'_> {
     /// Whether steps of others are in what a counter shows.
     fn others_count(&self, record: &Record, path: &[Step]) -> bool {
         let standing = record.value(path).map(|register| register.stamp);
-        record.registers.iter().any(|((at, part), register)| {
+        let own = record.registers.range((path.to_vec(), Part::Value)..);
+        let mut own = own.take_while(|((at, _), _)| at[..] == *path);
+        own.any(|((_, part), register)| {
             let Part::Slot { assignment, slot } = part else {
                 return false;
             };
             let counts = matches!(register.value, RegisterValue::Total(total) if total != 0);
-            counts && at[..] == *path && Some(*assignment) == standing && *slot != self.feed
+            counts && Some(*assignment) == standing && *slot != self.feed
         })
     }
 
